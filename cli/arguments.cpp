@@ -102,6 +102,10 @@ Arguments* Arguments::add_subcommand(const std::string& name, const std::string&
   added.is_subcommand_ = true;
   return &added;
 }
+Arguments* Arguments::other_names(std::vector<std::string> names) {
+  other_names_ = std::move(names);
+  return this;
+}
 void Arguments::require_subcommand(size_t min, size_t max) {
   app_->require_subcommand(min, max);
 }

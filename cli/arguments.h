@@ -61,6 +61,9 @@ public:
   Option* add_flag(const std::string& names, bool& target, const std::string& help);
 
   Arguments* add_subcommand(const std::string& name, const std::string& summary);
+  /// Names by which people may call this subcommand; they are answered with its name.
+  Arguments* other_names(std::vector<std::string> names);
+  const std::vector<std::string>& other_names() const { return other_names_; }
   /// Number of subcommands that an invocation needs and may have.
   void require_subcommand(size_t min, size_t max);
   bool runs_alone() const; ///< whether the verb has called require_subcommand(0, ...)
@@ -84,6 +87,7 @@ private:
 
   CLI::App* app_;
   bool is_subcommand_ = false;
+  std::vector<std::string> other_names_;
   std::deque<Option> options_;
   std::deque<Arguments> subcommands_;
 };

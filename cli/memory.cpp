@@ -8,6 +8,9 @@
 #include <fstream>
 #include <optional>
 #include <ostream>
+#include <span>
+#include <string_view>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -16,9 +19,11 @@
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/json_output.h"
+#include "cli/memory_files.h"
 #include "cli/memory_lines.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
+#include "cli/run.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -85,6 +90,7 @@ public:
     declare_create(*arguments.add_subcommand("create", "create an empty memory in a new folder"));
     write_ = arguments.add_subcommand("write",
                                       "store patterns; when the command reports them, they are on the disk");
+    write_->other_names({"add", "insert", "import", "put", "store"});
     add_folder(*write_);
     add_lines(*write_, "store");
     given_.key = write_->add_option(
@@ -113,6 +119,7 @@ public:
                            "Maximum number of lines of standard input that are stored in one transaction");
     read_ =
         arguments.add_subcommand("read", "recall patterns, and list the nearest stored ones, for each query");
+    read_->other_names({"search", "query", "get", "recall", "find"});
     add_folder(*read_, true);
     add_lines(*read_, "query");
     given_.top = add_integer_option(*read_, "--top", top_, {.min = 0, .max = 1'000'000},
@@ -133,7 +140,12 @@ public:
         },
         "Maximum number of update steps of a recall");
     read_->add_flag("--no-recall", no_recall_, "List the nearest patterns only");
+    read_->add_flag(
+        "--csv", csv_,
+        "Print the nearest patterns only, as CSV: query, rank (from 1), number, distance, key, label, "
+        "payload (bytes that are not UTF-8 as \\xff)");
     forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
+    forget_->other_names({"delete", "remove", "rm"});
     add_folder(*forget_);
     add_lines(*forget_, "forget");
     forget_->add_option("--key", keys_, "Forget the pattern with this key; may be given several times")
@@ -147,6 +159,11 @@ public:
     forget_->add_option("--label", labels_, "Forget all patterns with this label; may be given several times")
         ->type_name("LABEL")
         ->one_value_each();
+    forget_
+        ->add_option("--number", numbers_,
+                     "Forget the pattern with this number, as `read` prints it; may be given several times")
+        ->type_name("N")
+        ->one_value_each();
     info_ = arguments.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
     add_folder(*info_);
     verify_ =
@@ -157,6 +174,7 @@ public:
     add_folder(*compact_);
     export_ = arguments.add_subcommand(
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
+    export_->other_names({"backup", "dump"});
     add_folder(*export_, true);
     given_.out = export_->add_option(
         "--out", out_,
@@ -216,7 +234,7 @@ private:
 
   Option* add_packed(Arguments& arguments, const std::string& help) {
     return add_choice_option<std::optional<data::BitOrder>>(
-        arguments, "--packed", packed_,
+        arguments, "--packed", files_.packed,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}}, help);
   }
 
@@ -298,22 +316,24 @@ private:
          {"json", LineFormat::json}},
         "Format of the lines. text: any text, similar texts have similar patterns; bits: "
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
-        "field, and key, label and payload");
+        "field, and key, label and payload; {\"forget\": KEY} in `write`");
     Option* patterns = arguments
-                           .add_option("--patterns", patterns_,
+                           .add_option("--patterns", files_.paths,
                                        "Files of patterns instead of lines; as `mneme recall --patterns`")
                            ->type_name("PATH");
     std::vector<Option*> of_files;
-    of_files.push_back(add_integer_option(arguments, "--limit", limit_, {.min = 0},
+    of_files.push_back(add_integer_option(arguments, "--limit", files_.limit, {.min = 0},
                                           "Use only the first N patterns (0: all)"));
     of_files.push_back(
-        arguments.add_option("--tensor", tensor_, "Name of the array in npz, safetensors and pt files")
+        arguments.add_option("--tensor", files_.tensor, "Name of the array in npz, safetensors and pt files")
             ->type_name("NAME"));
     of_files.push_back(
         add_packed(arguments, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
     of_files.push_back(add_parsed_option(
-        arguments, "--threshold", "X", "0.5 for images, bytes and 0/1 data, else 0",
-        [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
+        arguments, "--threshold", "X", "that of the first file that was written; for it as `mneme recall`",
+        [this](const std::string& name, const std::string& text) {
+          files_.threshold = parse_real(name, text);
+        },
         "Numbers in files above X are 1, all others 0"));
     sources_.push_back({&arguments, format, patterns, of_files});
   }
@@ -321,7 +341,7 @@ private:
   /// The folder is given; options without an effect are refused.
   void check_sources(const Arguments* arguments) const {
     const auto source = std::ranges::find(sources_, arguments, &Source::arguments);
-    const bool from_files = !patterns_.empty();
+    const bool from_files = !files_.paths.empty();
     if (from_files && !lines_.empty()) {
       throw UsageError(
           "patterns are given as arguments and as files (--patterns).\n  Leave out one of them.");
@@ -330,7 +350,7 @@ private:
       throw UsageError("--format has no effect: it is for lines, but the patterns are in files "
                        "(--patterns).\n  Leave it out.");
     }
-    if (packed_ && threshold_) {
+    if (files_.packed && files_.threshold) {
       throw UsageError("--threshold has no effect with --packed, whose numbers are bits.\n  Leave out one of "
                        "them.");
     }
@@ -347,67 +367,69 @@ private:
 
   /// Calls `process` with batches of patterns from files, arguments or standard input.
   template <class Process>
-  void for_each_batch(Context& context, int64_t bits, size_t batch, Process process) {
-    if (!patterns_.empty()) {
-      process(load_files(bits));
+  void for_each_batch(Context& context, const FileReader& memory, size_t batch, Process process) {
+    if (!files_.paths.empty()) {
+      process(read_pattern_files(files_, memory, context.progress));
       return;
     }
-    if (!lines_.empty()) {
-      process(parse_lines(lines_, 1, format_, bits));
+    const bool has_arguments = !lines_.empty();
+    int64_t number = 1;
+    const auto process_lines = [&](std::span<const std::string> rest) {
+      while (!rest.empty()) {
+        ParsedLines parsed = parse_lines(rest, number, format_, memory.bits, memory.writes);
+        const int64_t count = std::ssize(parsed.lines.texts);
+        // Without --json, empty lines are left out, and another invalid line ends the command.
+        const bool is_fatal = parsed.error && !answers_each_line_ &&
+                              (has_arguments || !rest[static_cast<size_t>(count)].empty());
+        if (count > 0 && (!is_fatal || read_->parsed())) {
+          process(std::move(parsed.lines));
+        }
+        if (is_fatal) {
+          std::rethrow_exception(parsed.error);
+        }
+        if (parsed.error && answers_each_line_) {
+          answer_error(context, number + count, parsed.error);
+        }
+        const int64_t consumed = count + (parsed.error ? 1 : 0);
+        number += consumed;
+        rest = rest.subspan(static_cast<size_t>(consumed));
+      }
+    };
+    if (has_arguments) {
+      process_lines(lines_);
       return;
     }
     if (::isatty(STDIN_FILENO) != 0) {
       context.progress.message("Reading one pattern per line from the terminal; Ctrl-D ends the input.");
     }
+    answers_each_line_ = context.options.json && streams_json();
     StandardInput input;
-    int64_t number = 1;
     for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
-      // Empty lines are left out; a batch ends there, so that the others keep their numbers.
-      for (auto begin = lines.begin(); begin != lines.end();) {
-        if (begin->empty()) {
-          ++begin;
-          ++number;
-          continue;
-        }
-        const auto end =
-            std::find_if(begin, lines.end(), [](const std::string& line) { return line.empty(); });
-        process(parse_lines({begin, end}, number, format_, bits));
-        number += end - begin;
-        begin = end;
-      }
+      process_lines(lines);
     }
   }
 
-  Lines load_files(int64_t bits) const {
-    data::PatternSet set = data::load_patterns(
-        std::vector<std::filesystem::path>(patterns_.begin(), patterns_.end()),
-        {.limit = limit_, .tensor = tensor_, .packed = packed_, .as_bits = packed_.has_value()});
-    constexpr int64_t kBitsPerByte = 8;
-    const int64_t size = packed_ ? set.bits.bits() : set.patterns.size();
-    const bool has_padding = packed_ && bits < size && bits > size - kBitsPerByte;
-    if (size != bits && !has_padding) {
-      throw DataError(
-          fmt::format("{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  Give "
-                      "patterns of this size, or create a memory with --bits {}.",
-                      printable(set.source), size, packed_ ? "bits" : "numbers", bits, size));
+  /// Prints the error of a line of standard input in place of its result.
+  void answer_error(Context& context, int64_t line, const std::exception_ptr& error) {
+    std::string message;
+    try {
+      std::rethrow_exception(error);
+    } catch (const UsageError& usage) {
+      message = usage.what();
+      worst_ = std::max(worst_, ExitCode::wrong_usage);
+    } catch (const DataError& data) {
+      message = data.what();
+      worst_ = std::max(worst_, ExitCode::bad_input);
     }
-    if (has_padding) {
-      set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,
-                                   data::BitOrder::little, set.source);
+    message = without_functions(message);
+    if (const std::string where = fmt::format("line {}: ", line); message.starts_with(where)) {
+      message.erase(0, where.size());
     }
-    Lines lines{.texts = {},
-                .patterns = packed_ ? std::move(set.bits)
-                                    : to_bits(set.patterns,
-                                              threshold_ ? *threshold_ / set.file_scale : set.threshold),
-                .annotations = {}};
-    lines.annotations.resize(static_cast<size_t>(lines.patterns.count()));
-    for (int64_t i = 0; i < lines.patterns.count(); ++i) {
-      lines.texts.push_back(fmt::format("pattern {} of {}", i, printable(set.source)));
-      if (!set.labels.empty()) {
-        lines.annotations[static_cast<size_t>(i)].label = set.class_of(i);
-      }
+    constexpr std::string_view kAdvice = "\n  ";
+    for (size_t at = 0; (at = message.find(kAdvice)) != std::string::npos;) {
+      message.replace(at, kAdvice.size(), " ");
     }
-    return lines;
+    print_line(context, {{"error", message}, {"line", line}});
   }
 
   // --- memory ------------------------------------------------------------------------------------
@@ -556,7 +578,7 @@ private:
                        "after the folder, "
                        "or use --format json, which has a key and a payload in every line.");
     }
-    if (given_.batch->count() > 0 && (!lines_.empty() || !patterns_.empty())) {
+    if (given_.batch->count() > 0 && (!lines_.empty() || !files_.paths.empty())) {
       throw UsageError(
           "--batch has no effect: it is for standard input, but the patterns are given as arguments or "
           "files, which are stored in one transaction.\n  Leave it out.");
@@ -577,30 +599,14 @@ private:
       payload = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     DurableMemory memory = open(context, Access::write);
-    int64_t written = 0, repeated = 0, replaced = 0;
-    const auto write_batch = [&](Lines lines) {
-      if (given_.payloads->count() > 0) {
-        std::vector<std::string> payloads =
-            read_column(payloads_, "payload", lines.patterns.count(), limit_ > 0);
-        for (size_t i = 0; i < payloads.size(); ++i) {
-          lines.annotations[i].payload = std::move(payloads[i]);
-        }
-      }
-      if (given_.keys->count() > 0) {
-        std::vector<std::string> keys = read_column(keys_file_, "key", lines.patterns.count(), limit_ > 0);
-        for (size_t i = 0; i < keys.size(); ++i) {
-          lines.annotations[i].key = std::move(keys[i]);
-        }
-      }
-      for (Annotation& annotation : lines.annotations) {
-        annotation.key = given_.key->count() > 0 ? key_ : annotation.key;
-        annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
-        annotation.payload = payload ? payload : annotation.payload;
-      }
+    int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0;
+    const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
+      const auto annotations =
+          std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
       const store::WriteResult result =
-          memory.write(lines.patterns, lines.annotations,
-                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse);
-      written += lines.patterns.count() - result.repeated;
+          memory.write(slice(lines.patterns, begin, end), annotations,
+                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse, lines.threshold);
+      written += end - begin - result.repeated;
       repeated += result.repeated;
       replaced += result.replaced;
       if (context.options.json) { // one line per transaction, once it is on the disk
@@ -610,34 +616,114 @@ private:
                              {"stored", memory.stored()}});
       }
     };
+    // Lines that are answered one by one: those that are refused are found by bisection.
+    const std::function<void(const Lines&, int64_t, int64_t)> write_valid = [&](const Lines& lines,
+                                                                                int64_t begin, int64_t end) {
+      try {
+        write_batch(lines, begin, end);
+      } catch (const UsageError&) {
+        if (!answers_each_line_) {
+          throw;
+        }
+        if (end - begin == 1) {
+          answer_error(context, lines.first + begin, std::current_exception());
+          return;
+        }
+        const int64_t middle = begin + (end - begin) / 2;
+        write_valid(lines, begin, middle);
+        write_valid(lines, middle, end);
+      }
+    };
+    const auto require_one_pattern_per_key = [&](const Lines& lines) {
+      std::unordered_map<std::string_view, int64_t> first;
+      for (int64_t i = 0; i < lines.patterns.count(); ++i) {
+        const Annotation& annotation = lines.annotations[static_cast<size_t>(i)];
+        if (!annotation.key) {
+          continue;
+        }
+        const auto [known, is_new] = first.emplace(*annotation.key, i);
+        if (is_new || (annotation == lines.annotations[static_cast<size_t>(known->second)] &&
+                       std::ranges::equal(lines.patterns[i], lines.patterns[known->second]))) {
+          continue;
+        }
+        throw UsageError(fmt::format(
+            "the key \"{}\" is given twice: lines {} and {}{}. Their patterns, labels or payloads differ.\n  "
+            "Give each pattern its own key, or keep only the last one of a key with --replace.",
+            printable(*annotation.key), lines.first + known->second, lines.first + i,
+            given_.keys->count() > 0 ? " of " + printable(keys_file_) : ""));
+      }
+    };
+    const auto write_lines = [&](Lines lines) {
+      if (given_.payloads->count() > 0) {
+        std::vector<std::string> payloads =
+            read_column(payloads_, "payload", lines.patterns.count(), files_.limit > 0);
+        for (size_t i = 0; i < payloads.size(); ++i) {
+          lines.annotations[i].payload = std::move(payloads[i]);
+        }
+      }
+      if (given_.keys->count() > 0) {
+        std::vector<std::string> keys =
+            read_column(keys_file_, "key", lines.patterns.count(), files_.limit > 0);
+        for (size_t i = 0; i < keys.size(); ++i) {
+          lines.annotations[i].key = std::move(keys[i]);
+        }
+      }
+      for (Annotation& annotation : lines.annotations) {
+        annotation.key = given_.key->count() > 0 ? key_ : annotation.key;
+        annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
+        annotation.payload = payload ? payload : annotation.payload;
+      }
+      if (!lines.forget.empty()) {
+        const int64_t count = memory.forget_keys(lines.forget);
+        forgotten += count;
+        if (context.options.json) {
+          print_line(context, {{"forgotten", count}, {"stored", memory.stored()}});
+        }
+        return;
+      }
+      if (!replace_ && !answers_each_line_) {
+        require_one_pattern_per_key(lines);
+      }
+      write_valid(lines, 0, lines.patterns.count());
+    };
     try {
-      for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), write_batch);
+      for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold(), .writes = true},
+                     static_cast<size_t>(batch_), write_lines);
     } catch (...) { // such as an invalid line or an interrupt after some batches
-      if (written + repeated == 0 && interrupted()) {
+      if (written + repeated + forgotten == 0 && interrupted()) {
         context.progress.message("mneme memory write: nothing of the input is stored");
       } else if (written + repeated > 0 && !context.options.json) {
-        context.progress.message(fmt::format("mneme memory write: the first {} of the input {} stored",
-                                             count_text(written + repeated),
-                                             written + repeated == 1 ? "is" : "are"));
+        context.progress.message(
+            fmt::format("mneme memory write: the first {} of the input {} stored, in earlier transactions",
+                        count_text(written + repeated), written + repeated == 1 ? "is" : "are"));
       }
       throw;
     }
     if (!context.options.json) {
       context.out << fmt::format(
-          "Wrote {}{}{}; {} stored\n", count_text(written),
+          "Wrote {}{}{}{}; {} stored\n", count_text(written),
           repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
-          replaced > 0 ? fmt::format(", {} replaced", replaced) : "", memory.stored());
+          replaced > 0 ? fmt::format(", {} replaced", replaced) : "",
+          forgotten > 0 ? fmt::format(", forgot {}", forgotten) : "", memory.stored());
     }
-    return ExitCode::ok;
+    return worst_;
   }
 
   ExitCode read(Context& context) {
     check_sources(read_);
-    if (no_recall_ && given_.update_steps->count() > 0) {
-      throw UsageError("--update-steps has no effect with --no-recall.\n  Leave out one of them.");
+    if (csv_ && context.options.json) {
+      throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
     }
-    if (no_recall_ && top_ == 0) {
-      throw UsageError("nothing is left to print with --no-recall and --top 0.\n  Leave out one of them.");
+    if (const char* list_only = csv_ ? "--csv" : no_recall_ ? "--no-recall" : nullptr; list_only != nullptr) {
+      no_recall_ = true;
+      if (given_.update_steps->count() > 0) {
+        throw UsageError(
+            fmt::format("--update-steps has no effect with {}.\n  Leave out one of them.", list_only));
+      }
+      if (top_ == 0) {
+        throw UsageError(fmt::format(
+            "nothing is left to print with {} and --top 0.\n  Leave out one of them.", list_only));
+      }
     }
     if (given_.ties->count() > 0 && within_ && given_.top->count() == 0) {
       throw UsageError("--ties has no effect: --within lists all patterns, unless --top limits their "
@@ -647,34 +733,42 @@ private:
       throw UsageError("--within and --ties have no effect with --top 0.\n  Leave out one of them.");
     }
     MemorySource memory = open_source(context);
+    if (csv_) {
+      print_csv(context, {}, {}); // the names of the columns
+    }
     const int64_t top = within_ && given_.top->count() == 0 ? INT64_MAX : top_;
     constexpr size_t kQueriesMax = 1024;
-    for_each_batch(context, memory.bits(), kQueriesMax, [&](const Lines& lines) {
-      const store::ReadResult result = memory.read(lines.patterns, {.top = top,
-                                                                    .ties = ties_,
-                                                                    .hamming_radius = within_,
-                                                                    .recall = !no_recall_,
-                                                                    .update_steps_max = update_steps_});
-      // The stored pattern that was recalled, if it is one.
-      store::ReadResult recalled;
-      if (!no_recall_) {
-        recalled = memory.read(result.recall.readout, {.top = 1, .recall = false});
-      }
-      for (int64_t q = 0; q < lines.patterns.count(); ++q) {
-        const auto index = static_cast<size_t>(q);
-        std::optional<int64_t> seq;
-        if (!no_recall_ && !recalled.nearest[index].empty() && recalled.nearest[index][0].distance == 0) {
-          seq = recalled.nearest[index][0].seq;
-        }
-        if (context.options.json) {
-          print_line(context, query_json(lines.texts[index], result, index, seq));
-        } else {
-          print_query(context, lines.texts[index], result, index, seq);
-        }
-      }
-      context.out.flush();
-    });
-    return ExitCode::ok;
+    for_each_batch(
+        context, {.bits = memory.bits(), .threshold = memory.threshold()}, kQueriesMax,
+        [&](const Lines& lines) {
+          const store::ReadResult result = memory.read(lines.patterns, {.top = top,
+                                                                        .ties = ties_,
+                                                                        .hamming_radius = within_,
+                                                                        .recall = !no_recall_,
+                                                                        .update_steps_max = update_steps_});
+          // The stored pattern that was recalled, if it is one.
+          store::ReadResult recalled;
+          if (!no_recall_) {
+            recalled = memory.read(result.recall.readout, {.top = 1, .recall = false});
+          }
+          if (csv_) {
+            print_csv(context, lines.texts, result);
+          }
+          for (int64_t q = 0; q < lines.patterns.count() && !csv_; ++q) {
+            const auto index = static_cast<size_t>(q);
+            std::optional<int64_t> seq;
+            if (!no_recall_ && !recalled.nearest[index].empty() && recalled.nearest[index][0].distance == 0) {
+              seq = recalled.nearest[index][0].seq;
+            }
+            if (context.options.json) {
+              print_line(context, query_json(lines.texts[index], result, index, seq));
+            } else {
+              print_query(context, lines.texts[index], result, index, seq);
+            }
+          }
+          context.out.flush();
+        });
+    return worst_;
   }
 
   nlohmann::ordered_json query_json(const std::string& text, const store::ReadResult& result, size_t index,
@@ -735,24 +829,53 @@ private:
     context.out << '\n';
   }
 
+  /// Prints the nearest patterns of queries as rows of CSV; without queries the names of the columns.
+  static void print_csv(Context& context, const std::vector<std::string>& queries,
+                        const store::ReadResult& result) {
+    report::Table table{.columns = {{.name = "query"},
+                                    {.name = "rank"},
+                                    {.name = "number"},
+                                    {.name = "distance"},
+                                    {.name = "key"},
+                                    {.name = "label"},
+                                    {.name = "payload"}}};
+    const auto cell = [](const std::optional<std::string>& text) {
+      return text ? report::Cell(is_utf8(*text) ? *text : printable(*text)) : report::Cell();
+    };
+    for (size_t q = 0; q < queries.size(); ++q) {
+      int64_t rank = 0;
+      for (const store::Neighbour& neighbour : result.nearest[q]) {
+        table.rows.push_back({queries[q], ++rank, neighbour.seq, static_cast<int64_t>(neighbour.distance),
+                              cell(neighbour.annotation.key), cell(neighbour.annotation.label),
+                              cell(neighbour.annotation.payload)});
+      }
+    }
+    const std::string csv = report::to_csv(table);
+    context.out << (queries.empty() ? csv : csv.substr(csv.find('\n') + 1));
+  }
+
   ExitCode forget(Context& context) {
     check_sources(forget_);
-    const bool by_pattern = !lines_.empty() || !patterns_.empty(),
-               by_key = !keys_.empty() || !keys_file_.empty();
+    const bool by_pattern = !lines_.empty() || !files_.paths.empty(),
+               by_name = !keys_.empty() || !keys_file_.empty() || !labels_.empty() || !numbers_.empty();
+    std::vector<int64_t> seqs;
+    for (const std::string& number : numbers_) {
+      seqs.push_back(parse_integer("--number", number, {.min = 1}));
+    }
     DurableMemory memory = open(context, Access::write);
     int64_t forgotten = 0;
     if (!keys_file_.empty()) {
       std::ranges::move(read_column(keys_file_, "key"), std::back_inserter(keys_));
     }
-    forgotten += memory.forget_keys(keys_);
+    forgotten += memory.forget_keys(keys_) + memory.forget_seqs(seqs);
     for (const std::string& label : labels_) {
       forgotten += memory.forget_label(label);
     }
-    if (by_pattern || (!by_key && labels_.empty())) {
-      for_each_batch(context, memory.design().bits, 1024,
+    if (by_pattern || !by_name) {
+      for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold()}, 1024,
                      [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
-      throw UsageError("--format has no effect with --key and --label.\n  Leave it out.");
+      throw UsageError("--format has no effect with --key, --label and --number.\n  Leave it out.");
     }
     if (context.options.json) {
       print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
@@ -782,6 +905,10 @@ private:
     row("records in the log",
         fmt::format("{}, {} of them of forgotten patterns", info.records, info.records - info.stored));
     row("records in snapshots", fmt::format("{}", info.in_snapshot));
+    if (info.threshold) {
+      row("threshold of numbers in files",
+          fmt::format("{:.6g}", info.threshold->value * info.threshold->file_scale));
+    }
     row("compactions", fmt::format("{}", info.generation));
     row("on disk", bytes_text(static_cast<double>(info.bytes_on_disk)));
     row("main memory to open it",
@@ -816,6 +943,9 @@ private:
     add("alpha", design.alpha);
     add("degree", design.degree);
     document["update_steps_max"] = design.update_steps_max;
+    if (info.threshold) {
+      document["threshold"] = info.threshold->value * info.threshold->file_scale;
+    }
     document["stored"] = info.stored;
     document["records"] = info.records;
     document["records_in_snapshots"] = info.in_snapshot;
@@ -839,6 +969,7 @@ private:
                                {"records", result.records},
                                {"stored", result.stored},
                                {"files", result.files},
+                               {"missing_snapshot_files", result.missing},
                                {"problems", result.problems}});
     } else {
       for (const std::string& problem : result.problems) {
@@ -847,6 +978,11 @@ private:
       context.out << fmt::format("{}: {} record{}, {} stored pattern{}, {} file{} checked\n",
                                  is_intact ? "Intact" : "DAMAGED", result.records, plural(result.records),
                                  result.stored, plural(result.stored), result.files, plural(result.files));
+      if (result.missing > 0) {
+        context.out << fmt::format("{} snapshot file{} missing, which makes opening slower. The "
+                                   "snapshot is written again by: mneme memory compact {}\n",
+                                   result.missing, result.missing == 1 ? " is" : "s are", printable(folder_));
+      }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;
   }
@@ -862,12 +998,17 @@ private:
       print_json(context.out, {{"removed", result.removed},
                                {"bytes_before", result.bytes_before},
                                {"bytes_after", result.bytes_after},
+                               {"bytes_snapshot", result.bytes_snapshot},
                                {"log_is_clean", result.log_is_clean}});
     } else {
-      context.out << fmt::format("Removed {} record{}: {} on disk, before {}\n", result.removed,
-                                 result.removed == 1 ? "" : "s",
-                                 bytes_text(static_cast<double>(result.bytes_after)),
-                                 bytes_text(static_cast<double>(result.bytes_before)));
+      context.out << fmt::format(
+          "Removed {} record{}: {} on disk{}, before {}\n", result.removed, result.removed == 1 ? "" : "s",
+          bytes_text(static_cast<double>(result.bytes_after)),
+          result.bytes_snapshot > 0
+              ? fmt::format(" ({} of them in snapshot files, with which opening is fast)",
+                            bytes_text(static_cast<double>(result.bytes_snapshot)))
+              : "",
+          bytes_text(static_cast<double>(result.bytes_before)));
     }
     return ExitCode::ok;
   }
@@ -906,8 +1047,8 @@ private:
       store::save_memory(out_, items);
       type = payload_type(items.payloads());
     } else if (ending == ".npy") {
-      packed_ ? data::write_packed_npy(out_, memory.patterns(), *packed_)
-              : data::write_npy(out_, memory.patterns());
+      files_.packed ? data::write_packed_npy(out_, memory.patterns(), *files_.packed)
+                    : data::write_npy(out_, memory.patterns());
     } else {
       std::string text;
       memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
@@ -941,20 +1082,21 @@ private:
         *within, *ties, *out, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
-  std::string folder_, tensor_, payload_, payloads_, keys_file_, out_, key_, label_;
-  std::vector<std::string> lines_, patterns_, keys_, labels_;
+  std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;
+  std::vector<std::string> lines_, keys_, labels_, numbers_;
+  PatternFiles files_;
   MemoryDesign design_;
   Kind kind_ = Kind::best_match;
   trials::MemorySteps steps_; ///< steps of a custom memory; steps that are not given are empty
-  int64_t hard_locations_ = kHardLocations, limit_ = 0, top_ = 5, batch_ = 1024;
+  int64_t hard_locations_ = kHardLocations, top_ = 5, batch_ = 1024;
   LineFormat format_ = LineFormat::text;
-  std::optional<data::BitOrder> packed_;
-  std::optional<double> threshold_;
   std::optional<int64_t> update_steps_;
   std::optional<int64_t> within_;
   Ties ties_ = Ties::first;
-  bool replace_ = false, no_recall_ = false, no_keys_ = false;
+  bool replace_ = false, no_recall_ = false, csv_ = false, no_keys_ = false;
   uint64_t memory_max_ = 0;
+  bool answers_each_line_ = false; ///< the answer to an invalid line is its error, and the next line is read
+  ExitCode worst_ = ExitCode::ok;  ///< of the answered errors
 };
 
 } // namespace

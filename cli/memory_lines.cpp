@@ -16,6 +16,7 @@
 #include "json/strict_json.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/core/text.h"
 #include "mneme/data/text_bits.h"
 #include "report/json_text.h"
@@ -147,11 +148,41 @@ const std::array<std::pair<const char*, LineFormat>, 4> kPatternFields = {{{"tex
                                                                            {"hex", LineFormat::hex},
                                                                            {"base64", LineFormat::base64}}};
 
-store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, std::string& line,
-                                  const std::string& where) {
-  const std::string advice = "A line is an object with one of text, bits, hex and base64, and optionally "
-                             "key, label, payload or payload_base64.";
-  const auto object = parse_strict_json(line, where, {.advice = advice});
+constexpr const char* kJsonAdvice = "A line is an object with one of text, bits, hex and base64, and "
+                                    "optionally key, label, payload or payload_base64.";
+
+/// The field that is probably meant by another name; empty if there is none.
+std::string intended_field(const std::string& name) {
+  constexpr std::array<std::pair<std::string_view, const char*>, 8> kOtherNames = {{{"id", "key"},
+                                                                                    {"name", "key"},
+                                                                                    {"tag", "label"},
+                                                                                    {"class", "label"},
+                                                                                    {"data", "payload"},
+                                                                                    {"value", "payload"},
+                                                                                    {"content", "text"},
+                                                                                    {"query", "text"}}};
+  const auto* other = std::ranges::find(kOtherNames, name, [](const auto& known) { return known.first; });
+  return other != kOtherNames.end() ? other->second
+                                    : nearest_word(name, {"text", "bits", "hex", "base64", "key", "label",
+                                                          "payload", "payload_base64"});
+}
+
+/// The key of a line {"forget": KEY}; empty for other lines.
+std::optional<std::string> key_to_forget(const nlohmann::json& object, const std::string& where) {
+  const auto key = object.find("forget");
+  if (key == object.end()) {
+    return std::nullopt;
+  }
+  if (object.size() > 1 || !key->is_string()) {
+    fail(where, "a line with the field \"forget\" has other fields, or its value is not a text",
+         "Write {\"forget\": \"KEY\"}.");
+  }
+  return key->get<std::string>();
+}
+
+store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nlohmann::json& object,
+                                  std::string& line, const std::string& where) {
+  const std::string advice = kJsonAdvice;
   store::Annotation annotation;
   int num_patterns = 0;
   std::optional<std::string> given_text;
@@ -183,7 +214,14 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, std::str
         fail(where, "payload_base64 is not base64", advice);
       }
     } else {
-      fail(where, fmt::format("there is no field \"{}\", or it is given twice", shown(name)), advice);
+      if (name == "payload" || name == "payload_base64") {
+        fail(where, "payload and payload_base64 are both given", "Leave out one of them.");
+      }
+      const std::string close = intended_field(name);
+      fail(where,
+           fmt::format("unknown field \"{}\"{}", shown(name),
+                       close.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", close)),
+           advice);
     }
   }
   if (num_patterns != 1) {
@@ -196,6 +234,8 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, std::str
   return annotation;
 }
 
+} // namespace
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const Utf8Character character = first_character(text);
@@ -206,8 +246,6 @@ bool is_utf8(std::string_view text) {
   }
   return true;
 }
-
-} // namespace
 
 std::string to_base64(std::string_view bytes) {
   std::string text;
@@ -224,22 +262,48 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-Lines parse_lines(const std::vector<std::string>& lines, int64_t first, LineFormat format, int64_t bits) {
-  Lines parsed{.texts = lines, .patterns = BitPatterns(std::ssize(lines), bits), .annotations = {}};
-  for (int64_t i = 0; i < std::ssize(lines); ++i) {
-    std::string& line = parsed.texts[static_cast<size_t>(i)];
-    const std::string where = fmt::format("line {}", first + i);
-    if (format == LineFormat::json) {
-      parsed.annotations.push_back(parse_json_line(parsed.patterns, i, line, where));
-      continue;
-    }
-    set_pattern(parsed.patterns, i, line, format, where);
-    parsed.annotations.emplace_back();
-    if (format == LineFormat::text) {
-      parsed.annotations.back().payload = line;
+ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
+                        bool may_forget) {
+  Lines parsed{.first = first,
+               .texts = {lines.begin(), lines.end()},
+               .patterns = BitPatterns(std::ssize(lines), bits),
+               .annotations = {}};
+  std::exception_ptr error;
+  int64_t count = 0; // of valid lines
+  for (; count < std::ssize(lines) && !error; count += error ? 0 : 1) {
+    std::string& line = parsed.texts[static_cast<size_t>(count)];
+    const std::string where = fmt::format("line {}", first + count);
+    try {
+      if (line.empty()) {
+        fail(where, "the line is empty", "Leave it out.");
+      }
+      if (format == LineFormat::json) {
+        const auto object = parse_strict_json(line, where, {.is_line = true, .advice = kJsonAdvice});
+        const std::optional<std::string> key = may_forget ? key_to_forget(object, where) : std::nullopt;
+        if (count > 0 && key.has_value() == parsed.forget.empty()) {
+          break; // of another kind
+        }
+        if (key) {
+          parsed.forget.push_back(*key);
+        } else {
+          parsed.annotations.push_back(parse_json_line(parsed.patterns, count, object, line, where));
+        }
+        continue;
+      }
+      set_pattern(parsed.patterns, count, line, format, where);
+      parsed.annotations.emplace_back();
+      if (format == LineFormat::text) {
+        parsed.annotations.back().payload = line;
+      }
+    } catch (const DataError&) {
+      error = std::current_exception();
     }
   }
-  return parsed;
+  parsed.texts.resize(static_cast<size_t>(count));
+  if (const int64_t num_patterns = parsed.forget.empty() ? count : 0; num_patterns < std::ssize(lines)) {
+    parsed.patterns = slice(parsed.patterns, 0, num_patterns);
+  }
+  return {std::move(parsed), error};
 }
 
 std::string hex_of(const BitPatterns& patterns, int64_t index) {

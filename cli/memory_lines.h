@@ -4,7 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mneme/core/patterns.h"
@@ -20,19 +24,29 @@ enum class LineFormat {
   json    ///< an object with one of these four as "text", "bits", "hex" or "base64"
 };
 
-/// A line, and what it is about.
+/// Lines, and what they are about.
 struct Lines {
+  int64_t first = 1;              ///< number of the first line
   std::vector<std::string> texts; ///< as they were given
   BitPatterns patterns;           ///< one per line
   /// format text: the line is the payload. format json: the fields key, label, payload (text) or
   /// payload_base64; with the field text, it is the default of the payload.
   std::vector<store::Annotation> annotations;
+  std::optional<store::Threshold> threshold = {}; ///< of numbers in files
+  /// Keys of lines {"forget": KEY} of format json. Such lines have no patterns, and are separate from others.
+  std::vector<std::string> forget = {};
 };
 
-/// Parses lines; `first` is the number of the first line in messages. Empty lines have been left out.
-///
-/// Errors  DataError with the number of the line, the expected and the actual size
-Lines parse_lines(const std::vector<std::string>& lines, int64_t first, LineFormat format, int64_t bits);
+/// The valid lines of one kind at the beginning of a text, and the error of the line after them.
+struct ParsedLines {
+  Lines lines;
+  std::exception_ptr error; ///< DataError, with the number of the line; null: it is valid, or there is none
+};
+
+/// Parses lines up to the first one that is invalid, empty or of another kind; `first` is the number of the
+/// first line. Without `may_forget`, lines {"forget": KEY} are invalid.
+ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
+                        bool may_forget);
 
 /// A stored pattern as a line of format json, without a line feed.
 std::string json_line(const store::Entry& entry);
@@ -43,6 +57,7 @@ std::string hex_of(const BitPatterns& patterns, int64_t index);
 template <class Json> void add_annotation(Json& object, const store::Annotation& annotation);
 
 std::string to_base64(std::string_view bytes);
+bool is_utf8(std::string_view text);
 
 /// Lines of standard input as they arrive.
 class StandardInput {

@@ -75,6 +75,11 @@ int64_t MemorySource::stored() const {
   return items != nullptr ? items->count() : std::get<DurableMemory>(memory_).stored();
 }
 
+std::optional<store::Threshold> MemorySource::threshold() const {
+  const auto* durable = std::get_if<DurableMemory>(&memory_);
+  return durable != nullptr ? durable->threshold() : std::nullopt;
+}
+
 store::ReadResult MemorySource::read(const BitPatterns& queries, const store::ReadOptions& options) {
   if (auto* durable = std::get_if<DurableMemory>(&memory_)) {
     return durable->read(queries, options);

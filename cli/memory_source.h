@@ -29,6 +29,7 @@ public:
 
   int64_t bits() const; ///< of a pattern; the default of MemoryDesign for a file without patterns of any size
   int64_t stored() const;
+  std::optional<store::Threshold> threshold() const; ///< none for a file
   store::ReadResult read(const BitPatterns& queries, const store::ReadOptions& options);
   void for_each(const std::function<void(const store::Entry&)>& visit);
   /// The memory as it is saved to a file. If all payloads are decimal integers of 64 bits, as std::to_string

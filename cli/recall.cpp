@@ -625,22 +625,9 @@ private:
     if (!threshold_ && !load_.empty()) {
       return "from --load";
     }
-    if (!threshold_) {
-      const data::ThresholdChoice choice = data::choose_threshold(set);
-      set.threshold = choice.threshold;
-      return choice.origin;
-    }
-    set.threshold = *threshold_ / set.file_scale;
-    const auto [lowest, highest] = std::minmax_element(
-        set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
-    if (set.threshold < *lowest || set.threshold >= *highest) {
-      throw UsageError(
-          fmt::format("--threshold {:g}: every bit would be {}, since the numbers of {} range from "
-                      "{:g} to {:g}.\n  Give a threshold in this range, or leave it out.",
-                      *threshold_, set.threshold < *lowest ? 1 : 0, set.source, *lowest * set.file_scale,
-                      *highest * set.file_scale));
-    }
-    return "from --threshold";
+    const data::ThresholdChoice choice = data::choose_threshold(set, threshold_);
+    set.threshold = choice.threshold;
+    return choice.origin;
   }
 
   /// Adds the results of a finished memory to the report, and writes its readouts.

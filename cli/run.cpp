@@ -2,6 +2,7 @@
 
 #include "cli/run.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -73,6 +74,16 @@ std::string misplaced_option_message(const CLI::App& root, const CLI::App& app, 
                            name, path_of(app), path_of(*example));
 }
 
+/// The name of the subcommand that people also call `name`; empty if there is none.
+std::string subcommand_called(const Arguments& arguments, const std::string& name) {
+  for (const Arguments& subcommand : arguments.subcommands()) {
+    if (std::ranges::find(subcommand.other_names(), name) != subcommand.other_names().end()) {
+      return subcommand.name();
+    }
+  }
+  return "";
+}
+
 /// The error message for a parse error: that of CLI11, or a clearer one.
 std::string usage_message(const Arguments& arguments, const CLI::ParseError& error) {
   const CLI::App &root = arguments.app(), &app = arguments.selected().app();
@@ -109,7 +120,9 @@ std::string usage_message(const Arguments& arguments, const CLI::ParseError& err
     for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
       known.push_back(subcommand->get_name());
     }
-    if (const std::string close = nearest_word(first.substr(0, first.find('=')), known); !close.empty()) {
+    std::string close = subcommand_called(arguments.selected(), first);
+    close = close.empty() ? nearest_word(first.substr(0, first.find('=')), known) : close;
+    if (!close.empty()) {
       advice = "Did you mean \"" + close + "\"? ";
     } else if (!first.starts_with("-")) {
       // The option that names the input of the verb, for a file that was given without it.
@@ -122,6 +135,27 @@ std::string usage_message(const Arguments& arguments, const CLI::ParseError& err
     }
   }
   return message + ".\n  " + advice + "`" + path_of(app) + " --help` lists the arguments.";
+}
+
+/// Refuses a request for help that is a misspelt option or subcommand: CLI11 reads "-hard-locations" as -h,
+/// and does not reach the check of unknown words.
+void require_help(const Arguments& declared, const std::vector<std::string>& arguments) {
+  const auto is_help = [](const std::string& argument) { return argument == "-h" || argument == "--help"; };
+  if (std::ranges::none_of(arguments, is_help)) {
+    const auto misspelt = std::ranges::find_if(
+        arguments, [](const std::string& argument) { return argument.starts_with("-h"); });
+    if (misspelt != arguments.end()) {
+      const std::string name = misspelt->substr(0, misspelt->find('='));
+      const CLI::App& app = declared.selected().app();
+      throw UsageError(fmt::format("there is no option \"{}\".\n  {}`{} --help` lists the arguments.", name,
+                                   has_option(app, "-" + name) ? "Did you mean \"-" + name + "\"? " : "",
+                                   path_of(app)));
+    }
+  }
+  const std::vector<std::string> unknown = declared.app().remaining(true);
+  if (!unknown.empty() && !unknown.front().starts_with("-") && !declared.selected().subcommands().empty()) {
+    throw UsageError(usage_message(declared, CLI::ExtrasError(unknown)));
+  }
 }
 
 std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
@@ -215,6 +249,7 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
   try {
     app.parse(reversed(arguments));
   } catch (const CLI::CallForHelp&) {
+    require_help(declared, arguments);
     out << app.help();
     return ExitCode::ok;
   } catch (const CLI::ParseError& error) {
@@ -273,7 +308,6 @@ void check_output(std::ostream& out) {
   }
 }
 
-/// The message without the names of C++ functions before their problems, such as "mneme::ops::leap: ".
 std::string without_functions(std::string message) {
   constexpr std::string_view kNamespace = "mneme::";
   for (size_t begin = 0; (begin = message.find(kNamespace, begin)) != std::string::npos;) {

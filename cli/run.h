@@ -23,6 +23,9 @@ ExitCode run_verb(Verb& verb, const std::vector<std::string>& arguments, std::os
 /// Prints `mneme VERB: message` (`mneme: message` if `verb` is empty) and returns the exit code of the error.
 ExitCode report_error(const std::exception_ptr& error, const std::string& verb, std::ostream& err);
 
+/// The message without the names of C++ functions before their problems, such as "mneme::ops::leap: ".
+std::string without_functions(std::string message);
+
 /// Flushes `out` (stdout) and checks that all writes to it succeeded.
 ///
 /// Errors  OutputError if a write failed

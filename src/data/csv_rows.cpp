@@ -187,9 +187,12 @@ double CsvRows::number(size_t column, const std::string& advice) const {
     if (comma != std::string::npos) {
       with_point[comma] = '.';
     }
+    // Where commas also separate cells, only those within quotes are replaced.
+    const char* replace =
+        delimiter_ == ',' ? R"~(sed -E 's/"([-+0-9]*),([-+0-9eE]+)"/\1.\2/g')~" : "sed 's/,/./g'";
     wrong(location(column), fmt::format("{} is not a number", shown_cell(cell)),
           comma != std::string::npos && number_in(with_point)
-              ? "Write decimal points instead of commas: sed 's/,/./g' FILE > NEW."
+              ? fmt::format("Write decimal points instead of commas: {} FILE > NEW.", replace)
               : advice);
   }
   if (!std::isfinite(*number)) {

@@ -66,8 +66,20 @@ double otsu_threshold(const RealPatterns& patterns) {
   return threshold;
 }
 
-ThresholdChoice choose_threshold(const PatternSet& set) {
+ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<double>& given) {
   const std::span<const double> numbers = numbers_of(set.patterns);
+  if (given) {
+    const double threshold = *given / set.file_scale;
+    const auto [lowest, highest] = std::ranges::minmax_element(numbers);
+    if (lowest != numbers.end() && (threshold < *lowest || threshold >= *highest)) {
+      throw UsageError(
+          fmt::format("--threshold {:g}: every bit would be {}, since the numbers of {} range from "
+                      "{:g} to {:g}.\n  Give a threshold in this range, or leave it out.",
+                      *given, threshold < *lowest ? 1 : 0, set.source, *lowest * set.file_scale,
+                      *highest * set.file_scale));
+    }
+    return {threshold, "from --threshold"};
+  }
   const auto ones = std::ranges::count_if(numbers, [&](double x) { return x > set.threshold; });
   const auto minority = std::min<int64_t>(ones, std::ssize(numbers) - ones);
   const int64_t distinct = num_distinct(set.patterns, set.threshold);

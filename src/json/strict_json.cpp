@@ -77,26 +77,27 @@ private:
   std::string problem_;
 };
 
-/// "in line 2, column 5" of the byte with this index.
-std::string place_in(std::string_view text, size_t index) {
+/// "in line 2, column 5" of the byte with this index; without the line if the text is one line of a file.
+std::string place_in(std::string_view text, size_t index, bool is_line) {
   const std::string_view before = text.substr(0, index);
   const size_t line_begin = before.rfind('\n') + 1; // 0 if there is no line feed
-  return fmt::format("in line {}, column {}", 1 + std::ranges::count(before, '\n'),
-                     before.size() - line_begin + 1);
+  const size_t column = before.size() - line_begin + 1;
+  return is_line ? fmt::format("in column {}", column)
+                 : fmt::format("in line {}, column {}", 1 + std::ranges::count(before, '\n'), column);
 }
 
 /// Problem of a text that nlohmann's parser rejects after `num_read` bytes.
-std::string syntax_problem(std::string_view text, size_t num_read) {
+std::string syntax_problem(std::string_view text, size_t num_read, bool is_line) {
   constexpr size_t kShown = 20;
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return "invalid JSON: there is no content";
   }
   if (num_read > text.size()) {
     return fmt::format("invalid JSON: the text ends {}, before the document does",
-                       place_in(text, text.size()));
+                       place_in(text, text.size(), is_line));
   }
   const size_t index = num_read > 0 ? num_read - 1 : 0;
-  return fmt::format("invalid JSON {}, at \"{}\"", place_in(text, index),
+  return fmt::format("invalid JSON {}, at \"{}\"", place_in(text, index, is_line),
                      printable(text.substr(index, kShown)));
 }
 
@@ -117,7 +118,7 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
   try {
     parsed = Json::parse(text.begin(), text.end());
   } catch (const typename Json::parse_error& error) {
-    fail(syntax_problem(text, error.byte));
+    fail(syntax_problem(text, error.byte, options.is_line));
   } catch (const typename Json::exception&) {
     fail("invalid JSON: a number is too large for float64");
   }

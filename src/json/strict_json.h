@@ -12,8 +12,9 @@
 namespace mneme {
 
 struct StrictJsonOptions {
-  int max_depth = 64;           ///< maximum nesting depth
-  bool must_be_object = true;   ///< false: any JSON value is accepted
+  int max_depth = 64;         ///< maximum nesting depth
+  bool must_be_object = true; ///< false: any JSON value is accepted
+  bool is_line = false; ///< the text is a line of a file, which `source` names: messages have columns only
   std::string_view advice = {}; ///< last sentence of each error message; empty: none
 };
 

@@ -139,6 +139,7 @@ Records part_of(const Records& records, int64_t begin, int64_t end, int64_t firs
 
 MemoryInfo info_of(const fs::path& folder, const Log& log, const Head& head) {
   MemoryInfo info{.design = log.design(),
+                  .threshold = log.threshold(),
                   .generation = head.generation,
                   .seq = head.seq,
                   .stored = head.stored,
@@ -182,6 +183,7 @@ public:
     }
     load();
     if (is_writer_) {
+      identity_ = file_identity(folder_);
       remove_unnamed_files();
     }
   }
@@ -189,8 +191,10 @@ public:
   const MemoryDesign& design() const { return log_->design(); }
   int64_t stored() const { return rows_->count(); }
 
+  std::optional<Threshold> threshold() const { return log_->threshold(); }
+
   WriteResult write(const BitPatterns& patterns, std::span<const Annotation> annotations,
-                    KeyConflict conflict) {
+                    KeyConflict conflict, const std::optional<Threshold>& threshold) {
     require_size("a pattern to write", patterns.bits());
     if (!annotations.empty() && std::ssize(annotations) != patterns.count()) {
       throw UsageError(
@@ -200,6 +204,13 @@ public:
     }
     std::ranges::for_each(annotations, require_valid);
     begin_change();
+    const std::optional<Threshold> kept = threshold ? log_->threshold() : std::nullopt;
+    if (kept && kept->value != threshold->value) {
+      throw UsageError(
+          fmt::format("mneme::store: the threshold of the patterns is {}, but that of the memory "
+                      "is {}.\n  Use one threshold for all patterns of a memory.",
+                      threshold->value, kept->value));
+    }
     if (snapshot_is_due()) {
       snapshot();
     }
@@ -225,10 +236,18 @@ public:
             ++result.repeated;
             continue;
           }
+          if (conflict == KeyConflict::refuse && in_batch != new_keys.end()) {
+            throw UsageError(fmt::format(
+                "mneme::store: the key \"{}\" is that of the patterns {} and {} of one call, which "
+                "differ, or have different labels or payloads.\n  Use another key, or keep only "
+                "the last pattern of a key (--replace).",
+                printable(*annotation.key), in_batch->second, i));
+          }
           if (conflict == KeyConflict::refuse) {
             throw UsageError(
                 fmt::format("mneme::store: the key \"{}\" is that of record {}, which has another pattern, "
-                            "label or payload.\n  Nothing was written. Forget the key first, or replace "
+                            "label or payload.\n  Nothing of the refused transaction was stored. Forget the "
+                            "key first, or replace "
                             "it (--replace), or use another key.",
                             printable(*annotation.key), *existing));
           }
@@ -238,6 +257,9 @@ public:
         new_keys[*annotation.key] = i;
       }
       result.seqs.push_back(change.write(patterns, i, annotation));
+    }
+    if (threshold && !kept) {
+      change.set_threshold(*threshold);
     }
     change.commit();
     return result;
@@ -268,6 +290,17 @@ public:
       }
     }
     return forget(found);
+  }
+
+  int64_t forget_seqs(std::span<const int64_t> seqs) {
+    begin_change();
+    std::set<int64_t> found; // a number may be given twice
+    for (const int64_t seq : seqs) {
+      if (std::ranges::binary_search(seqs_, seq)) {
+        found.insert(seq);
+      }
+    }
+    return forget({found.begin(), found.end()});
   }
 
   int64_t forget_patterns(const BitPatterns& patterns) {
@@ -383,6 +416,7 @@ public:
     is_loaded_ = true;
     result.log_is_clean = database().truncate_wal() && result.log_is_clean;
     result.bytes_after = bytes_on_disk(folder_);
+    result.bytes_snapshot = bytes_of_snapshot(folder_);
     return result;
   }
 
@@ -415,6 +449,7 @@ private:
     int64_t write(const BitPatterns& patterns, int64_t index, const Annotation& annotation) {
       return add(record_of(head_.seq + 1, pattern_bytes(patterns, index), annotation));
     }
+    void set_threshold(const Threshold& threshold) { memory_.log_->set_threshold(threshold); }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
     void commit() {
       if (new_.records.count() == 0) {
@@ -467,8 +502,20 @@ private:
                                     "unknown.\n  Open the memory again; what was acknowledged is stored.",
                                     printable(folder_.string())));
     }
+    require_files();
     if (!is_loaded_) {
       load();
+    }
+  }
+
+  /// SQLite keeps writing to its open files, also after they were removed from the folder.
+  void require_files() const {
+    if (file_identity(folder_) != identity_) {
+      throw OutputError(
+          fmt::format("{}: the folder was removed, renamed or replaced while the memory was open "
+                      "for writing, so that this change is not stored.\n  Do not change the "
+                      "files of a memory that is open. Open the memory again.",
+                      printable(folder_.string())));
     }
   }
 
@@ -477,6 +524,7 @@ private:
     // nothing.
     commit_failed_ = true;
     transaction.commit();
+    require_files();
     commit_failed_ = false;
   }
 
@@ -803,7 +851,8 @@ private:
         if (count == 0) {
           throw UnsupportedError(fmt::format(
               "{}: hard location {} has {} writes, as many as its 16-bit counters can hold; with more, "
-              "patterns could no longer be forgotten exactly.\n  Nothing was written. Create a memory with "
+              "patterns could no longer be forgotten exactly.\n  Nothing of the refused transaction was "
+              "stored. Create a memory with "
               "a smaller Hamming radius for more patterns.",
               printable(folder_.string()), fullest, kCounterMax));
         }
@@ -973,6 +1022,7 @@ private:
   std::unique_ptr<OpenedDatabase> opened_; ///< closed before the lock is released
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
+  FileIdentity identity_; ///< of a writer
 
   // State of main memory: that of the log at `head_`.
   bool is_loaded_ = false;
@@ -1044,9 +1094,12 @@ const MemoryDesign& DurableMemory::design() const {
 int64_t DurableMemory::stored() const {
   return implementation_->stored();
 }
+std::optional<Threshold> DurableMemory::threshold() const {
+  return implementation_->threshold();
+}
 WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const Annotation> annotations,
-                                 KeyConflict conflict) {
-  return implementation_->write(patterns, annotations, conflict);
+                                 KeyConflict conflict, const std::optional<Threshold>& threshold) {
+  return implementation_->write(patterns, annotations, conflict, threshold);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
   return implementation_->forget_keys(std::span(&key, 1));
@@ -1056,6 +1109,9 @@ int64_t DurableMemory::forget_keys(std::span<const std::string> keys) {
 }
 int64_t DurableMemory::forget_label(const std::string& label) {
   return implementation_->forget_label(label);
+}
+int64_t DurableMemory::forget_seqs(std::span<const int64_t> seqs) {
+  return implementation_->forget_seqs(seqs);
 }
 int64_t DurableMemory::forget_patterns(const BitPatterns& patterns) {
   return implementation_->forget_patterns(patterns);

@@ -27,6 +27,18 @@ bool is_present(const fs::path& path) {
   return fs::exists(path, error);
 }
 
+uint64_t bytes_of_files(const fs::path& folder) {
+  uint64_t bytes = 0;
+  std::error_code error; // files may vanish while another process writes
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code no_file;
+    const auto size = entry->is_regular_file(no_file) ? entry->file_size(no_file) : 0;
+    // The shared index of SQLite (-shm) is not on the disk while the memory is closed.
+    bytes += no_file || entry->path().extension() == ".sqlite-shm" ? 0 : size;
+  }
+  return bytes;
+}
+
 } // namespace
 
 fs::path database_path(const fs::path& folder) {
@@ -38,17 +50,11 @@ fs::path snapshot_folder(const fs::path& folder) {
 }
 
 uint64_t bytes_on_disk(const fs::path& folder) {
-  uint64_t bytes = 0;
-  std::error_code error; // files may vanish while another process writes
-  for (const fs::path& part : {folder, snapshot_folder(folder)}) {
-    for (fs::directory_iterator entry(part, error), end; !error && entry != end; entry.increment(error)) {
-      std::error_code no_file;
-      const auto size = entry->is_regular_file(no_file) ? entry->file_size(no_file) : 0;
-      // The shared index of SQLite (-shm) is not on the disk while the memory is closed.
-      bytes += no_file || entry->path().extension() == ".sqlite-shm" ? 0 : size;
-    }
-  }
-  return bytes;
+  return bytes_of_files(folder) + bytes_of_snapshot(folder);
+}
+
+uint64_t bytes_of_snapshot(const fs::path& folder) {
+  return bytes_of_files(snapshot_folder(folder));
 }
 
 FolderLock writer_lock(const fs::path& folder) {
@@ -73,6 +79,15 @@ FileState file_state(const fs::path& folder) {
           .seconds = database.st_mtim.tv_sec,
           .nanoseconds = database.st_mtim.tv_nsec,
           .has_wal = ::stat(wal_path(folder).c_str(), &wal) == 0 && wal.st_size > 0};
+}
+
+FileIdentity file_identity(const fs::path& folder) {
+  const auto identity = [](const fs::path& path) {
+    struct stat file {};
+    return ::stat(path.c_str(), &file) == 0 ? FileIdentity::File{file.st_dev, file.st_ino}
+                                            : FileIdentity::File{};
+  };
+  return {.database = identity(database_path(folder)), .wal = identity(wal_path(folder))};
 }
 
 OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Environment& environment) {

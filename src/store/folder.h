@@ -15,7 +15,8 @@ namespace mneme::store {
 
 std::filesystem::path database_path(const std::filesystem::path& folder);
 std::filesystem::path snapshot_folder(const std::filesystem::path& folder);
-uint64_t bytes_on_disk(const std::filesystem::path& folder); ///< of all files of the memory
+uint64_t bytes_on_disk(const std::filesystem::path& folder);     ///< of all files of the memory
+uint64_t bytes_of_snapshot(const std::filesystem::path& folder); ///< of its snapshot files
 
 /// Lock of the one process that may write to a memory.
 ///
@@ -30,6 +31,17 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 FileState file_state(const std::filesystem::path& folder);
+
+/// Files to which the paths of the database and of its log of changes lead.
+struct FileIdentity {
+  struct File {
+    uint64_t device = 0, inode = 0; ///< 0: there is no file
+    bool operator==(const File&) const = default;
+  };
+  File database, wal;
+  bool operator==(const FileIdentity&) const = default;
+};
+FileIdentity file_identity(const std::filesystem::path& folder);
 
 struct OpenedDatabase {
   Database database;

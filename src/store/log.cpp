@@ -75,6 +75,17 @@ std::map<std::string, std::string> to_meta(const MemoryDesign& design) {
   return meta;
 }
 
+/// Rows of the table meta with the threshold of numbers, which may be added after the others.
+constexpr std::string_view kThresholdRows = "threshold";
+constexpr const char* kThresholdCrc = "threshold_crc32c";
+
+std::map<std::string, std::string> to_meta(const Threshold& threshold) {
+  return {{"threshold", text_of(threshold.value)},
+          {"threshold_min", text_of(threshold.min)},
+          {"threshold_max", text_of(threshold.max)},
+          {"threshold_file_scale", text_of(threshold.file_scale)}};
+}
+
 uint32_t meta_crc(const std::map<std::string, std::string>& meta) {
   uint32_t crc = 0;
   for (const auto& [name, value] : meta) {
@@ -84,6 +95,13 @@ uint32_t meta_crc(const std::map<std::string, std::string>& meta) {
     }
   }
   return crc;
+}
+
+void insert_meta(const Database& database, const std::map<std::string, std::string>& meta) {
+  Statement insert(database, "INSERT INTO meta(name, value) VALUES(?1, ?2)");
+  for (const auto& [name, value] : meta) {
+    insert.bind_text(1, name).bind_text(2, value).run();
+  }
 }
 
 } // namespace
@@ -165,10 +183,7 @@ void Log::create(const Database& database, const MemoryDesign& design) {
   std::map<std::string, std::string> meta = to_meta(design);
   const uint32_t crc = meta_crc(meta);
   meta["crc32c"] = std::to_string(crc);
-  Statement insert(database, "INSERT INTO meta(name, value) VALUES(?1, ?2)");
-  for (const auto& [name, value] : meta) {
-    insert.bind_text(1, name).bind_text(2, value).run();
-  }
+  insert_meta(database, meta);
   Head head;
   head.chain = next_chain(crc, 0);
   Statement(database, "INSERT INTO head(id, generation, seq, records, stored, chain, crc) "
@@ -190,11 +205,12 @@ const Database& checked(const Database& database) {
                     "  Give the folder of a memory, or create one with `mneme memory create`.",
                     name, id, kApplicationId));
   }
-  if (const int64_t version = database.integer("PRAGMA user_version"); version != kFormatVersion) {
+  if (const int64_t version = database.integer("PRAGMA user_version");
+      version != kFormatVersion && version != kThresholdVersion) {
     throw DataError(
-        fmt::format("{}: the format has version {}, but this mneme reads version {}.\n  Use the mneme "
-                    "that wrote it to export the memory, and write the export to a new one.",
-                    name, version, kFormatVersion));
+        fmt::format("{}: the format has version {}, but this mneme reads the versions {} and {}.\n  Use the "
+                    "mneme that wrote it to export the memory, and write the export to a new one.",
+                    name, version, kFormatVersion, kThresholdVersion));
   }
   return database;
 }
@@ -215,8 +231,11 @@ Log::Log(const Database& database)
     if (!name || !value) {
       fail("the table meta has an empty field");
     }
-    meta.emplace(*name, *value);
+    if (!name->starts_with(kThresholdRows)) {
+      meta.emplace(*name, *value);
+    }
   }
+  threshold(); // checks its rows
   const std::string crc = meta["crc32c"];
   meta.erase("crc32c");
   meta_crc_ = meta_crc(meta);
@@ -246,6 +265,40 @@ Log::Log(const Database& database)
   } catch (const UsageError& error) {
     fail(fmt::format("the table meta is refused: {}", error.what()));
   }
+}
+
+std::optional<Threshold> Log::threshold() const {
+  std::map<std::string, std::string> meta;
+  Statement rows(database_, "SELECT name, value FROM meta WHERE name LIKE 'threshold%'");
+  while (rows.step()) {
+    meta.emplace(rows.text(0).value_or(""), rows.text(1).value_or(""));
+  }
+  if (meta.empty()) {
+    return std::nullopt;
+  }
+  const std::string crc = meta[kThresholdCrc];
+  meta.erase(kThresholdCrc);
+  if (crc != std::to_string(meta_crc(meta))) {
+    fail("the checksum of the threshold in the table meta is wrong");
+  }
+  try {
+    const Threshold threshold{.value = std::stod(meta.at("threshold")),
+                              .min = std::stod(meta.at("threshold_min")),
+                              .max = std::stod(meta.at("threshold_max")),
+                              .file_scale = std::stod(meta.at("threshold_file_scale"))};
+    if (to_meta(threshold) == meta) {
+      return threshold;
+    }
+  } catch (const std::logic_error&) { // a field is missing, or not a number
+  }
+  fail("the threshold in the table meta has unknown contents");
+}
+
+void Log::set_threshold(const Threshold& threshold) {
+  std::map<std::string, std::string> meta = to_meta(threshold);
+  meta[kThresholdCrc] = std::to_string(meta_crc(meta));
+  insert_meta(database_, meta);
+  database_.run(fmt::format("PRAGMA user_version={}", kThresholdVersion));
 }
 
 uint32_t Log::first_chain(int64_t generation) const {

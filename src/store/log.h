@@ -18,6 +18,7 @@
 namespace mneme::store {
 
 constexpr int64_t kFormatVersion = 1;
+constexpr int64_t kThresholdVersion = 2; ///< of a memory that keeps a threshold
 /// Kinds of snapshot files in the table `chunks`.
 constexpr int64_t kRecordChunks = 1, kCounterChunks = 2;
 
@@ -73,6 +74,9 @@ public:
   const MemoryDesign& design() const { return design_; }
   /// Chain before the first record of a generation.
   uint32_t first_chain(int64_t generation) const;
+
+  std::optional<Threshold> threshold() const;
+  void set_threshold(const Threshold& threshold); ///< of a log that has none
 
   Head head() const;
   /// Replaces the head, which must be `before`. Errors  DataError if it is not

@@ -214,7 +214,8 @@ void Database::fail(int code, const char* action) const {
   case SQLITE_INTERRUPT: // by the progress handler; the transaction is rolled back
     throw Interrupted();
   case SQLITE_FULL:
-    throw OutputError(what + ".\n  Nothing of this call was stored. Free some space on the disk.");
+    throw OutputError(what +
+                      ".\n  Nothing of the failed transaction was stored. Free some space on the disk.");
   case SQLITE_BUSY:
   case SQLITE_LOCKED:
     throw OutputError(what +

@@ -176,8 +176,13 @@ Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
     std::vector<CounterChunk> counters;
     bool all_counters = true;
     for (const ChunkName& name : log.chunks()) {
-      ++result.files;
       const fs::path path = snapshot_folder(folder) / fs::path(name.name).filename();
+      if (std::error_code error; fs::status(path, error).type() == fs::file_type::not_found) {
+        ++result.missing;
+        all_counters = all_counters && name.kind != kCounterChunks;
+        continue;
+      }
+      ++result.files;
       const std::string text = path.string();
       if (name.kind == kCounterChunks) {
         all_counters &=

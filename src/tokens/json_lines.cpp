@@ -38,8 +38,8 @@ std::vector<std::string> parse_json_lines(std::string_view lines, const std::str
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
       continue;
     }
-    nlohmann::json object =
-        parse_strict_json(line, fmt::format("{}: line {}", name, number), {.advice = kAdvice});
+    nlohmann::json object = parse_strict_json(line, fmt::format("{}: line {}", name, number),
+                                              {.is_line = true, .advice = kAdvice});
     const auto found = object.find(field);
     if (found == object.end() || !found->is_string()) {
       fail(name,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <numeric>
 #include <regex>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
 #include "mneme/data/corruption.h"
+#include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/packed_bits.h"
 #include "mneme/data/random_patterns.h"
@@ -108,8 +110,19 @@ TEST_F(MemoryVerb, SaysHowMuchOfAnInputIsStoredIfALaterLineIsInvalid) {
   ASSERT_EQ(run("create").exit_code, 0);
   const ProgramResult result = run("write", {"--batch", "1"}, "first text\nsecond text\n!!!\nfourth text\n");
   EXPECT_EQ(result.exit_code, 3);
-  EXPECT_TRUE(contains(result.err, "the first 2 patterns of the input are stored")) << result.err;
+  EXPECT_TRUE(contains(result.err, "the first 2 patterns of the input are stored, in earlier transactions"))
+      << result.err;
   EXPECT_TRUE(contains(result.err, "line 3")) << result.err;
+}
+
+TEST_F(MemoryVerb, ForgetsByNumber) {
+  succeed("create");
+  succeed("write", {"one", "two", "three", "four"});
+  expect_contains(succeed("forget", {"--number", "2", "--number", "4", "--number", "7"}),
+                  {"Forgot 2 patterns"});
+  EXPECT_EQ(json_lines(succeed("export")).at(1).at("payload"), "three");
+  expect_refused(run("forget", {"--number", "0"}), 2, {"--number"});
+  expect_refused(run("forget", {"--number", "one"}), 2, {"--number", "one"});
 }
 
 TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
@@ -136,6 +149,13 @@ TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
   expect_refused(refused("base64", "BQB="), 3, {"is not base64"});
   expect_refused(refused("text", "?!"), 3, {"no letters or digits"});
   expect_refused(refused("json", "{\"hex\": \"0100\", \"keys\": \"k\"}"), 3, {"line 2", "\"keys\""});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"id\": \"k\"}"), 3,
+                 {"line 2: unknown field \"id\" (did you mean \"key\"?)"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"lable\": \"k\"}"), 3, {"did you mean \"label\"?"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"zzzzz\": \"k\"}"), 3, {"unknown field \"zzzzz\"."});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"payload\": \"k\", \"payload_base64\": \"\"}"), 3,
+                 {"payload and payload_base64 are both given"});
+  expect_refused(refused("json", "{bad"), 3, {"line 2: invalid JSON in column 2, at \"bad\""});
   expect_refused(refused("json", "{\"key\": \"k\"}"), 3, {"0 fields have a pattern"});
   expect_refused(refused("json", "{\"hex\": \"0100\", \"bits\": \"110000000000\"}"), 3,
                  {"2 fields have a pattern"});
@@ -193,6 +213,76 @@ TEST_F(MemoryVerb, StoresPatternsOfFiles) {
   EXPECT_EQ(cat["nearest"][0]["label"], "cat");
 }
 
+/// A file of numbers that are `high` for ones and `low` for zeros.
+std::string write_numbers(const fs::path& path, const BitPatterns& patterns, double low, double high) {
+  RealPatterns numbers = to_zeros_and_ones(patterns);
+  std::for_each_n(numbers.data(), numbers.count() * numbers.size(),
+                  [&](double& x) { x = x == 0 ? low : high; });
+  data::write_npy(path, numbers);
+  return path.string();
+}
+
+TEST_F(MemoryVerb, ChoosesTheThresholdOfNumbersAsRecallDoes) {
+  const BitPatterns patterns = data::random_bits(20, 64, Random(5));
+  const std::string file = write_numbers(folder_ / "u.npy", patterns, 0.1, 0.3);
+  succeed("create", {"--bits", "64"});
+  const ProgramResult written = run("write", {"--patterns", file});
+  EXPECT_EQ(written.out, "Wrote 20 patterns; 20 stored\n");
+  EXPECT_EQ(written.err, "u.npy: a bit is 1 where a number is above 0.2 (Otsu's threshold of these numbers); "
+                         "the memory keeps this threshold for other files\n");
+  succeed("export", {"--out", (folder_ / "stored.npy").string()});
+  EXPECT_EQ(to_bits(data::load_patterns(folder_ / "stored.npy").patterns, 0.5), patterns);
+
+  memory_ = (folder_ / "others").string();
+  succeed("create", {"--bits", "64"});
+  expect_refused(run("write", {"--patterns", file, "--threshold", "7"}), 2,
+                 {"every bit would be 0", "0.1 to 0.3"});
+  RealPatterns numbers(3, 64);
+  numbers[0][0] = 2; // the other patterns are equal
+  numbers[1][0] = numbers[2][0] = 1;
+  data::write_npy(folder_ / "few.npy", numbers);
+  expect_contains(
+      run("write", {"--patterns", (folder_ / "few.npy").string(), "--threshold", "1.5"}).err,
+      {"above 1.5 (from --threshold)", "all bits of 2 of 3 patterns are equal", "range from 0 to 2"});
+  data::write_npy(folder_ / "equal.npy", RealPatterns(2, 64, std::vector<double>(128, 3)));
+  expect_refused(run("write", {"--patterns", (folder_ / "equal.npy").string()}), 2,
+                 {"every bit would be 1", "3 to 3", "1.5 (the threshold of the memory)"});
+  data::write_npy(folder_ / "bits.npy", BitPatterns(2, 64));
+  EXPECT_EQ(run("write", {"--patterns", (folder_ / "bits.npy").string()}).err, "") << "they are bits already";
+}
+
+TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
+  const BitPatterns patterns = data::random_bits(20, 64, Random(6));
+  const std::string bits = (folder_ / "bits.npy").string(),
+                    grey = write_numbers(folder_ / "grey.npy", patterns, 0.2, 0.8),
+                    dark = write_numbers(folder_ / "dark.npy", patterns, 0.6, 0.8),
+                    bytes = write_numbers(folder_ / "bytes.npy", patterns, 0, 10);
+  data::write_npy(bits, patterns);
+  const auto distances = [&](const ProgramResult& read) {
+    std::vector<int64_t> found;
+    for (const nlohmann::json& line : json_lines(read.out)) {
+      found.push_back(line.at("nearest").at(0).at("distance"));
+    }
+    return found;
+  };
+  const std::vector<int64_t> exact(20, 0);
+  succeed("create", {"--bits", "64"});
+  succeed("write", {"--patterns", bits});
+  const ProgramResult read = run("read", {"--patterns", grey, "--json"});
+  EXPECT_EQ(distances(read), exact);
+  EXPECT_EQ(read.err, "grey.npy: a bit is 1 where a number is above 0.5 (the threshold of the memory)\n");
+  expect_contains(run("read", {"--patterns", dark, "--json"}).err,
+                  {"all bits of 20 of 20 patterns are equal"});
+  EXPECT_EQ(distances(run("read", {"--patterns", dark, "--threshold", "0.7", "--json"})), exact);
+  expect_contains(run("read", {"--patterns", bytes, "--json"}).err, {"range from 0 to 10", "from 0 to 1"});
+  expect_refused(run("write", {"--patterns", dark, "--threshold", "0.7"}), 2,
+                 {"--threshold 0.7", "keeps the threshold 0.5"});
+  expect_refused(run("write", {"--patterns", dark}), 2, {"every bit would be 1", "0.6 to 0.8"});
+  EXPECT_EQ(succeed("write", {"--patterns", grey, "--threshold", "0.5"}), "Wrote 20 patterns; 40 stored\n");
+  EXPECT_EQ(testing::results_of(succeed("info", {"--json"})).at("threshold"), 0.5);
+  expect_contains(succeed("forget", {"--patterns", grey}), {"Forgot 40 patterns"});
+}
+
 TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
   succeed("create");
   succeed("write", {"an apple is a fruit"});
@@ -206,6 +296,85 @@ TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
   EXPECT_EQ(lines[0]["nearest"][0]["payload"], "an apple is a fruit");
   EXPECT_EQ(lines[1]["nearest"][0]["payload"], "a carrot is a vegetable")
       << "written by another process meanwhile";
+}
+
+TEST_F(MemoryVerb, AnswersEachLineAlsoIfItIsInvalid) {
+  succeed("create");
+  succeed("write", {"foo"});
+  const auto errors = [](const std::vector<nlohmann::json>& lines) {
+    std::map<int64_t, std::string> found;
+    for (const nlohmann::json& line : lines) {
+      if (line.contains("error")) {
+        found[line.at("line")] = line.at("error");
+      }
+    }
+    return found;
+  };
+  const std::vector<std::string> options{"--json", "--top", "1", "--no-recall"};
+  ProgramResult result = run("read", options, "\nfoo\n!!\nfoo");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.err, "");
+  std::vector<nlohmann::json> lines = json_lines(result.out);
+  ASSERT_EQ(lines.size(), 4);
+  EXPECT_EQ(lines[0], nlohmann::json({{"error", "the line is empty. Leave it out."}, {"line", 1}}));
+  EXPECT_EQ(lines[1].at("nearest").at(0).at("distance"), 0);
+  EXPECT_EQ(lines[2].at("line"), 3);
+  EXPECT_EQ(lines[3].at("query"), "foo");
+
+  // Without --json the first error ends the command, after the results of the lines before it.
+  result = run("read", {"--no-recall"}, "foo\n!!\nfoo\n");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.out.substr(0, 4), "foo\n");
+  expect_contains(result.err, {"line 2", "no letters"});
+
+  // Lines that are refused do not prevent that others of the same transaction are stored.
+  result = run("write", {"--format", "json", "--json"},
+               "{\"text\": \"a\", \"key\": \"a\"}\n{bad\n{\"text\": \"b\", \"key\": \"b\"}\n"
+               "{\"text\": \"c\", \"key\": \"a\"}\n{\"text\": \"d\", \"key\": \"d\"}\n");
+  EXPECT_EQ(result.exit_code, 3) << "of the worst error";
+  lines = json_lines(result.out);
+  EXPECT_EQ(lines[0].at("seqs"), nlohmann::json({2}));
+  const std::map<int64_t, std::string> found = errors(lines);
+  ASSERT_EQ(found.size(), 2);
+  expect_contains(found.at(2), {"invalid JSON"});
+  expect_contains(found.at(4), {"the key \"a\" is that of record 2"});
+  EXPECT_EQ(json_lines(succeed("export")).size(), 4);
+  EXPECT_EQ(run("write", {"--format", "json", "--json"}, "{\"text\": \"c\", \"key\": \"a\"}\n").exit_code, 2);
+}
+
+TEST_F(MemoryVerb, PrintsNearestPatternsAsCsv) {
+  succeed("create");
+  write_text(folder_ / "bytes", "bytes\xff");
+  succeed("write", {"--key", "k", "--label", "l", "one, \"two\""});
+  succeed("write", {"--payload", (folder_ / "bytes").string(), "three"});
+  EXPECT_EQ(succeed("read", {"--csv", "--top", "1"}, "one two\nthree\n"),
+            "query,rank,number,distance,key,label,payload\r\n"
+            "one two,1,1,0,k,l,\"one, \"\"two\"\"\"\r\n"
+            "three,1,2,0,,,bytes\\xff\r\n");
+  EXPECT_EQ(succeed("read", {"--csv", "--within", "0", "three"}).find("three,1,2,0"), 46);
+  expect_refused(run("read", {"--csv", "--json", "a"}), 2, {"--csv and --json"});
+  expect_refused(run("read", {"--csv", "--top", "0", "a"}), 2, {"--csv and --top 0"});
+  expect_refused(run("read", {"--csv", "--update-steps", "3", "a"}), 2, {"--update-steps has no effect"});
+}
+
+TEST_F(MemoryVerb, ForgetsByLinesOfAWriter) {
+  succeed("create");
+  const std::vector<std::string> format{"--format", "json"};
+  const std::string input = "{\"text\": \"a\", \"key\": \"a\"}\n{\"text\": \"b\", \"key\": \"b\"}\n"
+                            "{\"forget\": \"a\"}\n{\"forget\": \"unknown\"}\n"
+                            "{\"text\": \"c\", \"key\": \"a\"}\n";
+  const std::vector<nlohmann::json> lines =
+      json_lines(succeed("write", {"--format", "json", "--json"}, input));
+  ASSERT_EQ(lines.size(), 3) << "one per transaction";
+  EXPECT_EQ(lines[1], nlohmann::json({{"forgotten", 1}, {"stored", 1}}));
+  EXPECT_EQ(lines[2].at("stored"), 2);
+  EXPECT_EQ(succeed("write", format, "{\"forget\": \"b\"}\n{\"text\": \"d\"}\n"),
+            "Wrote 1 pattern, forgot 1; 2 stored\n");
+  expect_refused(run("write", format, "{\"forget\": \"b\", \"text\": \"d\"}\n"), 3, {"has other fields"});
+  expect_refused(run("write", format, "{\"forget\": 1}\n"), 3, {"\"forget\"", "not a text"});
+  for (const char* subcommand : {"read", "forget"}) {
+    expect_refused(run(subcommand, format, "{\"forget\": \"b\"}\n"), 3, {"\"forget\""});
+  }
 }
 
 TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
@@ -227,6 +396,21 @@ TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
   expect_refused(run("create", {"--memory", "sdm", "--selected-coordinates", "9"}), 2,
                  {"--selected-coordinates has no effect", "selected-sdm"});
   expect_refused(run("create", {"--selected-coordinates", "9"}), 2, {"only hard locations"});
+}
+
+TEST_F(MemoryVerb, SuggestsItsSubcommandsByOtherNames) {
+  for (const auto& [other, name] : {std::pair("delete", "forget"),
+                                    {"remove", "forget"},
+                                    {"add", "write"},
+                                    {"insert", "write"},
+                                    {"import", "write"},
+                                    {"search", "read"},
+                                    {"query", "read"},
+                                    {"backup", "export"},
+                                    {"verfy", "verify"}}) {
+    expect_refused(run(other, {"x"}), 2, {other, std::string("Did you mean \"") + name + "\"?"});
+    expect_refused(run_mneme({"memory", other, "--help"}), 2, {other, name});
+  }
 }
 
 TEST_F(MemoryVerb, RefusesOptionsWithoutAnEffect) {
@@ -278,6 +462,22 @@ TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
   EXPECT_EQ(json.exit_code, 4);
   EXPECT_EQ(testing::results_of(json.out).at("intact"), false);
   EXPECT_EQ(testing::results_of(json.out).at("records"), 0) << "the records before the damaged one";
+}
+
+TEST_F(MemoryVerb, IsIntactWithoutSnapshotFiles) {
+  succeed("create", {"--bits", "64", "--memory", "sdm", "--hard-locations", "100"});
+  succeed("write", {"one", "two"});
+  expect_contains(succeed("compact"),
+                  {"Removed 0 records", " of them in snapshot files, with which opening is fast)"});
+  EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
+  fs::remove_all(fs::path(memory_) / "snapshot");
+  expect_contains(succeed("verify"), {"Intact: 2 records, 2 stored patterns, 1 file checked",
+                                      "2 snapshot files are missing", "mneme memory compact"});
+  const nlohmann::json json = testing::results_of(succeed("verify", {"--json"}));
+  EXPECT_EQ(json.at("intact"), true);
+  EXPECT_EQ(json.at("missing_snapshot_files"), 2);
+  EXPECT_GT(testing::results_of(succeed("compact", {"--json"})).at("bytes_snapshot"), 0);
+  EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
 }
 
 TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
@@ -439,6 +639,13 @@ TEST_F(MemoryVerb, WritesAndForgetsByKeysInAFile) {
   const std::vector<std::string> write{"--patterns", npy, "--packed", "big", "--keys", keys};
   EXPECT_EQ(succeed("write", write), "Wrote 30 patterns; 30 stored\n");
   EXPECT_EQ(succeed("write", write), "Wrote 0 patterns, 30 stored already under the same key; 30 stored\n");
+  write_text(keys, "a\nb\nc\nd\ne\nb\n");
+  expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--limit", "6", "--keys", keys}), 2,
+                 {"the key \"b\" is given twice: lines 2 and 6 of ", "keys.txt"});
+  expect_refused(run("write", {"--format", "json"},
+                     "\n{\"hex\": \"0000000000000001\", \"key\": \"x\"}\n{\"hex\": \"0000000000000002\", "
+                     "\"key\": \"x\"}\n"),
+                 2, {"given twice: lines 2 and 3."});
   write_text(keys, "101\n129\n101\n999\n");
   EXPECT_EQ(testing::results_of(succeed("forget", {"--keys", keys, "--key", "105", "--json"})),
             nlohmann::json({{"forgotten", 3}, {"stored", 27}}));

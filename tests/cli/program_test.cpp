@@ -238,5 +238,23 @@ TEST(Program, EndsSilentlyWhenThePipeIsClosed) {
   EXPECT_EQ(result.err, "");
 }
 
+TEST(Program, PrintsNoHelpForMisspeltOptionsAndSubcommands) {
+  for (const auto& [arguments, parts] :
+       std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>>{
+           {{"recall", "-hard-locations", "5"}, {"no option \"-hard-locations\"", "\"--hard-locations\""}},
+           {{"recall", "-hamming-radius=5"}, {"no option \"-hamming-radius\"", "\"--hamming-radius\""}},
+           {{"recall", "-hx"}, {"no option \"-hx\""}},
+           {{"memory", "write", "-help"}, {"no option \"-help\"", "`mneme memory write --help`"}},
+           {{"theory", "nonsense", "--help"}, {"unexpected argument \"nonsense\""}},
+           {{"help", "train", "latchh"}, {"unexpected argument \"latchh\"", "\"latch\""}}}) {
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 2) << arguments.back();
+    EXPECT_EQ(result.out, "");
+    testing::expect_contains(result.err, parts);
+  }
+  EXPECT_EQ(run_mneme({"recall", "-h"}).exit_code, 0);
+  EXPECT_EQ(run_mneme({"help", "memory", "write"}).exit_code, 0);
+}
+
 } // namespace
 } // namespace mneme

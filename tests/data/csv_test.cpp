@@ -89,6 +89,8 @@ TEST(Csv, ReportsTheCellThatIsNotANumber) {
   expect_rejected("1,2\n3,-inf\n", {"line 2, column 2", "finite", "-inf"});
   expect_rejected("1,2\n3,0x10\n", {"line 2, column 2", "0x10"});
   expect_rejected("1;2\n0,5;3\n", {"line 2, column 1", "0,5", "sed 's/,/./g'"});
+  expect_rejected("1,2\n\"0,5\",3\n",
+                  {"line 2, column 1", "0,5", R"~(sed -E 's/"([-+0-9]*),([-+0-9eE]+)"/\1.\2/g' FILE)~"});
   expect_rejected("1,2\n3,\"4\n", {"line 2, column 2", "never closed"});
   expect_rejected("1,2\n\"3\"x,4\n", {"line 2, column 1", "closing quote"});
   expect_rejected(std::string("1,2\n3,\0\n", 8), {"line 2, column 2"});

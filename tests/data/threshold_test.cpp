@@ -102,5 +102,14 @@ TEST(ChooseThreshold, KeepsTheDefaultIfOtsuIsNoBetter) {
   EXPECT_EQ(choose_threshold(same).threshold, 0.5);
 }
 
+TEST(ChooseThreshold, RefusesAGivenThresholdWithoutAnEffect) {
+  const PatternSet bytes{.patterns = {1, 3, {0.2, 0.4, 1}}, .file_scale = 255, .source = "bytes.npy"};
+  EXPECT_EQ(choose_threshold(bytes, 127.5).threshold, 0.5);
+  EXPECT_EQ(choose_threshold(bytes, 127.5).origin, "from --threshold");
+  expect_error<UsageError>([&] { choose_threshold(bytes, 255); },
+                           {"--threshold 255", "every bit would be 0", "bytes.npy", "51 to 255"});
+  expect_error<UsageError>([&] { choose_threshold(bytes, 50); }, {"every bit would be 1"});
+}
+
 } // namespace
 } // namespace mneme::data

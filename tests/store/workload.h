@@ -12,15 +12,16 @@
 
 namespace mneme::store::test {
 
-/// Contents of a memory and its counters.
+/// Contents of a memory, its counters and its threshold.
 struct State {
   Contents contents;
   std::vector<int64_t> counters;
+  std::optional<Threshold> threshold;
   bool operator==(const State&) const = default;
 };
 
 inline State state_of(DurableMemory& memory) {
-  return {contents_of(memory), counters_of(memory.hard_locations())};
+  return {contents_of(memory), counters_of(memory.hard_locations()), memory.threshold()};
 }
 
 /// Step `step` of the workload: writes with and without keys, forgets, snapshots and compactions.
@@ -37,7 +38,7 @@ inline void apply_step(DurableMemory& memory, int64_t step, int64_t bits) {
     memory.forget_label("even");
     break;
   case 6:
-    memory.write(random_bits(1, bits, seed));
+    memory.write(random_bits(1, bits, seed), {}, KeyConflict::refuse, Threshold{.value = 0.1, .max = 0.3});
     break;
   case 7:
     memory.compact();

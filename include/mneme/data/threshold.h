@@ -3,6 +3,7 @@
 /// Binarisation thresholds: numbers above the threshold become 1, all others 0.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "mneme/data/pattern_set.h"
@@ -27,7 +28,9 @@ struct ThresholdChoice {
 /// is 0 and no number is negative, if some patterns become equal as bits, or if fewer than 1 % of the numbers
 /// are on one side of it; but not if fewer patterns would be distinct at Otsu's threshold.
 ///
-/// Errors  as `otsu_threshold`
-ThresholdChoice choose_threshold(const PatternSet& set);
+/// `given`: a threshold on the scale of the file, which is used instead.
+///
+/// Errors  as `otsu_threshold`; UsageError if every bit would be equal with the given threshold
+ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<double>& given = {});
 
 } // namespace mneme::data

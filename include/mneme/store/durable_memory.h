@@ -68,6 +68,16 @@ struct Annotation {
   bool operator==(const Annotation&) const = default;
 };
 
+/// Threshold above which numbers in files are ones in a memory, with the range of the numbers for which it
+/// was chosen.
+struct Threshold {
+  double value = 0;        ///< on the scale of data::PatternSet::patterns
+  double min = 0, max = 0; ///< range of the numbers, on the same scale
+  double file_scale = 1;   ///< data::PatternSet::file_scale
+
+  bool operator==(const Threshold&) const = default;
+};
+
 /// A stored pattern. `seq` numbers all changes of a memory from 1 on, and is never reused.
 struct Entry {
   int64_t seq = 0;
@@ -112,9 +122,10 @@ struct WriteResult {
 
 struct MemoryInfo {
   MemoryDesign design;
-  int64_t generation = 0; ///< number of compactions
-  int64_t seq = 0;        ///< number of the last change
-  int64_t stored = 0;     ///< patterns that can be recalled
+  std::optional<Threshold> threshold; ///< as DurableMemory::threshold
+  int64_t generation = 0;             ///< number of compactions
+  int64_t seq = 0;                    ///< number of the last change
+  int64_t stored = 0;                 ///< patterns that can be recalled
   int64_t records = 0; ///< writes and forgets in the log; those of forgotten patterns remain until `compact`
   int64_t in_snapshot = 0;    ///< records that opening reads from snapshot files
   uint64_t bytes_on_disk = 0; ///< of all files of the memory
@@ -124,12 +135,14 @@ struct MemoryInfo {
 /// Result of `verify`. Each problem names the file and the record.
 struct Verification {
   int64_t records = 0, stored = 0, files = 0; ///< that were checked
-  std::vector<std::string> problems;          ///< empty: the memory is intact
+  int64_t missing = 0;               ///< snapshot files that do not exist; `compact` writes them again
+  std::vector<std::string> problems; ///< empty: the memory is intact
 };
 
 struct CompactResult {
   int64_t removed = 0; ///< records of forgotten patterns, and of forgets
   uint64_t bytes_before = 0, bytes_after = 0;
+  uint64_t bytes_snapshot = 0; ///< of `bytes_after`, in snapshot files
   /// False if a reader had the log open for longer than a second: old contents stay in the file
   /// memory.sqlite-wal until the memory is closed or compacted again.
   bool log_is_clean = true;
@@ -173,20 +186,26 @@ public:
 
   const MemoryDesign& design() const;
   int64_t stored() const; ///< number of patterns that can be recalled
+  /// Threshold of the first write that had one; none if there was no such write.
+  std::optional<Threshold> threshold() const;
 
   /// Writes patterns with their annotations (none, or one per pattern), all or none. A pattern whose key is
-  /// stored already with the same pattern, label and payload is not written again.
+  /// stored already with the same pattern, label and payload is not written again. `threshold` is that with
+  /// which the patterns were made from numbers, if they were; the first one is kept with the memory.
   ///
   /// Shapes  patterns [N, bits]
-  /// Errors  as above; UnsupportedError if a counter of a hard location might saturate (32 767 writes)
+  /// Errors  as above; UsageError if the value of `threshold` differs from that of the memory;
+  ///         UnsupportedError if a counter of a hard location might saturate (32 767 writes)
   WriteResult write(const BitPatterns& patterns, std::span<const Annotation> annotations = {},
-                    KeyConflict conflict = KeyConflict::refuse);
+                    KeyConflict conflict = KeyConflict::refuse,
+                    const std::optional<Threshold>& threshold = {});
 
   /// The functions below forget patterns and return their number. Afterwards the memory equals one to which
   /// they were never written; their records stay in the log until `compact`.
   int64_t forget_key(const std::string& key);
   int64_t forget_keys(std::span<const std::string> keys); ///< in one transaction
   int64_t forget_label(const std::string& label);
+  int64_t forget_seqs(std::span<const int64_t> seqs); ///< in one transaction
   /// Every stored pattern that equals one of `patterns` [N, bits].
   int64_t forget_patterns(const BitPatterns& patterns);
 
