@@ -605,6 +605,8 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   refused(train_bags(folder, {"--model", "hopfield"}), 2, {"hopfield", "same size"});
   refused(train_bags(folder, {"--positive", "ill"}), 2, {"\"ill\"", "\"healthy\", \"sick\""});
   refused(train_bags(folder, {"--offsets", "x.npy"}), 2, {"--offsets", ".npy"});
+  refused(train_bags(folder, {"--learning-rate", "1e38"}, "diverged"), 2,
+          {"training diverged", "--learning-rate"});
   refused(
       train_bags(folder, {"--validation", (folder / "bags.csv").string(), "--validation-fraction", "0.5"}), 2,
       {"--validation-fraction"});
