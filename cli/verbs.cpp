@@ -10,6 +10,7 @@
   X(theory)                                                                                                  \
   X(train)                                                                                                   \
   X(eval)                                                                                                    \
+  X(plot)                                                                                                    \
   X(predict)                                                                                                 \
   X(generate)                                                                                                \
   X(inspect)                                                                                                 \
