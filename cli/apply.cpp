@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme apply`: runs the layer of a case file.
+/// `mneme apply`: runs a layer, with trained weights or with the parameters and inputs of a case file.
 
 #include <ostream>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +11,8 @@
 #include "cli/arguments.h"
 #include "cli/common_options.h"
 #include "cli/json_output.h"
+#include "cli/layer_run.h"
+#include "cli/numbers.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -23,59 +26,174 @@ class Apply : public Verb {
 public:
   std::string name() const override { return "apply"; }
   std::string summary() const override {
-    return "run a layer with the parameters and inputs of a case file, and save the outputs";
+    return "run a layer with trained weights (or the layer of a case file), and save the outputs";
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool out_is_file() const override { return true; }
   bool uses_seed(const Arguments&) const override { return false; }
   void declare(Arguments& arguments) override {
     arguments.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors in the same folder")
-        ->type_name("FILE")
-        ->required();
-    arguments.add_flag("--grad", options_.gradients, "Also compute the gradients of sum(result * cotangent)");
+        ->type_name("FILE");
+    arguments.add_flag("--grad", options_.gradients,
+                       "With a case file: also compute the gradients of sum(result * cotangent)");
     arguments.add_flag("--compat", options_.compat,
                        "Reproduce the results of hflayers where they differ from its documentation");
     add_device_option(arguments, options_.device);
+    declare_weights(arguments);
+    arguments.footer(
+        "With --weights, --out is a .npy file (the output), or a .safetensors file (the output and "
+        "the association). Sizes, biases and norms of the layer are those of its weights; every "
+        "other option that differs from its default must be given.");
   }
 
   ExitCode run(Context& context) override {
-    if (context.options.out.empty()) {
-      throw UsageError("--out is missing.\n  Give the name of the .safetensors file to write.");
+    const bool has_weights = !layer_.weights.empty();
+    if (has_weights == !case_.empty()) {
+      throw UsageError(
+          fmt::format("{}.\n  Give either --weights FILE and --input FILE, or a case file.",
+                      has_weights ? "both --weights and a case file are given" : "there is no layer to run"));
     }
-    require_other_file(context.options.out);
+    if (context.options.out.empty()) {
+      throw UsageError(fmt::format("--out is missing.\n  Give the name of the {} file to write.",
+                                   has_weights ? ".npy or .safetensors" : ".safetensors"));
+    }
+    return has_weights ? run_weights(context) : run_case(context);
+  }
+
+private:
+  void declare_weights(Arguments& arguments) {
+    const auto add = [&](Option* option, const char* type = nullptr) {
+      if (type != nullptr) {
+        option->type_name(type);
+      }
+      weights_options_.push_back(option->group("Layers of hflayers"));
+    };
+    arguments
+        .add_option("--weights", layer_.weights,
+                    "State dict of a Hopfield, HopfieldPooling or HopfieldLayer: .safetensors, .pt")
+        ->type_name("FILE")
+        ->group("Layers of hflayers");
+    add(arguments.add_option(
+            "--input", layer_.inputs,
+            "Input [batch, length, features], or [length, features] of a single bag: .npy, "
+            ".safetensors, .pt. Several files: stored patterns, state patterns (Hopfield only), "
+            "pattern projections"),
+        "FILE");
+    add(arguments.add_option("--tensor", layer_.tensors,
+                             "Name of the tensor in the files of --input: one for all, or one for each"),
+        "NAME");
+    add(arguments.add_option("--key", layer_.key,
+                             "Key of the dict of parameters in the checkpoint, such as model.ema"),
+        "KEY");
+    add(arguments.add_option("--layer", layer_.layer,
+                             "Name of the layer in the model, if the weights have several"),
+        "NAME");
+    add(add_integer_option(arguments, "--heads", layer_.num_heads, {.min = 1},
+                           "Number of heads (num_heads)"));
+    add(add_reals_option(
+        arguments, "--beta", layer_.beta, {},
+        "Inverse temperature (scaling): one number, or one per head; by default 1 / sqrt(hidden_size)"));
+    add(add_parsed_option(
+        arguments, "--update-steps", "N|converge", "0",
+        [this](const std::string& name, const std::string& text) {
+          layer_.update_steps_max =
+              text == "converge" ? std::nullopt : std::optional(parse_integer(name, text, {.min = 0}));
+        },
+        "Maximum number of updates (update_steps_max); converge: None in Python"));
+    add(add_real_option(arguments, "--update-eps", layer_.update_steps_eps, {.min = 0, .min_included = false},
+                        "Convergence threshold (update_steps_eps)"));
+    add(arguments.add_option(
+            "--padding-mask", layer_.padding_mask,
+            "stored_pattern_padding_mask [batch, length]: not 0 for stored patterns that are ignored"),
+        "FILE");
+    add(arguments.add_flag("--length-first", layer_.length_first,
+                           "Inputs are [length, batch, features] (batch_first=False)"));
+  }
+
+  ExitCode run_case(Context& context) {
+    for (const Option* option : weights_options_) {
+      if (option->count() > 0) {
+        throw UsageError(fmt::format("{} has an effect with --weights only.\n  Write it into the case file.",
+                                     option->name()));
+      }
+    }
+    const std::filesystem::path json = case_;
+    require_other_file(context.options.out,
+                       {json, std::filesystem::path(json).replace_extension(".safetensors")});
     options_.device = verify::checked_device(options_.device);
-    const std::vector<verify::WrittenTensor> written =
-        verify::apply_case(case_, context.options.out, options_);
+    print(context, {}, verify::apply_case(case_, context.options.out, options_));
+    return ExitCode::ok;
+  }
+
+  ExitCode run_weights(Context& context) {
+    const std::filesystem::path& out = context.options.out;
+    if (options_.gradients) {
+      throw UsageError("--grad has an effect with a case file only.\n  Leave it out.");
+    }
+    if (layer_.inputs.empty()) {
+      throw UsageError("--input is missing.\n  Give the .npy or .safetensors file of the input.");
+    }
+    if (layer_.tensors.size() > 1 && layer_.tensors.size() != layer_.inputs.size()) {
+      throw UsageError(
+          fmt::format("--tensor has {} names, but --input has {} files.\n  Give one name for all "
+                      "files, or one for each.",
+                      layer_.tensors.size(), layer_.inputs.size()));
+    }
+    if (out.extension() != ".npy" && out.extension() != ".safetensors") {
+      throw UsageError(
+          fmt::format("--out {}: is neither a .npy nor a .safetensors file.\n  Give one of these "
+                      "endings.",
+                      printable(out.string())));
+    }
+    std::vector<std::filesystem::path> read = layer_.inputs;
+    read.insert(read.end(), {layer_.weights, layer_.padding_mask});
+    require_other_file(out, read);
+    layer_.compat = options_.compat;
+    layer_.device = options_.device = verify::checked_device(options_.device);
+    const LayerOutput output = run_layer(layer_, out);
+    for (const std::string& note : output.notes) {
+      context.progress.message(fmt::format("{}: {}", layer_.weights.string(), note));
+    }
+    print(context, output.layer, output.tensors);
+    return ExitCode::ok;
+  }
+
+  /// `layer`: empty for a case file.
+  void print(Context& context, const std::string& layer, const std::vector<verify::WrittenTensor>& written) {
     if (context.options.json) {
       nlohmann::ordered_json tensors = nlohmann::ordered_json::object();
       for (const verify::WrittenTensor& tensor : written) {
         tensors[tensor.name] = {{"type", tensor.type}, {"shape", tensor.shape}};
       }
-      print_json(context.out,
-                 {{"device", options_.device}, {"file", context.options.out.string()}, {"tensors", tensors}});
-    } else {
-      for (const verify::WrittenTensor& tensor : written) {
-        context.out << fmt::format("{} [{}] {}\n", tensor.name, fmt::join(tensor.shape, ", "), tensor.type);
+      nlohmann::ordered_json results = {
+          {"device", options_.device}, {"file", context.options.out.string()}, {"tensors", tensors}};
+      if (!layer.empty()) {
+        results["layer"] = layer;
       }
-      const std::string where =
-          options_.device == "cpu" ? "" : fmt::format(", computed on {}", options_.device);
-      context.out << fmt::format("{} tensors written to {}{}\n", written.size(), context.options.out.string(),
-                                 where);
+      print_json(context.out, results);
+      return;
     }
-    return ExitCode::ok;
+    if (!layer.empty()) {
+      context.out << layer << '\n';
+    }
+    for (const verify::WrittenTensor& tensor : written) {
+      context.out << fmt::format("{} [{}] {}\n", tensor.name, fmt::join(tensor.shape, ", "), tensor.type);
+    }
+    const std::string where =
+        options_.device == "cpu" ? "" : fmt::format(", computed on {}", options_.device);
+    context.out << fmt::format("{} tensor{} written to {}{}\n", written.size(),
+                               written.size() == 1 ? "" : "s", context.options.out.string(), where);
   }
 
-private:
-  /// Errors  UsageError if `out` is one of the two files of the case
-  void require_other_file(const std::filesystem::path& out) const {
-    const std::filesystem::path json = case_;
-    for (const std::filesystem::path& input :
-         {json, std::filesystem::path(json).replace_extension(".safetensors")}) {
+  /// Errors  UsageError if `out` is one of the files that are read
+  static void require_other_file(const std::filesystem::path& out,
+                                 const std::vector<std::filesystem::path>& read) {
+    for (const std::filesystem::path& input : read) {
       std::error_code missing; // a file that does not exist is not overwritten
       if (std::filesystem::equivalent(input, out, missing)) {
         throw UsageError(
-            fmt::format("--out {}: is a file of the case itself, which would be overwritten.\n  Give "
-                        "another name.",
+            fmt::format("--out {}: is also an input, which would be overwritten.\n  Give another "
+                        "name.",
                         printable(out.string())));
       }
     }
@@ -83,6 +201,8 @@ private:
 
   std::string case_;
   verify::ApplyOptions options_;
+  LayerRun layer_;
+  std::vector<Option*> weights_options_;
 };
 
 } // namespace

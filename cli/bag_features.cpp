@@ -82,7 +82,10 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
           "warning: {}{} {}, so it is probably no feature; {}", bags.feature_names.empty() ? "" : "column ",
           name, of_rows ? "has a different integer in every row" : "counts the instances of each bag",
           bags.feature_names.empty() ? "leave it out of the instances"
-                                     : fmt::format("--ignore-columns {} leaves it out", name)));
+                                     : fmt::format("--ignore-columns {0} leaves it out, and so does "
+                                                   "--instance-column {0}, by which `mneme predict` then "
+                                                   "names the instances",
+                                                   name)));
       continue;
     }
     if (std::ranges::adjacent_find(numbers, std::ranges::not_equal_to()) != numbers.end()) {

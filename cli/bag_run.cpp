@@ -106,6 +106,9 @@ nlohmann::ordered_json to_json(const BagRun& run) {
   }
   if (run.task == kOwnBags) {
     json["standardize"] = run.own.standardize;
+    if (!run.own.columns.instance_column.empty()) {
+      json["instance_column"] = run.own.columns.instance_column;
+    }
   }
   return json;
 }
@@ -150,6 +153,9 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
   if (const auto found = json.find("standardize");
       found != json.end()) { // early versions had no such setting
     run.own.standardize = found->is_boolean() && found->get<bool>();
+  }
+  if (const auto found = json.find("instance_column"); found != json.end() && found->is_string()) {
+    run.own.columns.instance_column = found->get<std::string>();
   }
   if (run.seeds < 1 || run.seeds > kSeedsMax) {
     throw DataError(
@@ -201,13 +207,18 @@ void declare_columns(Arguments& arguments, OtherBags& bags) {
           "CSV: columns that are not features, separated by commas (default: those of the training bags)")
       ->type_name("NAMES")
       ->delimiter(',');
+  arguments
+      .add_option("--instance-column", bags.instance_column,
+                  "CSV: column with the id of each instance, which is not a feature (default: that of the "
+                  "training bags)")
+      ->type_name("NAME");
 }
 
 nlohmann::ordered_json OtherBags::to_json() const {
   Json json = {{"bags", files}};
   for (const auto& [key, value] :
        {std::pair("offsets", &offsets), std::pair("labels", &labels), std::pair("bag_column", &bag_column),
-        std::pair("label_column", &label_column)}) {
+        std::pair("label_column", &label_column), std::pair("instance_column", &instance_column)}) {
     if (!value->empty()) {
       json[key] = *value;
     }
@@ -266,6 +277,9 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   if (!bags.ignored_columns.empty()) {
     options.ignored_columns = bags.ignored_columns;
   }
+  if (!bags.instance_column.empty()) {
+    options.instance_column = bags.instance_column;
+  }
   data::BagFile file = read_files(bags.files, options, bags.offsets, bags.labels);
   check_features(run.own, file, bags.files.front());
   if (!bags.label_column.empty() && file.classes.empty()) {
@@ -273,6 +287,12 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
         fmt::format("{}: there is no column \"{}\" of classes.\n  Correct --label-column, or leave "
                     "it out.",
                     bags.files.front(), printable(bags.label_column)));
+  }
+  if (!bags.instance_column.empty() && file.instance_ids.empty()) {
+    throw DataError(
+        fmt::format("{}: there is no column \"{}\" of instances.\n  Correct --instance-column, or leave it "
+                    "out.",
+                    bags.files.front(), printable(bags.instance_column)));
   }
   return file;
 }

@@ -36,12 +36,12 @@ struct OwnBags {
 struct OtherBags {
   std::vector<std::string> files = {};
   std::string offsets = {}, labels = {};
-  std::string bag_column = {}, label_column = {}; ///< empty: that of the run
-  std::vector<std::string> ignored_columns = {};  ///< empty: those of the run
+  std::string bag_column = {}, label_column = {}, instance_column = {}; ///< empty: that of the run
+  std::vector<std::string> ignored_columns = {};                        ///< empty: those of the run
 
   bool any() const { ///< whether an option other than --bags was given
     return !(offsets.empty() && labels.empty() && bag_column.empty() && label_column.empty() &&
-             ignored_columns.empty());
+             instance_column.empty() && ignored_columns.empty());
   }
   nlohmann::ordered_json to_json() const; ///< the options that were given, for config.json
 };

@@ -24,7 +24,7 @@ constexpr int64_t kMaxTokens = int64_t{1} << 40;
 constexpr int64_t kMaxSamples = 100'000;
 
 std::string read_text(const std::string& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
+  const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -52,7 +52,9 @@ public:
         "Text to continue (default: standard input); empty: begin with the end-of-text token");
     prompt_option_->type_name("TEXT");
     arguments
-        .add_option("-f,--file", file_, "File whose bytes are the text to continue; - for standard input")
+        .add_option(
+            "-f,--file", file_,
+            "File whose bytes are the text to continue, also compressed with gzip; - for standard input")
         ->type_name("FILE");
     arguments.add_flag("--parse-special", request_.parse_special,
                        "Special tokens in the prompt, such as <|endoftext|>, are tokens and not plain text");

@@ -83,13 +83,13 @@ std::vector<int64_t> parse_ids(std::string_view text, const std::string& name) {
 }
 
 std::vector<int64_t> read_ids(const std::string& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
+  const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   return text_of(bytes).starts_with("\x93NUMPY") ? data::parse_npy_integers(bytes, path)
                                                  : parse_ids(text_of(bytes), path);
 }
 
 std::vector<std::string> read_lines(const std::string& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
+  const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   std::vector<std::string> lines;
   for (std::string_view rest = text_of(bytes); !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());
@@ -122,7 +122,8 @@ public:
         ->type_name("KEY");
     arguments
         .add_option("--tokens", tokens_,
-                    "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
+                    "Token ids of the text: a .npy file, or a text file of integers; - for stdin. It and the "
+                    "files below may be compressed with gzip")
         ->type_name("FILE");
     arguments
         .add_option(
@@ -275,7 +276,7 @@ private:
                                   "itself, use a pipe: `echo \"...\" | mneme inspect {} --text -`.",
                                   printable(text_), printable(model_)));
     }
-    return data::read_file(text_);
+    return data::read_decompressed_file(text_);
   }
 
   /// The texts of --text, --texts or --tokens, or the example text.

@@ -51,6 +51,23 @@ void add(Prediction& sum, const training::BagPrediction& one, double weight) {
   }
 }
 
+/// Name of an instance in the output: its id, or else its row in the file.
+std::string name_of(const data::BagFile& file, size_t bag, int64_t i) {
+  const auto at = static_cast<size_t>(file.offsets[bag] + i);
+  return file.instance_ids.empty() ? std::to_string(file.rows[at]) : file.instance_ids[at];
+}
+
+/// Name of an instance that no other one of its bag has: bars of equal names would be drawn over each other.
+std::string bar_name(const data::BagFile& file, size_t bag, int64_t i) {
+  std::string name = name_of(file, bag, i);
+  for (int64_t other = 0; other < file.offsets[bag + 1] - file.offsets[bag]; ++other) {
+    if (other != i && name_of(file, bag, other) == name) {
+      return fmt::format("{} (row {})", name, file.rows[static_cast<size_t>(file.offsets[bag] + i)]);
+    }
+  }
+  return name;
+}
+
 /// Indices of the instances with the largest weights, the largest one first.
 std::vector<int64_t> top_instances(const std::vector<double>& attention, int64_t count) {
   std::vector<int64_t> order(attention.size());
@@ -181,8 +198,12 @@ private:
                                        const Prediction& prediction) const {
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     for (const int64_t i : top_instances(prediction.attention, top_.value_or(kTop))) {
-      rows.push_back({{"row", file.rows[static_cast<size_t>(file.offsets[bag] + i)]},
-                      {"weight", prediction.attention[static_cast<size_t>(i)]}});
+      nlohmann::ordered_json row = {{"row", file.rows[static_cast<size_t>(file.offsets[bag] + i)]}};
+      if (!file.instance_ids.empty()) {
+        row["id"] = name_of(file, bag, i);
+      }
+      row["weight"] = prediction.attention[static_cast<size_t>(i)];
+      rows.push_back(std::move(row));
     }
     return rows;
   }
@@ -204,7 +225,9 @@ private:
       table.columns.push_back(percent("highest", "probability_highest"));
     }
     if (explain_) {
-      table.columns.push_back({.name = "rows with the largest weights", .key = "top_rows"});
+      table.columns.push_back({.name = fmt::format("{} with the largest weights",
+                                                   file.instance_ids.empty() ? "rows" : "instances"),
+                               .key = "top_rows"});
     }
     for (size_t bag = 0; bag < predictions.size(); ++bag) {
       const Prediction& prediction = predictions[bag];
@@ -221,7 +244,7 @@ private:
       if (explain_) {
         std::vector<std::string> shown;
         for (const int64_t i : top_instances(prediction.attention, top_.value_or(kTop))) {
-          shown.push_back(fmt::format("{} ({:.3f})", file.rows[static_cast<size_t>(file.offsets[bag] + i)],
+          shown.push_back(fmt::format("{} ({:.3f})", name_of(file, bag, i),
                                       prediction.attention[static_cast<size_t>(i)]));
         }
         row.emplace_back(fmt::format("{}", fmt::join(shown, ", ")));
@@ -234,13 +257,21 @@ private:
   /// One row per instance, in the order of the bags.
   static report::Table attention_table(const data::BagFile& file,
                                        const std::vector<Prediction>& predictions) {
-    report::Table table{
-        .columns = {{.name = "bag"}, {.name = "instance"}, {.name = "row"}, {.name = "weight"}}};
+    const bool has_ids = !file.instance_ids.empty();
+    report::Table table{.columns = {{.name = "bag"}, {.name = "instance"}, {.name = "row"}}};
+    if (has_ids) {
+      table.columns.push_back({.name = "id"});
+    }
+    table.columns.push_back({.name = "weight"});
     for (size_t bag = 0; bag < predictions.size(); ++bag) {
       for (size_t i = 0; i < predictions[bag].attention.size(); ++i) {
-        table.rows.push_back({file.names[bag], static_cast<int64_t>(i),
-                              file.rows[static_cast<size_t>(file.offsets[bag]) + i],
-                              predictions[bag].attention[i]});
+        std::vector<report::Cell> row{file.names[bag], static_cast<int64_t>(i),
+                                      file.rows[static_cast<size_t>(file.offsets[bag]) + i]};
+        if (has_ids) {
+          row.emplace_back(name_of(file, bag, static_cast<int64_t>(i)));
+        }
+        row.emplace_back(predictions[bag].attention[i]);
+        table.rows.push_back(std::move(row));
       }
     }
     return table;
@@ -318,23 +349,24 @@ private:
       return page;
     }
     report::Section explained{.heading = "Attention weights of the instances"};
-    explained.blocks.emplace_back(report::Prose{"The weight of an instance is its part of the mean that the "
-                                                "model pools; the weights of a bag have the sum "
-                                                "1. Rows are counted from 0 in the file of the bag, without "
-                                                "its header. `attention.csv` has all weights."});
+    explained.blocks.emplace_back(
+        report::Prose{"The weight of an instance is its part of the mean that the "
+                      "model pools; the weights of a bag have the sum 1. " +
+                      std::string(file.instance_ids.empty() ? "Rows are counted from 0 in the file of "
+                                                              "the bag, without its header."
+                                                            : "Instances have the ids of the file.") +
+                      " `attention.csv` has all weights."});
     for (size_t bag = 0; bag < std::min(predictions.size(), kCharts); ++bag) {
       report::BarChart chart{
           .title = fmt::format("Bag {}: predicted {}; P({}) = {:.1f} %{}", file.names[bag],
                                predicted_class(run, predictions[bag]), run.own.classes.positive,
                                100 * predictions[bag].probability, seeds_text(checkpoints)),
           .description = "Attention weight of the instances of one bag, the largest weights first.",
-          .category_title = "row",
+          .category_title = file.instance_ids.empty() ? "row" : "instance",
           .value = {.title = "attention weight", .range = std::pair(0.0, 1.0)}};
       for (const int64_t i : top_instances(predictions[bag].attention, kBarsMax)) {
         const double weight = predictions[bag].attention[static_cast<size_t>(i)];
-        chart.bars.push_back(
-            {.category = std::to_string(file.rows[static_cast<size_t>(file.offsets[bag] + i)]),
-             .value = {weight, weight, weight}});
+        chart.bars.push_back({.category = bar_name(file, bag, i), .value = {weight, weight, weight}});
       }
       explained.blocks.emplace_back(
           report::Figure{.chart = to_chart(chart),

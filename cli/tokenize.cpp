@@ -86,7 +86,7 @@ class Documents {
 public:
   Documents(const fs::path& path, const std::string& field) {
     if (field.empty()) {
-      bytes_ = data::read_file(path);
+      bytes_ = data::read_decompressed_file(path);
     } else {
       texts_ = tokens::read_json_lines(path, field);
     }
@@ -104,7 +104,9 @@ private:
 
 void add_text_options(Arguments& arguments, std::vector<std::string>& files, std::string& field,
                       bool required) {
-  Option* text = arguments.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
+  Option* text =
+      arguments.add_option("--text", files, "Text files, also compressed with gzip; - is standard input")
+          ->type_name("FILE");
   if (required) {
     text->required();
   }

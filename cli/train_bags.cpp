@@ -403,6 +403,11 @@ protected:
         ->type_name("NAMES")
         ->delimiter(',');
     arguments
+        .add_option("--instance-column", own.columns.instance_column,
+                    "CSV: column with the id of each instance, which is not a feature; `mneme predict "
+                    "--explain` shows it")
+        ->type_name("NAME");
+    arguments
         .add_option(
             "--positive", positive_,
             "Class that is positive (default: the larger or alphabetically later one of two); all other "

@@ -11,6 +11,7 @@
   X(theory)                                                                                                  \
   X(train)                                                                                                   \
   X(eval)                                                                                                    \
+  X(plot)                                                                                                    \
   X(predict)                                                                                                 \
   X(generate)                                                                                                \
   X(inspect)                                                                                                 \

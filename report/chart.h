@@ -121,6 +121,8 @@ struct Panels {
   std::string description = {};
   std::vector<Chart> charts = {}; ///< each with its own title
   bool stacked = false; ///< always below each other, each as wide as the page and with its own height
+  /// The charts have the same series: only the first one has a legend, for all. All series are always shown.
+  bool one_legend = false;
 };
 
 /// Converts a chart to a Vega-Lite specification. Points that are not finite are left out of the drawing but
@@ -132,7 +134,8 @@ Chart to_chart(const BarChart& chart);
 Chart to_chart(const Histogram& chart);
 /// Converts panels to a Vega-Lite `concat`; the first column of `numbers` is the title of the panel.
 ///
-/// Errors  UsageError if there are no charts, two have the same title, or one consists of panels itself
+/// Errors  UsageError if there are no charts, two have the same title, one consists of panels itself, or,
+///         with one_legend, the series differ
 Chart to_chart(const Panels& panels);
 
 /// Writes name.vl.json and name.csv into the folder (created if needed), each atomically. Removes name.svg,

@@ -28,6 +28,43 @@ void rename_selection(json& part, const std::string& name) {
   }
 }
 
+/// Calls `change` for a part of a specification and all parts of it, except data.
+void for_each_part(json& part, const auto& change) {
+  if (part.is_object()) {
+    change(part);
+  }
+  for (auto& [key, value] : part.items()) {
+    if (key != "data" && value.is_structured()) {
+      for_each_part(value, change);
+    }
+  }
+}
+
+/// Removes the selection parameter of a panel, so that all its series are shown.
+void remove_selection(json& part) {
+  for_each_part(part, [](json& object) {
+    object.erase("params");
+    if (const auto transform = object.find("transform"); transform != object.end()) {
+      std::erase_if(transform->get_ref<json::array_t&>(), [](const json& step) {
+        return step.value(json::json_pointer("/filter/param"), "") == "shown";
+      });
+    }
+  });
+}
+
+void remove_legends(json& part) {
+  for_each_part(part, [](json& object) {
+    if (object.contains("scale") && object.contains("legend")) {
+      object["legend"] = nullptr;
+    }
+  });
+}
+
+/// The names of all series of a panel, in the order of the colours.
+json series_of(const json& part) {
+  return part.value(json::json_pointer("/encoding/color/scale/domain"), json());
+}
+
 } // namespace
 
 Chart to_chart(const Panels& panels) {
@@ -65,7 +102,19 @@ Chart to_chart(const Panels& panels) {
       part["height"] = kPanelHeight;
       set_legend_columns(part, kPanelWidth);
     }
-    rename_selection(part, "shown_" + std::to_string(seen.size()));
+    if (!panels.one_legend) {
+      rename_selection(part, "shown_" + std::to_string(seen.size()));
+    } else {
+      remove_selection(part); // a page draws each panel on its own: a click would change the first one only
+    }
+    if (panels.one_legend && seen.size() > 1) {
+      if (series_of(part) != series_of(panels.charts.front().spec)) {
+        throw UsageError("mneme::report::to_chart: the panel \"" + one_line(chart.title) +
+                         "\" has other series than the first one.\n  Give all panels the same series, in the "
+                         "same order, or each its own legend.");
+      }
+      remove_legends(part);
+    }
     combined.spec["concat"].push_back(std::move(part));
 
     // Panels may have different columns: the table has the union of them, with missing values.

@@ -48,8 +48,8 @@ nlohmann::json read_json(const fs::path& path) {
   }
   if (is_state_dict(text)) {
     throw DataError("this file contains tensors, such as the weights of a model, but a golden file is a JSON "
-                    "document.\n  docs/how-to/load_hflayers_weights.md explains how to load weights in C++; "
-                    "`mneme inspect FILE` lists the tensors.");
+                    "document.\n  `mneme apply --weights FILE` runs a layer of hflayers, as "
+                    "docs/how-to/load_hflayers_weights.md explains; `mneme inspect FILE` lists the tensors.");
   }
   return parse_strict_json(
       text, "content",

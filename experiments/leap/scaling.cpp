@@ -248,11 +248,11 @@ report::Series published_differences(const std::string& text) {
 report::Chart losses_chart(const Plan& plan, const std::map<std::string, StudiedResult>& results,
                            const std::vector<Fit>& fits) {
   report::LineChart chart{
-      .title = "Held-out loss over the number of parameters",
+      .title = "Loss on held-out text of language models of several sizes: LEAP, GPT-2 and LSTM",
       .description =
           "Mean loss of each model over the seeds with its 95 % interval, and the fitted power laws.",
-      .x = {.title = "parameters without embeddings", .format = "~s", .logarithmic = true},
-      .y = {.title = "loss (nats per byte)", .logarithmic = true},
+      .x = {.title = "parameters of the model, without embeddings", .format = "~s", .logarithmic = true},
+      .y = {.title = "loss on held-out text (nats per byte)", .logarithmic = true},
       .series_title = "model",
       .intervals = report::IntervalStyle::bars};
   for (const Kind& kind : kKinds) {
@@ -279,11 +279,11 @@ report::Chart losses_chart(const Plan& plan, const std::map<std::string, Studied
 
 report::Chart differences_chart(const Plan& plan, const std::map<std::string, StudiedResult>& results) {
   report::LineChart chart{
-      .title = "Loss of LEAP minus loss of GPT-2 at equal parameters",
+      .title = "Loss of LEAP minus loss of GPT-2 with as many parameters, by size of the models",
       .description = "Difference of the losses over the number of parameters, measured and published.",
       .x = {.title = "parameters of LEAP without embeddings", .format = "~s", .logarithmic = true},
-      .y = {.title = "difference (nats per token)"},
-      .series_title = "models",
+      .y = {.title = "loss of LEAP minus loss of GPT-2 (nats per token)"},
+      .series_title = "runs",
       .intervals = report::IntervalStyle::bars,
       .references = {{.at = 0, .label = "equal", .horizontal = true}}};
   report::Series series{.name = "measured"};
@@ -373,24 +373,35 @@ Outcome run(const RunSettings& settings, Progress& progress) {
             fmt::format("{} per parameter without embeddings (published: 1.29 on enwik8, 1.52 "
                         "on WikiText-103)",
                         ratio)}},
-      .tables = {{"Exponents of loss = (N_c / parameters)^exponent, over all sizes and seeds",
-                  fits_table(fits)},
-                 {"Differences over the seeds with the same batches", differences_table(plan, results)},
-                 {"Losses", losses_table(plan, results)},
-                 {"Published losses in nats per token: words of a vocabulary of 8192 (WikiText-103), bytes "
-                  "(enwik8)",
-                  published_table()}},
-      .figures = {{.name = "loss-over-parameters",
-                   .chart = losses_chart(plan, results, fits),
-                   .caption =
-                       "A power law is a line on these axes. The dashed lines are fitted to all sizes and "
-                       "seeds of a model."},
-                  {.name = "difference",
-                   .chart = differences_chart(plan, results),
-                   .caption =
-                       "Below 0, LEAP has the smaller loss. A token is a byte, except in WikiText-103, "
-                       "where it is a word. The published models are larger, and were trained on other "
-                       "texts."}},
+      .tables =
+          {{"Fitted power laws: loss = (N_c / parameters)^exponent, over all sizes and seeds of a model, by "
+            "two methods of least squares, and the published exponents. N_c is the number of parameters "
+            "with a fitted loss of 1 nat",
+            fits_table(fits)},
+           {"Loss of LEAP minus loss of the other models with as many parameters, trained on the same "
+            "batches: mean over the seeds, with the 95 % interval",
+            differences_table(plan, results)},
+           {"Loss on held-out text of every model that was trained here: mean over the seeds, with the 95 % "
+            "interval",
+            losses_table(plan, results)},
+           {"Published losses in nats per token: words of a vocabulary of 8192 (WikiText-103), bytes "
+            "(enwik8)",
+            published_table()}},
+      .figures =
+          {{.name = "loss-over-parameters",
+            .chart = losses_chart(plan, results, fits),
+            .caption =
+                "Each point is a model of one size, trained here on a small text: its mean loss on the part "
+                "of the text that was held out, over the seeds, with the 95 % interval. Where points of "
+                "LEAP are below those of GPT-2, LEAP has the smaller loss. The dashed lines are power laws, "
+                "loss = (N_c / parameters)^exponent, fitted to all sizes and seeds; a power law is a "
+                "straight line on these logarithmic axes."},
+           {.name = "difference",
+            .chart = differences_chart(plan, results),
+            .caption =
+                "Below 0, LEAP has the smaller loss. \"Measured\" are the models trained here, of which a "
+                "token is a byte; the dashed lines are the published runs on two other texts: a token is a "
+                "byte of enwik8, but a word of WikiText-103. The published models are larger."}},
       .notes = {
           "Sizes, text, rows (1024 tokens), learning rate (5e-4) and tokens per parameter differ from the "
           "published runs, so exponents are listed next to the published ones and not compared. The sign of "

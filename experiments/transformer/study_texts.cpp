@@ -63,7 +63,7 @@ constexpr int64_t kExcerptTokens = 512;
 
 /// The lines of a file. Errors  DataError for an empty line
 std::vector<std::string> read_lines(const std::filesystem::path& file) {
-  const std::vector<std::byte> bytes = data::read_file(file);
+  const std::vector<std::byte> bytes = data::read_decompressed_file(file);
   std::vector<std::string> lines;
   std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   while (!rest.empty()) {
@@ -149,7 +149,7 @@ StudyTexts study_texts(const RunSettings& settings) {
   StudyTexts texts;
   std::string all;
   if (const std::filesystem::path file = text_file(settings); !file.empty()) {
-    const std::vector<std::byte> bytes = data::read_file(file);
+    const std::vector<std::byte> bytes = data::read_decompressed_file(file);
     all.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     texts.source = fmt::format("{}, {} bytes", printable(file.filename().string()), all.size());
     if (std::ssize(all) < kMinBytes) {

@@ -66,7 +66,7 @@ std::string columns_text(const std::vector<std::string>& names) {
 /// Columns of a table, from its header.
 struct Columns {
   size_t count = 0, bag = 0;
-  std::optional<size_t> label;
+  std::optional<size_t> label, instance;
   std::vector<size_t> features;
 };
 
@@ -92,6 +92,7 @@ public:
     for (Bag& bag : bags_) {
       file.numbers.insert(file.numbers.end(), bag.numbers.begin(), bag.numbers.end());
       file.rows.insert(file.rows.end(), bag.rows.begin(), bag.rows.end());
+      std::ranges::move(bag.ids, std::back_inserter(file.instance_ids));
       file.offsets.push_back(std::ssize(file.rows));
       file.names.push_back(std::move(bag.name));
       if (columns_.label) {
@@ -108,6 +109,7 @@ private:
     int64_t line = 0; ///< of its first instance
     std::vector<float> numbers;
     std::vector<int64_t> rows;
+    std::vector<std::string> ids;
   };
 
   void read_header() {
@@ -145,7 +147,12 @@ private:
         options_.columns_are_optional || options_.label_column == BagFileOptions().label_column;
     columns_.label = label_is_optional ? column_of(options_.label_column)
                                        : std::optional(require(options_.label_column, "--label-column"));
-    std::set<std::optional<size_t>> ignored;
+    if (!options_.instance_column.empty()) {
+      columns_.instance = options_.columns_are_optional
+                              ? column_of(options_.instance_column)
+                              : std::optional(require(options_.instance_column, "--instance-column"));
+    }
+    std::set<std::optional<size_t>> ignored{columns_.instance};
     for (const std::string& name : options_.ignored_columns) {
       ignored.insert(options_.columns_are_optional ? column_of(name)
                                                    : std::optional(require(name, "--ignore-columns")));
@@ -211,7 +218,8 @@ private:
     }
     const auto [found, is_new] = places_.emplace(name, bags_.size());
     if (is_new) {
-      bags_.push_back({.name = name, .label = {}, .line = rows_.line(), .numbers = {}, .rows = {}});
+      bags_.push_back(
+          {.name = name, .label = {}, .line = rows_.line(), .numbers = {}, .rows = {}, .ids = {}});
     }
     Bag& bag = bags_[found->second];
     if (columns_.label) {
@@ -234,6 +242,9 @@ private:
       bag.numbers.push_back(to_float(source_.name(), number, rows_.location(column)));
     }
     bag.rows.push_back(row_++);
+    if (columns_.instance) {
+      bag.ids.push_back(cells[*columns_.instance]);
+    }
   }
 
   const Source& source_;
@@ -465,8 +476,8 @@ void check_options(const std::string& name, const BagFileOptions& options, FileK
     if (options.bag_column != defaults.bag_column || options.label_column != defaults.label_column) {
       refuse(options.bag_column != defaults.bag_column ? "--bag-column" : "--label-column", "CSV tables");
     }
-    if (!options.ignored_columns.empty()) {
-      refuse("--ignore-columns", "CSV tables");
+    if (!options.ignored_columns.empty() || !options.instance_column.empty()) {
+      refuse(options.ignored_columns.empty() ? "--instance-column" : "--ignore-columns", "CSV tables");
     }
   }
 }
@@ -510,6 +521,12 @@ void append(BagFile& all, BagFile more, const std::string& path, const std::stri
                      all.classes.empty() ? "none" : "classes"),
          "Either all files or none have classes.");
   }
+  if (all.instance_ids.empty() != more.instance_ids.empty()) {
+    fail(path,
+         fmt::format("has {} column of instances, but {} has {}", more.instance_ids.empty() ? "no" : "a",
+                     first_path, all.instance_ids.empty() ? "none" : "one"),
+         "Either all files or none have the column that --instance-column names.");
+  }
   if (all.feature_names.empty()) {
     for (size_t bag = 0; bag < more.names.size(); ++bag) {
       more.names[bag] = std::to_string(all.names.size() + bag);
@@ -531,6 +548,7 @@ void append(BagFile& all, BagFile more, const std::string& path, const std::stri
   all.rows.insert(all.rows.end(), more.rows.begin(), more.rows.end());
   std::ranges::move(more.names, std::back_inserter(all.names));
   std::ranges::move(more.classes, std::back_inserter(all.classes));
+  std::ranges::move(more.instance_ids, std::back_inserter(all.instance_ids));
 }
 
 std::optional<int64_t> integer_in(const std::string& text) {

@@ -315,6 +315,19 @@ void reject_second_array(const Source& source, int64_t end) {
   }
 }
 
+NumberArray numbers_of(const Source& source) {
+  Array array = find_npy(source);
+  NumberArray result{.shape = array.shape};
+  if (const int64_t count = *product(array.shape); count > 0) {
+    if (array.shape.empty()) {
+      array.shape = {1};
+    }
+    const RealPatterns numbers = read_numbers(source, array, 0);
+    result.numbers.assign(numbers.data(), numbers.data() + count);
+  }
+  return result;
+}
+
 std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64_t> shape) {
   std::string text =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, fmt::join(shape, ", "));
@@ -357,6 +370,14 @@ PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, 
 
 PatternSet read_npy(const std::filesystem::path& path, int64_t limit) {
   return read_npy(*open_source(path), {.limit = limit});
+}
+
+NumberArray parse_npy_numbers(std::span<const std::byte> bytes, const std::string& name) {
+  return numbers_of(MemorySource(bytes, name));
+}
+
+NumberArray read_npy_numbers(const std::filesystem::path& path) {
+  return numbers_of(*open_source(path));
 }
 
 std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const std::string& name) {

@@ -54,7 +54,7 @@ std::vector<std::string> parse_json_lines(std::string_view lines, const std::str
 }
 
 std::vector<std::string> read_json_lines(const std::filesystem::path& path, const std::string& field) {
-  const std::vector<std::byte> bytes = data::read_file(path);
+  const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   return parse_json_lines({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, field, path.string());
 }
 

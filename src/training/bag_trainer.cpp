@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <stdexcept>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/nn/utils/clip_grad.h>
@@ -95,6 +96,16 @@ at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double f
   return -(targets * at::log(probability) + (1 - targets) * at::log(1 - probability)).mean();
 }
 
+/// Calls `compute`, which runs a model on bags that have been checked. Its layers throw only if a number is
+/// not finite; `when` describes the call in the message.
+template <class Compute> auto finite(const std::string& when, Compute compute) {
+  try {
+    return compute();
+  } catch (const UsageError&) {
+    kChecks.diverged("numbers of the model are not finite in " + when);
+  }
+}
+
 double accuracy_of(const at::Tensor& logits, const at::Tensor& targets) {
   return (logits > 0).eq(targets > 0).to(at::kDouble).mean().item<double>();
 }
@@ -171,16 +182,22 @@ struct BagTrainer::State {
     const auto [bags, targets] = batch_of(task.training, indices);
     generator.set_current_seed(random.stream(kDropout).at(static_cast<uint64_t>(step_index)));
     adam->zero_grad();
-    at::Tensor logits = model->forward(bags);
+    const std::string when = c10::str("step ", step_index);
+    at::Tensor logits = finite(when, [&, &inputs = bags] { return model->forward(inputs); });
     const at::Tensor loss = loss_of(logits, targets, schedule.probability_floor);
     const double value = loss.item<double>();
     kChecks.finite_loss(step_index, value);
     loss.backward();
     torch::nn::utils::clip_grad_norm_(model->parameters(), schedule.gradient_norm_max);
-    adam->step();
+    try {
+      adam->step();
+    } catch (const std::runtime_error&) { // of LibTorch: a factor of the update is beyond float32
+      kChecks.diverged(c10::str("with a learning rate of ", schedule.learning_rate, ", the update of ", when,
+                                " is beyond the range of float32"));
+    }
     if (schedule.scored_after_step) {
       const at::NoGradGuard no_gradient;
-      logits = model->forward(bags);
+      logits = finite(when, [&, &inputs = bags] { return model->forward(inputs); });
     }
     add(sum, value, accuracy_of(logits.detach(), targets));
   }
@@ -221,7 +238,11 @@ void BagTrainer::epoch() {
     s.step(batch(order, i, s.schedule.batch_size), done * steps + i, epoch.training);
   }
   epoch.training = mean_of(epoch.training, steps);
-  epoch.validation = validate();
+  const std::string when = c10::str("the validation of epoch ", done + 1);
+  epoch.validation = finite(when, [&] { return validate(); });
+  if (!std::isfinite(epoch.validation.loss)) {
+    kChecks.diverged(c10::str("the loss in ", when, " is ", epoch.validation.loss, ", but must be finite"));
+  }
   s.epochs.push_back(epoch);
 }
 

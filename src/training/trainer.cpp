@@ -34,9 +34,13 @@ void TrainerChecks::not_negative(const char* name, double value) const {
 
 void TrainerChecks::finite_loss(int64_t step, double loss) const {
   if (!std::isfinite(loss)) {
-    refuse(c10::str("training diverged: the loss of step ", step, " is ", loss, ", but must be finite."),
-           "Start again with a smaller learning rate (--learning-rate), in another folder.");
+    diverged(c10::str("the loss of step ", step, " is ", loss, ", but must be finite"));
   }
+}
+
+void TrainerChecks::diverged(const std::string& problem) const {
+  refuse("training diverged: " + problem + ".",
+         "Start again with a smaller learning rate (--learning-rate), in another folder.");
 }
 
 void TrainerChecks::same_run(const Checkpoint& checkpoint, const std::map<std::string, std::string>& identity,

@@ -31,6 +31,8 @@ public:
   void positive(const char* name, double value) const;
   void not_negative(const char* name, double value) const;
 
+  /// Throws the UsageError of a training that diverged. `problem`: a clause without full stop.
+  [[noreturn]] void diverged(const std::string& problem) const;
   /// Errors  UsageError if the loss of a step is not finite
   void finite_loss(int64_t step, double loss) const;
 

@@ -4,8 +4,9 @@
     python tests/browser/accessible_pages.py AXE.MIN.JS CHROMIUM DIR...      (needs playwright from pip)
 
 DIR are folders with an index.html, such as those of `mneme recall --out`. AXE.MIN.JS is from the npm package
-axe-core. Every rule of axe-core applies, also the best practices. A page must not be wider than the window, no text
-of a drawing may be cut off at its edge, and neither labels of an axis nor the entries of a legend may overlap.
+axe-core. Every rule of axe-core applies, also the best practices. A page must not be wider than the window, also
+with all folded tables open, no text of a drawing may be cut off at its edge, and neither labels of an axis nor the
+entries of a legend may overlap.
 """
 
 import pathlib
@@ -26,6 +27,15 @@ UNFOLD = """() => ["section > details", "figure > details"].forEach((selector) =
   const details = document.querySelector(selector);
   if (details) details.open = true;
 })"""
+
+# Widths of the page, also with all folded tables open, and of the window.
+WIDE = """() => {
+  const page = document.documentElement, folded = [...document.querySelectorAll("details:not([open])")];
+  folded.forEach((details) => { details.open = true; });
+  const width = page.scrollWidth;
+  folded.forEach((details) => { details.open = false; });
+  return [Math.max(width, page.scrollWidth), page.clientWidth];
+}"""
 
 # Visible texts of a drawing with their boxes.
 TEXTS = """const shown = (group) => [...group.querySelectorAll("text")].filter((text) => text.textContent &&
@@ -72,7 +82,7 @@ REPEATS = """() => {""" + TEXTS + """
 
 
 def layout_problems(page):
-    width, window = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    width, window = page.evaluate(WIDE)
     found = [f"the page is {width} pixels wide in a window of {window}"] if width > window else []
     found += [f"labels overlap in {pair}" for pair in page.evaluate(OVERLAPS, TOUCHING)]
     found += [f"a text is cut off in {text}" for text in page.evaluate(CUTS, CUT)]

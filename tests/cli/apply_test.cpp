@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 
+#include <cmath>
 #include <filesystem>
+#include <set>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +12,8 @@
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/read_file.h"
 #include "mneme/data/safetensors.h"
 
 namespace mneme {
@@ -139,6 +144,248 @@ TEST(ApplyVerb, AcceptsASeparation) {
   testing::expect_contains(unknown.err,
                            {"/constructor/separation", "no separation \"softmin\"", "sparsemax"});
   EXPECT_EQ(apply(nlohmann::json{{"name", "entmax"}, {"alpha", 3}}).exit_code, 3);
+}
+
+// ---- --weights
+
+/// The options of `mneme apply --weights` for a golden case; empty if it has no such options.
+std::vector<std::string> options_for(const nlohmann::json& golden) {
+  // Sizes, biases, norms and numbers of patterns are those of the weights.
+  const std::set<std::string> inferred = {"input_size",
+                                          "hidden_size",
+                                          "output_size",
+                                          "pattern_size",
+                                          "stored_pattern_size",
+                                          "pattern_projection_size",
+                                          "quantity",
+                                          "trainable",
+                                          "dropout",
+                                          "input_bias",
+                                          "disable_out_projection",
+                                          "lookup_weights_as_separated",
+                                          "lookup_targets_as_trainable",
+                                          "concat_bias_pattern"};
+  std::vector<std::string> options;
+  for (const auto& [key, value] : golden.at("constructor").items()) {
+    const auto add = [&](const char* option, const std::string& text) {
+      options.insert(options.end(), {option, text});
+    };
+    if (inferred.contains(key)) {
+      continue;
+    }
+    if (key == "num_heads") {
+      add("--heads", value.dump());
+    } else if (key == "scaling" && value.is_number()) {
+      add("--beta", value.dump());
+    } else if (key == "scaling") {
+      const std::string list = value.at("tensor").dump();
+      add("--beta", list.substr(1, list.size() - 2));
+    } else if (key == "update_steps_max" && !value.is_object()) {
+      add("--update-steps", value.is_null() || value == -1 ? "converge" : value.dump());
+    } else if (key == "update_steps_eps" && value.is_number()) {
+      add("--update-eps", value.dump());
+    } else if (key == "batch_first") {
+      options.emplace_back("--length-first");
+    } else {
+      return {};
+    }
+  }
+  options.emplace_back("--compat");
+  return options;
+}
+
+/// The names of the inputs in "forward(input=data)" or "forward(input=(a, b))", without aliases.
+std::vector<std::string> inputs_of(const nlohmann::json& golden) {
+  std::string call = golden.at("call");
+  call = call.substr(call.find('=') + 1);
+  std::erase_if(call, [](char letter) { return letter == '(' || letter == ')' || letter == ' '; });
+  std::vector<std::string> names;
+  for (size_t at = 0; at != std::string::npos;) {
+    const size_t comma = call.find(',', at);
+    const std::string name = call.substr(at, comma - at);
+    const auto alias = golden.value("same_tensor", nlohmann::json::object()).value(name, name);
+    names.push_back("input." + alias);
+    at = comma == std::string::npos ? comma : comma + 1;
+  }
+  return names;
+}
+
+TEST(ApplyVerb, RunsWeightsAsTheGoldenCasesOfHflayers) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out.npy";
+  int compared = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kCases)) {
+    const std::filesystem::path& json = entry.path();
+    if (json.extension() != ".json") {
+      continue;
+    }
+    const nlohmann::json golden = nlohmann::json::parse(read_text(json));
+    const std::string kind = golden.value("class", "");
+    const std::vector<std::string> options =
+        kind == "Hopfield" || kind == "HopfieldPooling" || kind == "HopfieldLayer"
+            ? options_for(golden)
+            : std::vector<std::string>();
+    const std::string name = json.filename().string();
+    if (options.empty() || name.find("mask") != std::string::npos ||
+        name.find("padding") != std::string::npos) {
+      continue;
+    }
+    const std::string tensors = std::filesystem::path(json).replace_extension(".safetensors");
+    std::vector<std::string> arguments = {"apply", "--weights", tensors, "--layer", "state", "--out", out};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const std::vector<std::string> inputs = inputs_of(golden);
+    arguments.emplace_back("--input");
+    arguments.insert(arguments.end(), inputs.size(), tensors);
+    arguments.emplace_back("--tensor");
+    arguments.insert(arguments.end(), inputs.begin(), inputs.end());
+    const ProgramResult result = run_mneme(arguments);
+    ASSERT_EQ(result.exit_code, 0) << name << result.err;
+    const data::NumberArray output = data::read_npy_numbers(out);
+    EXPECT_EQ(output.shape, golden.at("tensors").at("output.result").at("shape").get<std::vector<int64_t>>())
+        << name;
+    const RealPatterns expected =
+        data::parse_safetensors_numbers(data::read_file(tensors), name, "output.result");
+    ASSERT_EQ(std::ssize(output.numbers), expected.count() * expected.size()) << name;
+    double error = 0;
+    for (size_t i = 0; i < output.numbers.size(); ++i) {
+      error = std::fmax(error, std::abs(output.numbers[i] - expected.data()[i]));
+    }
+    EXPECT_LT(error, golden.at("dtype") == "float64" ? 1e-9 : 2e-5) << name;
+    ++compared;
+  }
+  EXPECT_GE(compared, 30);
+}
+
+const std::filesystem::path kExample =
+    std::filesystem::path(MNEME_SOURCE_DIR) / "docs" / "examples" / "hflayers";
+
+std::vector<std::string> example_arguments(const std::string& weights, const std::string& out) {
+  return {"apply",
+          "--weights",
+          weights,
+          "--input",
+          kExample / "example.safetensors",
+          "--tensor",
+          "bag",
+          "--heads",
+          "2",
+          "--beta",
+          "0.9",
+          "--update-steps",
+          "3",
+          "--update-eps",
+          "1e-8",
+          "--out",
+          out};
+}
+
+TEST(ApplyVerb, WritesOutputAndAssociationOfTrainedWeights) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out.safetensors";
+  const RealPatterns expected =
+      data::parse_safetensors_numbers(data::read_file(kExample / "example.safetensors"), "example", "output");
+  for (const std::string weights : {"pooling.pt", "pooling.safetensors"}) {
+    const ProgramResult result = run_mneme(example_arguments(kExample / weights, out));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    testing::expect_contains(result.out, {"HopfieldPooling(input_size=8, num_heads=2, hidden_size=4, "
+                                          "scaling=0.9, update_steps_max=3, quantity=1)",
+                                          "association [1, 2, 1, 7] Float", "output [1, 8] Float"});
+    EXPECT_EQ(names_in(out), (std::vector<std::string>{"association", "output"}));
+    const RealPatterns output = data::parse_safetensors_numbers(data::read_file(out), "out", "output");
+    for (int64_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(output[0][i], expected[0][i], 2e-6) << i;
+    }
+  }
+}
+
+TEST(ApplyVerb, IgnoresPaddedPatternsAndAcceptsASingleBag) {
+  const TemporaryFolder folder;
+  RealPatterns bag(7, 8), mask(1, 7);
+  for (int64_t i = 0; i < 7; ++i) {
+    for (int64_t k = 0; k < 8; ++k) {
+      bag[i][k] = std::sin(static_cast<double>(8 * i + k));
+    }
+    mask[0][i] = i < 5 ? 0 : 1;
+  }
+  data::write_npy(folder / "bag.npy", bag);
+  data::write_npy(folder / "mask.npy", mask);
+  data::write_npy(folder / "short.npy", slice(bag, 0, 5));
+  const auto output = [&](std::vector<std::string> arguments) {
+    const std::string out = folder / "out.npy";
+    arguments.insert(arguments.begin(), {"apply", "--weights", kExample / "pooling.pt", "--heads", "2",
+                                         "--out", out, "--input"});
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return data::read_npy_numbers(out);
+  };
+  const data::NumberArray whole = output({folder / "bag.npy"}), shorter = output({folder / "short.npy"}),
+                          masked = output({folder / "bag.npy", "--padding-mask", folder / "mask.npy"});
+  EXPECT_EQ(whole.shape, (std::vector<int64_t>{1, 8}));
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(masked.numbers[i], shorter.numbers[i], 1e-6) << i;
+  }
+  EXPECT_NE(whole.numbers, shorter.numbers);
+}
+
+TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out.npy", weights = kExample / "pooling.pt",
+                    example = kExample / "example.safetensors",
+                    golden = kCases / "pooling_default.safetensors",
+                    static_state = kCases / "hopfield_static_state.safetensors",
+                    connected = kCases / "hopfield_connected.safetensors";
+  const auto expect_refused = [&](int code, std::vector<std::string> arguments,
+                                  const std::vector<std::string>& parts) {
+    arguments.insert(arguments.begin(), "apply");
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    testing::expect_contains(result.err, parts);
+    EXPECT_FALSE(std::filesystem::exists(out));
+  };
+  const auto with_weights = [&](const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"--weights", file, "--input", example, "--out", out});
+    return more;
+  };
+  expect_refused(2, {"--out", out}, {"there is no layer", "--weights FILE"});
+  expect_refused(2, {golden, "--weights", weights, "--out", out}, {"both --weights and a case file"});
+  expect_refused(2, {"case.json", "--heads", "2", "--out", out}, {"--heads", "--weights only"});
+  expect_refused(2, {"--weights", weights, "--out", out}, {"--input is missing"});
+  expect_refused(2, {"--weights", weights, "--input", example}, {"--out is missing"});
+  expect_refused(2, {"--weights", weights, "--input", example, "--out", folder / "out.csv"}, {".npy"});
+  expect_refused(2, {"--weights", weights, "--input", example, "--out", example}, {"overwritten"});
+  expect_refused(2, with_weights(weights, {"--grad"}), {"--grad", "case file only"});
+  expect_refused(2, with_weights(weights, {"--tensor", "bag", "bag"}), {"2 names", "1 files"});
+  expect_refused(2, with_weights(weights, {"--tensor", "bag", "--heads", "2", "--beta", "1,2,3"}),
+                 {"beta has 3 numbers, but there are 2 heads"});
+  expect_refused(
+      2, {"--weights", weights, "--input", example, example, example, "--tensor", "bag", "--out", out},
+      {"--input has 3 files", "at most 2"});
+  expect_refused(3,
+                 {"--weights", golden, "--layer", "state", "--input", golden, "--tensor",
+                  "output.association_matrix", "--out", out},
+                 {"[2, 1, 1, 6]", "[batch, length, features]"});
+  expect_refused(3, with_weights(weights, {}), {"contains 2 tensors", "bag [1, 7, 8]", "--tensor"});
+  expect_refused(3, with_weights(weights, {"--tensor", "bags"}), {"no tensor \"bags\"", "bag [1, 7, 8]"});
+  expect_refused(3, with_weights(weights, {"--heads", "3"}),
+                 {"in_proj_weight has 24 rows", "3 heads (--heads)", "pooling_weights [1, 1, 8]"});
+  expect_refused(3, with_weights(example, {}), {"no parameters of a Hopfield layer", "bag [1, 7, 8]"});
+  expect_refused(3, with_weights(golden, {}), {"\"grad.state\", \"state\"", "--layer"});
+  expect_refused(3, with_weights(golden, {"--layer", "stat"}), {"no layer \"stat\"", "\"state\""});
+  expect_refused(3, with_weights(static_state, {"--layer", "state"}), {"16 rows", "static or connected"});
+  expect_refused(3, with_weights(connected, {"--layer", "state", "--heads", "2"}),
+                 {"norm_pattern_projection.weight is [8], expected [6]"});
+}
+
+TEST(ApplyVerb, ReportsNormsThatWeightsDoNotHave) {
+  const TemporaryFolder folder;
+  const std::string golden = kCases / "hopfield_norms_not_affine.safetensors";
+  const ProgramResult result =
+      run_mneme({"apply", "--weights", golden, "--layer", "state", "--input", golden, "--tensor",
+                 "input.stored_pattern", "--out", (folder / "out.npy").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.err, "no parameters of norm_stored_pattern, norm_state_pattern, "
+                                   "norm_pattern_projection, so the layer runs without these norms"));
 }
 
 #else

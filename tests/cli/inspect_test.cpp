@@ -130,6 +130,18 @@ TEST(InspectVerb, ShowsWhatTheModelPredicts) {
   expect_contains(read_text(model.file("out") + "/index.html"), {"Loss of each token", "next token"});
 }
 
+TEST(InspectVerb, ReadsCompressedTexts) {
+  const Model model(true, true);
+  const auto heads = [&](const std::string& option, const std::string& file) {
+    return inspect({model.path(), option, file}).at("heads");
+  };
+  for (const auto& [option, text] : {std::pair("--text", "a short text"), {"--tokens", "1 2 3"}}) {
+    const std::string plain = model.write("text", text);
+    testing::run_program({"sh", "-c", "gzip -kf \"$0\"", plain});
+    EXPECT_EQ(heads(option, plain + ".gz"), heads(option, plain)) << option;
+  }
+}
+
 TEST(InspectVerb, LeavesOutALineBreakAtTheEndOfAText) {
   const Model model(true, true);
   const auto last = [&](const std::string& text, const std::vector<std::string>& more = {}) {

@@ -130,6 +130,8 @@ TEST(GenerateVerb, ReadsThePromptFromAFileOrStandardInput) {
   EXPECT_EQ(here.run({"generate", "model", "-f", "prompt.txt", "-n", "20"}).out, expected.out);
   EXPECT_EQ(here.run({"generate", "model", "-n", "20"}, text).out, expected.out);
   EXPECT_EQ(here.run({"generate", "model", "-f", "-", "-n", "20"}, text).out, expected.out);
+  testing::run_program({"sh", "-c", "gzip -k \"$0\"", (here / "prompt.txt").string()});
+  EXPECT_EQ(here.run({"generate", "model", "-f", "prompt.txt.gz", "-n", "20"}).out, expected.out);
 }
 
 TEST(GenerateVerb, AnEmptyPromptIsNotStandardInput) {

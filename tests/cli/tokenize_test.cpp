@@ -47,6 +47,12 @@ TEST(TokenizeVerb, EncodesAndDecodesBytesByDefault) {
   EXPECT_EQ(output_of({"tokenize", "decode", "72", "105", "32", "195", "169"}), "Hi \u00e9\n");
   EXPECT_EQ(output_of({"tokenize", "encode"}, {.input = "Hi"}), "72 105\n");
   EXPECT_EQ(output_of({"tokenize", "encode", "--text", "-"}, {.input = "Hi"}), "72 105\n");
+  // gzip of "Hi"
+  const TemporaryFolder folder;
+  const std::string text = (folder / "text").string();
+  testing::write_text(text, "Hi");
+  testing::run_program({"sh", "-c", "gzip \"$0\"", text});
+  EXPECT_EQ(output_of({"tokenize", "encode", "--text", text + ".gz"}), "72 105\n");
   EXPECT_EQ(output_of({"tokenize", "decode"}, {.input = "72, 105\n"}), "Hi")
       << "exactly the bytes of the ids";
 }

@@ -511,6 +511,38 @@ TEST(TrainOwnBags, ClassifiesOtherBagsAndExplainsThem) {
   EXPECT_EQ(run_slowly({"eval", run}).exit_code, 0); // on the validation bags of the run
 }
 
+TEST(TrainOwnBags, ExplainsInstancesByTheirIds) {
+  const TemporaryFolder folder;
+  testing::write_text(folder / "bags.csv", table_of_bags(24, true));
+  const std::string run = (folder / "run").string(), page = (folder / "page").string();
+  const ProgramResult trained =
+      run_slowly({"train", "bags", "--bags", (folder / "bags.csv").string(), "--bag-column", "slide",
+                  "--label-column", "diagnosis", "--instance-column", "cell", "--epochs", "2", "--out", run});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_TRUE(testing::contains(trained.out, "2 features: x, y")) << "ids are not features";
+  testing::write_text(folder / "new.csv", "slide,cell,x,y\na,c7,0.1,2\na,c9,3,0.5\nb,c7,1,1\n");
+  testing::write_text(folder / "none.csv", "slide,x,y\na,0.1,2\n");
+  const ProgramResult result = run_slowly(
+      {"predict", run, "--bags", (folder / "new.csv").string(), "--explain", "--json", "--out", page});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json results = testing::results_of(result.out);
+  const nlohmann::json& attention = results.at("attention");
+  EXPECT_EQ(attention.at(1).at("id"), "c9");
+  EXPECT_EQ(attention.at(2).at("id"), "c7");
+  EXPECT_EQ(results.at("predictions").at(1).at("top_rows").at(0).at("id"), "c7");
+  const std::string csv = testing::read_text(std::filesystem::path(page) / "attention.csv");
+  testing::expect_contains(csv,
+                           {"bag,instance,row,id,weight\r\n", "\na,0,0,c7,", "\na,1,1,c9,", "\nb,0,2,c7,1"});
+  testing::expect_contains(testing::read_text(std::filesystem::path(page) / "index.html"),
+                           {"instances with the largest weights", "Instances have the ids of the file."});
+  // The column may be missing in other bags; a column that is named must be there.
+  const ProgramResult without =
+      run_slowly({"predict", run, "--bags", (folder / "none.csv").string(), "--explain"});
+  EXPECT_EQ(without.exit_code, 0) << without.err;
+  EXPECT_TRUE(testing::contains(without.out, "rows with the largest weights"));
+  EXPECT_EQ(run_slowly({"eval", run}).exit_code, 0);
+}
+
 TEST(TrainOwnBags, NamesFeaturesAndWarnsOfThoseThatAreProbablyNone) {
   const TemporaryFolder folder;
   std::string text = "bag,label,id,cell,x,large\n";
@@ -605,6 +637,8 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   refused(train_bags(folder, {"--model", "hopfield"}), 2, {"hopfield", "same size"});
   refused(train_bags(folder, {"--positive", "ill"}), 2, {"\"ill\"", "\"healthy\", \"sick\""});
   refused(train_bags(folder, {"--offsets", "x.npy"}), 2, {"--offsets", ".npy"});
+  refused(train_bags(folder, {"--learning-rate", "1e38"}, "diverged"), 2,
+          {"training diverged", "--learning-rate"});
   refused(
       train_bags(folder, {"--validation", (folder / "bags.csv").string(), "--validation-fraction", "0.5"}), 2,
       {"--validation-fraction"});
@@ -640,6 +674,7 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   refused(predict("slide,x,y\na,1,2\n", {"--label-column", "class"}), 3, {"\"class\"", "--label-column"});
   refused(predict("slide,x,y\na,1,2\n", {"--explain"}), 2, {"lstm", "does not attend"});
   refused(predict("slide,x,y\na,1,2\n", {"--top", "2"}), 2, {"--explain"});
+  refused(predict("slide,x,y\na,1,2\n", {"--instance-column", "cell"}), 3, {"\"cell\"", "--instance-column"});
   refused(run_slowly({"eval", run, "--bags", (folder / "new.csv").string()}), 3,
           {"no classes", "mneme predict"});
   refused(run_slowly({"eval", run, "--offsets", "x.npy"}), 2, {"--bags"});

@@ -97,6 +97,15 @@ TEST(BagFiles, ReadColumnsOfFeaturesInAnyOrder) {
                    {.features = {"x", "y"}});
 }
 
+TEST(BagFiles, ReadIdsOfInstances) {
+  const BagFile bags = csv("bag,id,x\na,i1,1\nb,7,2\na,i3,3\n", {.instance_column = "id"});
+  EXPECT_EQ(bags.feature_names, (std::vector<std::string>{"x"}));
+  EXPECT_EQ(bags.instance_ids, (std::vector<std::string>{"i1", "i3", "7"})); // bag after bag
+  const BagFile none = csv("bag,x\na,1\n", {.instance_column = "id", .columns_are_optional = true});
+  EXPECT_TRUE(none.instance_ids.empty());
+  expect_csv_error("bag,x\na,1\n", {"no column \"id\"", "--instance-column"}, {.instance_column = "id"});
+}
+
 TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("x,y\n1,2\n",
                    {"table.csv", "line 1", "no column \"bag\"", "\"x\", \"y\"", "--bag-column"});
@@ -230,6 +239,12 @@ TEST(BagFiles, JoinFilesWithTheSameFeatures) {
       },
       {"has 1 features, but", "has 2 features."});
   refused(file("none.csv", "bag,x\nc,3\n"), {"none.csv", "no classes"});
+  expect_error<DataError>(
+      [&] {
+        read_bag_files(std::array{one, file("ids.csv", "bag,label,id,x\nc,0,i1,3\n")},
+                       {.instance_column = "id", .columns_are_optional = true});
+      },
+      {"ids.csv", "has a column of instances, but", "none"});
   refused(file("x.png", "\x89PNG\r\n\x1a\n"), {"x.png", "CSV"});
   const auto write = [&](const char* name) {
     return folder.file(name, safetensors_of({kThree, integers("offsets", {0, 1, 3})}));

@@ -108,6 +108,21 @@ TEST(Npy, ReadsIntegersOfEveryTypeUnscaled) {
   expect_rejected("<i8", "(2,)", 8, {"8 bytes follow"});
 }
 
+TEST(Npy, ReadsNumbersOfAnyShapeUnscaled) {
+  const auto numbers = [](const Bytes& bytes) { return parse_npy_numbers(bytes.all(), "a.npy"); };
+  const NumberArray pixels = numbers(npy(dictionary("|u1", "(1, 2, 2)")).text("\1\2\xFF\4"));
+  EXPECT_EQ(pixels.shape, (std::vector<int64_t>{1, 2, 2}));
+  EXPECT_EQ(pixels.numbers, (std::vector<double>{1, 2, 255, 4}));
+  EXPECT_EQ(numbers(npy(dictionary("|u1", "(2, 2)", true)).text("\1\2\3\4")).numbers,
+            (std::vector<double>{1, 3, 2, 4}));
+  const NumberArray one = numbers(npy(dictionary("<f8", "()")).little(std::bit_cast<uint64_t>(-HUGE_VAL), 8));
+  EXPECT_TRUE(one.shape.empty());
+  EXPECT_EQ(one.numbers, std::vector<double>{-HUGE_VAL});
+  EXPECT_EQ(numbers(npy(dictionary("<f8", "(3, 0)"))).shape, (std::vector<int64_t>{3, 0}));
+  expect_error<DataError>([&] { numbers(npy(dictionary("<f8", "(1, 2)")).little(0, 8)); },
+                          {"a.npy", "8 bytes"});
+}
+
 TEST(Npy, ReadsMaximumAndSubnormalHalves) {
   Bytes bytes = npy(dictionary("<f2", "(4,)"));
   bytes.little(0x7BFF, 2).little(0x0400, 2).little(0x03FF, 2).little(0x3C00, 2);

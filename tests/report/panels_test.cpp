@@ -116,6 +116,24 @@ TEST(Panels, KeepTheColoursOfTheirOwnSeries) {
   }
 }
 
+TEST(Panels, ShareOneLegendIfRequested) {
+  LineChart second = line("right", 2);
+  second.series[0].points = {}; // a series without data keeps its colour
+  const Panels panels{.charts = {to_chart(line("left", 1)), to_chart(second)}, .one_legend = true};
+  const json parts = to_chart(panels).spec["concat"];
+  const json first_colour = parts[0]["encoding"]["color"], second_colour = parts[1]["encoding"]["color"];
+  EXPECT_EQ(first_colour["scale"], second_colour["scale"]);
+  EXPECT_TRUE(first_colour["legend"].is_object());
+  EXPECT_TRUE(second_colour["legend"].is_null());
+  EXPECT_EQ(parts.dump().find("shown"), std::string::npos) << "no selection";
+  second.series.pop_back();
+  EXPECT_TRUE(contains(
+      error_of([&] {
+        to_chart(Panels{.charts = {to_chart(line("left", 1)), to_chart(second)}, .one_legend = true});
+      }),
+      "\"right\" has other series"));
+}
+
 TEST(Panels, KeepTheirHeightsIfStacked) {
   Chart tall = to_chart(line("tall", 1));
   tall.spec["height"] = 555;

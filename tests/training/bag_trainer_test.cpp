@@ -293,9 +293,19 @@ TEST(BagTrainer, TrainsEveryModelOnOwnBags) {
 TEST(BagTrainer, ReportsThatTrainingDiverged) {
   const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
   BagSchedule schedule = short_schedule(task, 20);
-  schedule.learning_rate = 1e30;
-  expect_contains(usage_error_of([&] { fit(task, "attention", schedule); }),
-                  {"training diverged: the loss of step", "smaller learning rate (--learning-rate)"});
+  const auto expect_diverged = [&](const std::string& model, double learning_rate, const std::string& why) {
+    schedule.learning_rate = learning_rate;
+    expect_contains(usage_error_of([&] { fit(task, model, schedule); }),
+                    {"training diverged: " + why, "smaller learning rate (--learning-rate)"});
+  };
+  schedule.batch_size = 1; // several steps per epoch
+  expect_diverged("attention", 1e30, "the loss of step");
+  expect_diverged("pooling", 1e30, "numbers of the model are not finite in step");
+  expect_diverged("attention", 1e38, "with a learning rate of 1e+38, the update of step 0 is beyond");
+  schedule.batch_size = task.training.count(); // only the validation shows it
+  schedule.epochs = 2;
+  expect_diverged("attention", 1e30, "the loss in the validation of epoch 2");
+  expect_diverged("pooling", 1e30, "numbers of the model are not finite in the validation of epoch 1");
 }
 
 TEST(BagTrainer, RefusesBagsThatDoNotFit) {

@@ -28,12 +28,14 @@ namespace mneme::data {
 struct BagFileOptions {
   std::string bag_column = "bag", label_column = "label"; ///< CSV: names of the columns
   std::vector<std::string> ignored_columns = {};          ///< CSV: names of columns that are not features
+  /// CSV: name of the column with an id of each instance, which is not a feature; empty: none.
+  std::string instance_column = {};
   /// CSV: names of the features, in the order of BagFile::numbers; the columns may be in any order. Empty:
   /// all columns but those above are features, in the order of the file.
   std::vector<std::string> features = {};
-  /// true: the names above are those of other bags. The column of class names and ignored columns may be
-  /// missing, and the names have no effect on files of other kinds. false: only a column of class names with
-  /// the default name may be missing.
+  /// true: the names above are those of other bags. The columns of class names and of ids and ignored
+  /// columns may be missing, and the names have no effect on files of other kinds. false: only a column of
+  /// class names with the default name may be missing.
   bool columns_are_optional = false;
   std::filesystem::path offsets = {}, labels = {}; ///< .npy: files of offsets and labels; empty: none
 };
@@ -48,6 +50,7 @@ struct BagFile {
   std::vector<int64_t> offsets = {0}; ///< [bags + 1]
   /// Number of each instance in its file, from 0, without the header of a CSV table.
   std::vector<int64_t> rows = {};
+  std::vector<std::string> instance_ids = {}; ///< of each instance; empty if the files have none
 
   int64_t count() const { return static_cast<int64_t>(names.size()); }
 };
@@ -57,8 +60,8 @@ struct BagFile {
 ///
 /// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag
 ///         has two classes, offsets do not fit, a number is not finite or exceeds float32, a bag is in two
-///         files, files differ in features or only some of them have classes. UsageError if an option does
-///         not apply to the files
+///         files, files differ in features or only some of them have classes or ids. UsageError if an option
+///         does not apply to the files
 BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFileOptions& options = {});
 BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
                       const BagFileOptions& options = {});

@@ -26,6 +26,18 @@ namespace mneme::data {
 PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit = 0);
 PatternSet read_npy(const std::filesystem::path& path, int64_t limit = 0);
 
+/// An array as it is in the file. The rules of pattern_set.h do not apply.
+struct NumberArray {
+  std::vector<int64_t> shape = {};
+  std::vector<double> numbers = {}; ///< row-major; nan and inf are kept
+};
+
+/// Reads the numbers of an array of any shape, also of size 0, in any type that parse_npy accepts.
+///
+/// Errors  DataError
+NumberArray parse_npy_numbers(std::span<const std::byte> bytes, const std::string& name);
+NumberArray read_npy_numbers(const std::filesystem::path& path);
+
 /// Reads integers [count], such as token ids; any integer type except uint64.
 ///
 /// Errors  DataError, also for another type or number of axes

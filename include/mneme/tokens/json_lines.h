@@ -15,6 +15,7 @@ namespace mneme::tokens {
 /// Errors  DataError, with the number of the line, for invalid JSON and for objects without this field
 std::vector<std::string> parse_json_lines(std::string_view lines, const std::string& field,
                                           const std::string& name);
+/// The file may be compressed by gzip.
 std::vector<std::string> read_json_lines(const std::filesystem::path& path, const std::string& field);
 
 } // namespace mneme::tokens

@@ -32,8 +32,9 @@ public:
   /// Trains one epoch, all training bags in an order drawn for the epoch, and then computes the validation
   /// score.
   ///
-  /// Errors  UsageError if the loss is not finite; Interrupted. After an exception the trainer is within an
-  ///         epoch and must not be used further; resume from a checkpoint with a new trainer
+  /// Errors  UsageError if training diverges: a loss or a number of the model is not finite; Interrupted.
+  ///         After an exception the trainer is within an epoch and must not be used further; resume from a
+  ///         checkpoint with a new trainer
   void epoch();
 
   bool finished() const; ///< all epochs, or stopped early
