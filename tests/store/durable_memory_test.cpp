@@ -322,8 +322,12 @@ TEST(DurableMemory, OpensWithoutSnapshots) {
     EXPECT_EQ(memory.stored(), 95);
     const Verification verification = verify_memory(copy / "memory");
     ASSERT_EQ(verification.problems.size(), 1);
-    EXPECT_TRUE(testing::contains(verification.problems[0], removed.filename().string()));
+    EXPECT_TRUE(
+        testing::contains(verification.problems[0], removed.filename().string() + ": file not found"));
   }
+  const fs::path emptied = folder / "memory" / "snapshot" / chunks[0].filename();
+  fs::resize_file(emptied, 0);
+  expect_contains(verify_memory(folder / "memory").problems.at(0), {emptied.string(), "is empty (0 bytes)"});
 }
 
 TEST(DurableMemory, StoresMorePatternsThanACounterCanCount) {
