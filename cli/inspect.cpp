@@ -21,6 +21,7 @@
 #include "cli/run_folder.h"
 #include "cli/tensor_list.h"
 #include "cli/verb.h"
+#include "json/strict_json.h"
 #include "learning/head_figures.h"
 #include "learning/heads.h"
 #include "learning/texts.h"
@@ -175,12 +176,22 @@ private:
                       "RUN --bags FILE --explain` shows attention weights of bags.",
                       printable(model_), printable(run.at("task").get<std::string>())));
     }
-    if (!type.empty() && type != kLeapType) {
+    std::string found = type.empty() ? "" : fmt::format("\"{}\"", printable(type));
+    if (const std::filesystem::path file = learning::folder_of(model) / "config.json";
+        type.empty() && std::filesystem::is_regular_file(file, unreadable)) {
+      const std::vector<std::byte> bytes = data::read_file(file);
+      const auto config = parse_strict_json<nlohmann::json>(
+          text_of(bytes), printable(file.string()), {.advice = "Is it the configuration of a model?"});
+      if (config.contains("model_type") || !config.contains("hidden_size")) { // which all LEAP models have
+        found = config.contains("model_type") ? "not a text" : "missing";
+      }
+    }
+    if (!found.empty() && type != kLeapType) {
       throw DataError(
-          fmt::format("{}: \"model_type\" in config.json is \"{}\", expected \"LeapForCausalLM\", "
+          fmt::format("{}: \"model_type\" in config.json is {}, expected \"LeapForCausalLM\", "
                       "\"gpt2\", \"bert\" or \"albert\".\n  Other kinds of models are not supported; "
                       "`mneme inspect FILE` lists the tensors of a checkpoint of any kind.",
-                      printable(model_), printable(type)));
+                      printable(model_), found));
     }
   }
 

@@ -173,6 +173,21 @@ TEST_F(InspectHeads, RefusesWhatItCannotUse) {
                  {"--data has no effect without --texts sdm"});
 }
 
+TEST_F(InspectHeads, RefusesAConfigurationOfNoKindOfModel) {
+  for (const auto& [config, message] :
+       {std::pair(R"({"model_type": )", "config.json: invalid JSON"),
+        {"[1]", "config.json: not a JSON object"},
+        {R"({"model_type": 5, "n_embd": 24})", R"("model_type" in config.json is not a text, expected)"},
+        {R"({"vocab_size": 50})", R"("model_type" in config.json is missing, expected)"},
+        {R"({"model_type": "llama"})", R"("model_type" in config.json is "llama", expected)"}}) {
+    write("config.json", config);
+    const ProgramResult result = inspect({folder_.path().string(), "--tokens", write("ids", "1 2 3")});
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {message});
+    EXPECT_EQ(result.err.find("configuration of a LEAP"), std::string::npos);
+  }
+}
+
 TEST_F(InspectHeads, ReadsAFileWithTheNameOfTheTextsByItsPath) {
   write("sdm", "a\n\nb\n");
   for (const auto& [texts, message] : {std::pair("./sdm", "./sdm: line 2 is empty"),
