@@ -37,7 +37,7 @@ Command to_command(const CLI::App& app, const std::vector<std::string>& path, co
                             .words = choices_of(option->get_type_name()),
                             .has_many = option->get_items_expected_max() > 1};
     if (const std::vector<std::string> words = verb.completions(option->get_name()); !words.empty()) {
-      converted.value = Value::word;
+      converted.value = converted.value == Value::path ? Value::path : Value::word;
       converted.words = words;
     }
     for (const std::string& name : option->get_lnames()) {

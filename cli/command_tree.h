@@ -15,7 +15,7 @@ struct CommandOption {
   std::vector<std::string> names; ///< with their dashes; empty for a positional argument
   std::string help;
   Value value = Value::none;
-  std::vector<std::string> words; ///< values to offer if `value` is `word`
+  std::vector<std::string> words; ///< values to offer if `value` is `word`, or next to files if it is `path`
   bool has_many = false;          ///< accepts several values, up to the next option
 };
 

@@ -80,15 +80,25 @@ std::string many_pattern(const Command& program) {
   return pattern.empty() ? "-" : pattern;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
 /// Command of the bash script that completes the value of an option.
 std::string bash_action(const CommandOption& option) {
   switch (option.value) {
   case Value::word:
-    return fmt::format("_mneme_offer {}", quoted(fmt::format("{}", fmt::join(option.words, " "))));
+    return fmt::format("_mneme_offer {}", quoted(joined(option.words)));
   case Value::folder:
     return "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$current\"))";
   case Value::other:
     return "compopt +o default 2>/dev/null";
+  case Value::path: // without a reply, bash completes file names
+    return option.words.empty()
+               ? ":"
+               : fmt::format(
+                     "_mneme_offer {}; ((${{#COMPREPLY[@]}})) && COMPREPLY+=($(compgen -f -- \"$current\"))",
+                     quoted(joined(option.words)));
   default:
     return ":";
   }
@@ -98,18 +108,15 @@ std::string bash_action(const CommandOption& option) {
 std::string zsh_action(const CommandOption& option) {
   switch (option.value) {
   case Value::word:
-    return fmt::format("compset -P '*,'; compadd -- {}; return", fmt::join(option.words, " "));
+    return fmt::format("compset -P '*,'; compadd -- {}; return", joined(option.words));
   case Value::folder:
     return "_files -/; return";
   case Value::path:
-    return "_files; return";
+    return (option.words.empty() ? "" : fmt::format("compadd -- {}; ", joined(option.words))) +
+           "_files; return";
   default:
     return "return";
   }
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  return fmt::format("{}", fmt::join(words, " "));
 }
 
 std::string bash_script(const Command& program) {
@@ -288,7 +295,7 @@ std::string fish_script(const Command& program) {
         line += " -x -a '(__fish_complete_directories)'";
         break;
       case Value::path:
-        line += " -r";
+        line += " -r" + (option.words.empty() ? "" : " -a " + quoted(joined(option.words)));
         break;
       case Value::other:
         line += " -x";

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
+#include "cli/bytes.h"
 #include "cli/json_output.h"
 #include "cli/verb.h"
 #include "fetch/data_sets.h"
@@ -162,23 +163,33 @@ private:
     report::Table table{
         .columns = {{.name = "data set"}, {.name = "description"}, {.name = "state"}, {.name = "download"}}};
     for (const LocalDataSet& each : all) {
-      table.rows.push_back(
-          {each.set.name, each.set.title, each.state(),
-           each.complete()
-               ? report::Cell()
-               : report::Cell(fmt::format("{:.1f} MB", static_cast<double>(each.bytes_to_download) / 1e6))});
+      table.rows.push_back({each.set.name, each.set.title, each.state(),
+                            each.complete()
+                                ? report::Cell()
+                                : report::Cell(bytes_text(static_cast<double>(each.bytes_to_download)))});
     }
     context.out << "Data folder: " << printable(root.string()) << "\n\n"
                 << report::to_text(table, context.text_style());
-    const auto complete = std::ranges::find_if(all, &LocalDataSet::complete);
-    const auto missing = std::ranges::find_if(all, [](const LocalDataSet& each) { return !each.complete(); });
-    if (complete != all.end()) {
-      context.out << "\nTo use it: mneme recall --limit 100 --patterns "
-                  << printable((complete->folder / complete->set.example).string()) << "\n";
+    std::string uses, missing;
+    for (const LocalDataSet& each : all) {
+      if (each.complete()) {
+        uses += fmt::format("\nTo use {}: {}", each.set.name, command_of(each, context.options.out));
+      } else {
+        missing += " " + each.set.name;
+      }
     }
-    if (missing != all.end()) {
-      context.out << "\nTo download: mneme data get " << missing->set.name << "\n";
+    context.out << uses << (uses.empty() ? "" : "\n");
+    if (!missing.empty()) {
+      context.out << "\nTo download: mneme data get" << missing << "\n";
     }
+  }
+
+  /// A command that reads the data set. `given` is the folder of --out.
+  static std::string command_of(const LocalDataSet& local, const std::filesystem::path& given) {
+    if (local.set.command.empty()) {
+      return "mneme recall --limit 100 --patterns " + printable((local.folder / local.set.example).string());
+    }
+    return local.set.command + (given.empty() ? "" : " --data " + printable(given.string()));
   }
 
   Arguments* list_ = nullptr;

@@ -4,7 +4,6 @@
 /// of a checkpoint.
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <ostream>
@@ -22,8 +21,10 @@
 #include "cli/run_folder.h"
 #include "cli/tensor_list.h"
 #include "cli/verb.h"
+#include "json/strict_json.h"
 #include "learning/head_figures.h"
 #include "learning/heads.h"
+#include "learning/texts.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -61,44 +62,10 @@ std::string_view without_line_ends(std::string_view text) {
   return text;
 }
 
-/// Parses integers separated by spaces, newlines or commas. `name` is the file, for messages.
-std::vector<int64_t> parse_ids(std::string_view text, const std::string& name) {
-  constexpr std::string_view kSeparators = " \t\r\n,";
-  std::vector<int64_t> ids;
-  for (size_t at = text.find_first_not_of(kSeparators); at != std::string_view::npos;) {
-    const size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
-    const std::string_view word = text.substr(at, end - at);
-    int64_t id = 0;
-    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (error != std::errc() || rest != word.data() + word.size()) {
-      throw DataError(fmt::format(
-          "{}: byte {}: \"{}\" is not an integer.\n  Give token ids separated by spaces, commas or "
-          "newlines, or a .npy file of token ids.",
-          name, at, report::one_line(word.substr(0, 24))));
-    }
-    ids.push_back(id);
-    at = text.find_first_not_of(kSeparators, end);
-  }
-  return ids;
-}
-
 std::vector<int64_t> read_ids(const std::string& path) {
   const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   return text_of(bytes).starts_with("\x93NUMPY") ? data::parse_npy_integers(bytes, path)
-                                                 : parse_ids(text_of(bytes), path);
-}
-
-std::vector<std::string> read_lines(const std::string& path) {
-  const std::vector<std::byte> bytes = data::read_decompressed_file(path);
-  std::vector<std::string> lines;
-  for (std::string_view rest = text_of(bytes); !rest.empty();) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    line.remove_suffix(line.ends_with('\r') ? 1 : 0);
-    lines.emplace_back(line);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return lines;
+                                                 : learning::parse_ids(text_of(bytes), path);
 }
 
 class Inspect : public Verb {
@@ -110,6 +77,9 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
   bool uses_seed(const Arguments&) const override { return false; }
+  std::vector<std::string> completions(const std::string& option) const override {
+    return option == "--texts" ? std::vector<std::string>{learning::kSdmTexts} : std::vector<std::string>();
+  }
   void declare(Arguments& arguments) override {
     arguments
         .add_option("MODEL", model_,
@@ -132,8 +102,18 @@ public:
             "folder encodes it, and for LEAP as well if there is one; else the bytes are the token ids. "
             "Transformers have an example text")
         ->type_name("FILE");
-    arguments.add_option("--texts", texts_, "Text file with one text per line, for transformers")
+    arguments
+        .add_option(
+            "--texts", texts_,
+            "Text file with one text per line, for transformers; sdm for the nine texts of \"Attention "
+            "Approximates Sparse Distributed Memory\", which `mneme data get sdm` downloads (a file of "
+            "this name is ./sdm)")
         ->type_name("FILE");
+    arguments
+        .add_option("--data", data_,
+                    "Folder of data sets, for --texts sdm (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, "
+                    "else ~/.local/share/mneme)")
+        ->type_name("DIR");
     arguments
         .add_option("--words", words_,
                     "Text file with the name of each token, one per line, starting with id 0")
@@ -159,6 +139,9 @@ public:
     if (given.size() > 1) {
       throw UsageError(fmt::format("{} are {}given.\n  Give one of them.", fmt::join(given, " and "),
                                    given.size() == 2 ? "both " : ""));
+    }
+    if (!data_.empty() && texts_ != learning::kSdmTexts) {
+      throw UsageError("--data has no effect without --texts sdm.\n  Leave it out.");
     }
     std::error_code unreadable;
     const bool is_of_model =
@@ -194,12 +177,22 @@ private:
                       "RUN --bags FILE --explain` shows attention weights of bags.",
                       printable(model_), printable(run.at("task").get<std::string>())));
     }
-    if (!type.empty() && type != kLeapType) {
+    std::string found = type.empty() ? "" : fmt::format("\"{}\"", printable(type));
+    if (const std::filesystem::path file = learning::folder_of(model) / "config.json";
+        type.empty() && std::filesystem::is_regular_file(file, unreadable)) {
+      const std::vector<std::byte> bytes = data::read_file(file);
+      const auto config = parse_strict_json<nlohmann::json>(
+          text_of(bytes), printable(file.string()), {.advice = "Is it the configuration of a model?"});
+      if (config.contains("model_type") || !config.contains("hidden_size")) { // which all LEAP models have
+        found = config.contains("model_type") ? "not a text" : "missing";
+      }
+    }
+    if (!found.empty() && type != kLeapType) {
       throw DataError(
-          fmt::format("{}: \"model_type\" in config.json is \"{}\", expected \"LeapForCausalLM\", "
+          fmt::format("{}: \"model_type\" in config.json is {}, expected \"LeapForCausalLM\", "
                       "\"gpt2\", \"bert\" or \"albert\".\n  Other kinds of models are not supported; "
                       "`mneme inspect FILE` lists the tensors of a checkpoint of any kind.",
-                      printable(model_), printable(type)));
+                      printable(model_), found));
     }
   }
 
@@ -284,18 +277,8 @@ private:
     if (!tokens_.empty()) {
       return {{.name = tokens_, .ids = read_ids(tokens_)}};
     }
-    std::vector<InspectedText> texts;
     if (!texts_.empty()) {
-      int64_t line = 0;
-      for (std::string& text : read_lines(texts_)) {
-        ++line;
-        if (text.empty()) {
-          throw DataError(fmt::format("{}: line {} is empty, but each line is a text.\n  Remove the line.",
-                                      texts_, line));
-        }
-        texts.push_back({.name = fmt::format("{}: line {}", texts_, line), .text = std::move(text)});
-      }
-      return texts;
+      return learning::read_texts(texts_, data_);
     }
     if (text_.empty()) {
       return {{.name = "example text", .text = kExampleText}}; // cut to the positions of the model
@@ -375,7 +358,7 @@ private:
     }
     std::vector<std::string> words;
     if (!words_.empty()) {
-      words = read_lines(words_);
+      words = learning::read_lines(words_);
       request.num_words = static_cast<int64_t>(words.size());
       request.words_source = words_;
     } else if (tokenizer) {
@@ -511,7 +494,7 @@ private:
     }
   }
 
-  std::string model_, key_, tokens_, text_, texts_, words_;
+  std::string model_, key_, tokens_, text_, texts_, data_, words_;
   std::optional<int64_t> layer_, head_, from_, to_;
 };
 

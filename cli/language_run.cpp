@@ -25,9 +25,9 @@ double seconds_since(Clock::time_point start) {
 }
 
 std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder, language::Weights weights,
-                                            Progress& progress) {
+                                            nn::Mapping mapping, Progress& progress) {
   std::vector<std::string> notes;
-  std::unique_ptr<language::Model> model = language::read_model(folder, &notes, weights);
+  std::unique_ptr<language::Model> model = language::read_model(folder, &notes, weights, mapping);
   for (const std::string& note : notes) {
     progress.message(note);
   }
@@ -90,7 +90,8 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
 GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
                          const std::function<void(int64_t, std::string_view)>& print) {
   language::check(request.sampler);
-  const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
+  const std::unique_ptr<language::Model> model =
+      open_model(request.model, request.weights, nn::Mapping::aligned, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
   note_unused_words(*model, tokenizer, progress);
   model->order_weights_for_steps();
@@ -125,7 +126,8 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
 }
 
 EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
-  const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
+  const std::unique_ptr<language::Model> model =
+      open_model(request.model, request.weights, nn::Mapping::all, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
   constexpr int64_t kWindow = 512; // of models without learned positions
   const int64_t window = request.window.value_or(model->max_length().value_or(kWindow));

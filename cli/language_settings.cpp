@@ -342,8 +342,7 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
     throw UsageError(fmt::format("--betas: {} numbers are given, but AdamW has two.\n  Such as 0.9,0.95.",
                                  options.betas.size()));
   }
-  learning::LanguageRun run{
-      .model = size_of(options), .init = options.init, .dropout = options.dropout, .keep = options.keep};
+  learning::LanguageRun run{.model = size_of(options), .dropout = options.dropout, .keep = options.keep};
   const int64_t length = run.model.length,
                 per_step = options.tokens_per_step.value_or(std::max<int64_t>(1, 4096 / length) * length);
   if (per_step % length != 0) {

@@ -225,7 +225,7 @@ private:
 
 LeapInspection inspect(const InspectRequest& request, Progress& progress) {
   std::vector<std::string> notes;
-  nn::LeapForCausalLM model = nn::read_leap_model(request.model, request.key, &notes);
+  nn::LeapForCausalLM model = nn::read_leap_model(request.model, request.key, &notes, nn::Mapping::all);
   for (const std::string& note : notes) {
     progress.message(note);
   }

@@ -17,6 +17,7 @@
 #include "experiments/findings.h"
 #include "experiments/outcome_file.h"
 #include "experiments/registry.h"
+#include "learning/texts.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -75,18 +76,20 @@ public:
   }
 
   std::vector<std::string> completions(const std::string& option) const override {
-    std::vector<std::string> ids;
+    std::vector<std::string> words;
     if (option == "ID") {
-      ids.emplace_back("all");
+      words.emplace_back("all");
       for (const Experiment& experiment : experiments::all_experiments()) {
         const std::string work = experiment.id.substr(0, experiment.id.find('/'));
-        if (std::ranges::find(ids, work) == ids.end()) {
-          ids.push_back(work);
+        if (std::ranges::find(words, work) == words.end()) {
+          words.push_back(work);
         }
-        ids.push_back(experiment.id);
+        words.push_back(experiment.id);
       }
+    } else if (option == "--texts") {
+      words.emplace_back(learning::kSdmTexts);
     }
-    return ids;
+    return words;
   }
 
   void declare(Arguments& arguments) override {

@@ -84,7 +84,7 @@ TensorInfo info_of(const std::string& name, const at::Tensor& tensor) {
 }
 
 std::vector<TensorInfo> list(const std::filesystem::path& path, const std::string& key, Progress& progress) {
-  const nn::TensorFile file = nn::read_tensor_file(path, key);
+  const nn::TensorFile file = nn::read_tensor_file(path, key, nn::Mapping::all);
   progress.start("measuring tensors", static_cast<int64_t>(file.tensors.size()));
   std::vector<TensorInfo> result;
   for (const auto& [name, tensor] : file.tensors) {

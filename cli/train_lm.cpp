@@ -71,8 +71,11 @@ public:
       }
       lock.emplace(open_run_folder(folder_, requested));
     }
-    learning::LanguageJob job{
-        .run = run_, .data = &text.data, .tokenizer = text.tokenizer, .folder = folder_};
+    learning::LanguageJob job{.run = run_,
+                              .data = &text.data,
+                              .tokenizer = text.tokenizer,
+                              .folder = folder_,
+                              .initial = initial ? initial->model : nullptr};
     set_resume(job);
     Json config;
     const LanguageFit fit = learning::train_language_model(

@@ -49,6 +49,14 @@ const std::vector<DataSet>& data_sets() {
                     {"test_batch.bin", kCifarFile,
                      "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"}},
        .example = "test_batch.bin"},
+      {.name = "sdm",
+       .title = "nine texts on which the betas of GPT-2 were measured (Bricken & Pehlevan 2021)",
+       .mirrors = {"https://raw.githubusercontent.com/TrentBrick/attention-approximates-sdm/"
+                   "4cb44d825408a2e5af488ef166a9aa82ad2a2b31/HugFace/"},
+       .files = {{"text_inputs.txt", 35'536,
+                  "7b417ce03f881005fcba66dd26a3c915bb34641ce99dd83fb80deb48c2d2470e"}},
+       .example = "text_inputs.txt",
+       .command = "mneme inspect MODEL --texts sdm"},
   };
   return kDataSets;
 }

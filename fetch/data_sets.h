@@ -24,6 +24,8 @@ struct DataSet {
   /// Contents of the archives in `files`, extracted into one folder. The archives are then removed.
   std::vector<RemoteFile> unpacked = {};
   std::string example; ///< file in the folder, as an example for `mneme recall --patterns`
+  std::string command =
+      {}; ///< that reads the data set from the data folder; empty: `mneme recall` of `example`
 
   /// Files in the folder of a complete data set.
   const std::vector<RemoteFile>& final_files() const { return unpacked.empty() ? files : unpacked; }

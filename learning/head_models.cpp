@@ -52,7 +52,7 @@ template <class Tokenizer> Encode encoder_of(Tokenizer tokenizer, const tokens::
 }
 
 ObservedModel open_gpt2(const HeadsRequest& request, std::vector<std::string>& notes) {
-  nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &notes);
+  nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &notes, nn::Mapping::all);
   ObservedModel result = sizes_of(model, model->config.num_layers());
   result.read_tokenizer = [folder = folder_of(request.model)] {
     return encoder_of(tokens::read_tokenizer(folder), {});

@@ -72,17 +72,20 @@ std::filesystem::path folder_of(const std::filesystem::path& model) {
   return std::filesystem::is_directory(model, unreadable) ? model : model.parent_path();
 }
 
-std::string model_type_of(const std::filesystem::path& model) {
+nlohmann::json config_of(const std::filesystem::path& model) {
   std::error_code unreadable;
-  const std::filesystem::path config = folder_of(model) / "config.json";
-  if (!std::filesystem::is_regular_file(config, unreadable)) {
-    return "";
+  const std::filesystem::path file = folder_of(model) / "config.json";
+  if (!std::filesystem::is_regular_file(file, unreadable)) {
+    return nullptr;
   }
-  const std::vector<std::byte> bytes = data::read_file(config);
-  const auto json =
-      nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()),
-                            reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
-  return transformer_type(json);
+  const std::vector<std::byte> bytes = data::read_file(file);
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
+  nlohmann::json config = nlohmann::json::parse(text, text + bytes.size(), nullptr, false);
+  return config.is_discarded() ? nlohmann::json() : config;
+}
+
+std::string model_type_of(const std::filesystem::path& model) {
+  return transformer_type(config_of(model));
 }
 
 } // namespace mneme::learning

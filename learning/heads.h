@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "mneme/core/progress.h"
 #include "mneme/core/torch_function.h"
 #include "mneme/theory/attention_head.h"
@@ -78,6 +80,9 @@ std::map<int64_t, HeadStatistics> statistics_by_layer(std::span<const HeadSummar
 
 /// The folder of a model that is given as a folder or as a file in it.
 std::filesystem::path folder_of(const std::filesystem::path& model);
+/// The config.json of a model, which is a folder or a file in it; null if there is none or it is not JSON.
+/// The loader reports this.
+nlohmann::json config_of(const std::filesystem::path& model);
 /// The kind of a model, which is a folder or a file in it, by its config.json (json/transformer_type.h);
 /// empty if there is none. The loader reports other errors.
 std::string model_type_of(const std::filesystem::path& model);

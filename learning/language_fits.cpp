@@ -35,9 +35,9 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::unique_ptr<language::Model> model_of(const LanguageJob& job) {
-  if (!job.run.init.empty()) {
-    return language::read_model(job.run.init);
+std::shared_ptr<language::Model> model_of(const LanguageJob& job) {
+  if (job.initial) {
+    return job.initial;
   }
   const training::LanguageModelSize& size = job.run.model;
   language::ModelConfig config{.type = size.type,
@@ -119,14 +119,15 @@ private:
     training::LanguageSchedule schedule = job_.run.schedule;
     schedule.steps = 1; // provisional: the first trainer only measures the time
     schedule.warmup_steps = 0;
-    trainer_.emplace(model_of(job_), *job_.data, schedule);
+    const std::shared_ptr<language::Model> model = model_of(job_);
+    trainer_.emplace(model, *job_.data, schedule);
     fit_.plan =
         plan_of(job_.run, measure_step(*trainer_), static_cast<int64_t>(job_.data->validation.size()));
     LanguagePlan& plan = fit_.plan;
     schedule.steps = plan.steps;
     schedule.warmup_steps = plan.warmup_steps;
-    trainer_.reset(); // before the second model is allocated
-    trainer_.emplace(model_of(job_), *job_.data, schedule);
+    trainer_.reset(); // before the second one is allocated
+    trainer_.emplace(model, *job_.data, schedule);
     plan.num_parameters = trainer_->num_parameters();
     plan.rows_per_batch = trainer_->schedule().rows_per_batch;
     plan.model_config = trainer_->model().config_json();
@@ -323,7 +324,7 @@ LanguageFit train(const LanguageJob& job, const LanguagePlanned& planned, Progre
 }
 
 InitialModel initial_model(const std::filesystem::path& folder) {
-  const std::unique_ptr<language::Model> model = language::read_model(folder);
+  std::unique_ptr<language::Model> model = language::read_model(folder);
   InitialModel initial{.type = model->type(),
                        .vocab_size = model->vocab_size(),
                        .num_parameters = nn::count_parameters(model->module()),
@@ -337,6 +338,7 @@ InitialModel initial_model(const std::filesystem::path& folder) {
     hash.add({static_cast<const char*>(numbers.const_data_ptr()), numbers.nbytes()});
   }
   initial.sha256 = hash.digits();
+  initial.model = std::move(model);
   return initial;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,10 @@
 #include "mneme/training/language_task.h"
 #include "report/chart.h"
 
+namespace mneme::language {
+class Model;
+}
+
 namespace mneme::learning {
 
 /// A trained model that a run starts from.
@@ -26,6 +31,7 @@ struct InitialModel {
   std::optional<int64_t> max_length = {}; ///< number of learned positions
   tokens::Tokenizer tokenizer;
   std::string sha256; ///< of the configuration and all parameters
+  std::shared_ptr<language::Model> model = {};
 };
 
 /// Errors  DataError if the folder has no model, or neither a tokenizer nor a vocabulary of bytes
@@ -35,7 +41,6 @@ inline constinit TorchFunction<InitialModel(const std::filesystem::path& folder)
 /// Settings of a run.
 struct LanguageRun {
   training::LanguageModelSize model = {};
-  std::filesystem::path init = {}; ///< folder of the model that the run starts from; empty: a new one
   double dropout = 0;
   /// steps, warmup_steps: filled in by the plan.
   training::LanguageSchedule schedule = {};
@@ -72,6 +77,8 @@ struct LanguageJob {
   const training::LanguageData* data = nullptr;
   tokens::Tokenizer tokenizer;
   std::filesystem::path folder = {}; ///< of the run; empty if only its plan is needed
+  /// The trained model that the run starts from, which is changed; null: a new one.
+  std::shared_ptr<language::Model> initial = {};
   /// Checkpoint to resume from; empty: the newest complete one in `folder`/checkpoints, if there is one.
   std::filesystem::path resume_from = {};
 };

@@ -112,7 +112,8 @@ std::vector<ComparisonTable> compare_with_published(const HeadsInspection& inspe
   const std::string not_compared =
       lengths == expected
           ? ""
-          : fmt::format("the texts have {} tokens, but the nine published ones {}; give those with --texts",
+          : fmt::format("the texts have {} tokens, but the nine published ones {} with the tokenizer "
+                        "of GPT-2; `mneme data get sdm` downloads those, and --texts sdm uses them",
                         fmt::join(lengths, ", "), fmt::join(expected, ", "));
   const auto table_of = [&](const std::string& what, const std::string& tolerance) {
     return ComparisonTable{.title = fmt::format("{}: {}", name, what),

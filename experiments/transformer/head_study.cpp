@@ -77,7 +77,7 @@ public:
                                                   .warmup_steps = std::min<int64_t>(50, study.steps / 10),
                                                   .seed = study.seed});
     } else {
-      loaded_ = nn::read_gpt2_model(study.model);
+      loaded_ = nn::read_gpt2_model(study.model, "", nullptr, nn::Mapping::all);
       const tokens::Tokenizer tokenizer = tokens::read_tokenizer(learning::folder_of(study.model));
       data_.training = tokenizer.encode(study.training);
       held_out_ = tokenizer.encode(study.held_out);

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include "experiments/published.h"
+#include "learning/texts.h"
 #include "mneme/core/error.h"
 #include "mneme/core/random.h"
 #include "mneme/core/text.h"
@@ -61,43 +62,32 @@ constexpr int64_t kExcerpts = 9; // as many texts as published
 constexpr const char* kExcerptName = "excerpt ";
 constexpr int64_t kExcerptTokens = 512;
 
-/// The lines of a file. Errors  DataError for an empty line
-std::vector<std::string> read_lines(const std::filesystem::path& file) {
-  const std::vector<std::byte> bytes = data::read_decompressed_file(file);
-  std::vector<std::string> lines;
-  std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    line.remove_suffix(line.ends_with('\r') ? 1 : 0);
-    if (line.empty()) {
-      throw DataError(fmt::format("{}: line {} is empty, but each line is a text.\n  Remove the line.",
-                                  printable(file.string()), lines.size() + 1));
-    }
-    lines.emplace_back(line);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return lines;
+/// True if config.json has the sizes of gpt2-small or gpt2-large, whose betas were published.
+bool has_published_betas(const std::filesystem::path& model) {
+  const nlohmann::json config = learning::config_of(model);
+  const nlohmann::json& models = published("transformer_betas").at("models");
+  return learning::model_type_of(model) == "gpt2" && std::ranges::any_of(models, [&](const auto& sizes) {
+           const int64_t heads = sizes.at("heads_per_layer"), head_size = sizes.at("head_dim");
+           return config.contains("n_layer") && config["n_layer"] == sizes.at("layers") &&
+                  config.contains("n_head") && config["n_head"] == heads && config.contains("n_embd") &&
+                  config["n_embd"] == heads * head_size && config.contains("vocab_size") &&
+                  config["vocab_size"] == sizes.at("vocab_size");
+         });
 }
 
-/// Integers separated by spaces or commas.
-std::vector<int64_t> parse_ids(const std::string& line, const std::string& name) {
-  constexpr const char* kSeparators = " \t,";
-  std::vector<int64_t> ids;
-  for (size_t at = line.find_first_not_of(kSeparators); at != std::string::npos;) {
-    const size_t end = std::min(line.find_first_of(kSeparators, at), line.size());
-    int64_t id = 0;
-    const auto [rest, error] = std::from_chars(line.data() + at, line.data() + end, id);
-    if (error != std::errc() || rest != line.data() + end) {
-      throw DataError(
-          fmt::format("{}: byte {} is not the begin of an integer.\n  Give token ids separated by "
-                      "spaces or commas, one text per line.",
-                      name, at));
-    }
-    ids.push_back(id);
-    at = line.find_first_not_of(kSeparators, end);
+/// The file of --texts, or else the name of the nine published texts if they are in the data folder and the
+/// model has their betas; empty for other texts.
+std::filesystem::path texts_file(const RunSettings& settings) {
+  if (settings.has_given("texts") || settings.has_given("text") || settings.has_given("tokens") ||
+      !settings.has_given("model") || !learning::find_sdm_texts(settings.data) ||
+      !has_published_betas(settings.path_of("model"))) {
+    return settings.path_of("texts");
   }
-  return ids;
+  return learning::kSdmTexts;
+}
+
+std::string lines_text(const GivenTexts& given, const std::filesystem::path& file) {
+  return fmt::format("{} lines of {}", given.texts.size(), printable(file.filename().string()));
 }
 
 template <size_t Size> const char* pick(Random& random, const std::array<const char*, Size>& words) {
@@ -180,21 +170,20 @@ GivenTexts given_texts(const RunSettings& settings) {
   if (names.size() > 1) {
     throw UsageError(fmt::format("{} and {} are both given.\n  Give one of them.", names[0], names[1]));
   }
-  for (const char* kind : {"texts", "tokens"}) {
-    if (!settings.has_given(kind)) {
-      continue;
-    }
-    const std::filesystem::path file = settings.path_of(kind);
-    for (std::string& line : read_lines(file)) {
+  if (settings.has_given("tokens")) {
+    const std::filesystem::path file = settings.path_of("tokens");
+    for (const std::string& line : learning::read_lines(file)) {
       learning::InspectedText& text = given.texts.emplace_back();
       text.name = fmt::format("{}: line {}", printable(file.string()), given.texts.size());
-      if (std::string_view(kind) == "tokens") {
-        text.ids = parse_ids(line, text.name);
-      } else {
-        text.text = std::move(line);
-      }
+      text.ids = learning::parse_ids(line, text.name);
     }
-    given.source = fmt::format("{} lines of {}", given.texts.size(), printable(file.filename().string()));
+    given.source = lines_text(given, file);
+    return given;
+  }
+  if (const std::filesystem::path file = texts_file(settings); !file.empty()) {
+    given.texts = learning::read_texts(file, settings.data);
+    given.cut_to_positions = !settings.has_given("texts");
+    given.source = file == learning::kSdmTexts ? "the nine published texts" : lines_text(given, file);
     return given;
   }
   const StudyTexts texts = study_texts(settings);
@@ -203,7 +192,7 @@ GivenTexts given_texts(const RunSettings& settings) {
     given.texts.push_back(
         {.name = fmt::format("{}{}", kExcerptName, i + 1), .text = texts.held_out.substr(i * size, size)});
   }
-  given.are_excerpts = true;
+  given.are_excerpts = given.cut_to_positions = true;
   given.source = fmt::format("{} excerpts of {}", kExcerpts, texts.source);
   return given;
 }
@@ -218,7 +207,7 @@ learning::HeadsInspection inspect_given(const std::filesystem::path& model, cons
                                  : fmt::format("is a model of the type \"{}\"", printable(type))));
   }
   learning::HeadsRequest request{
-      .model = model, .type = type, .texts = texts.texts, .cut_to_positions = texts.are_excerpts};
+      .model = model, .type = type, .texts = texts.texts, .cut_to_positions = texts.cut_to_positions};
   if (texts.are_excerpts) {
     request.end = kExcerptTokens;
   }
@@ -238,10 +227,14 @@ std::string study_inputs(const RunSettings& settings) {
   if (const std::filesystem::path file = text_file(settings); !file.empty()) {
     inputs += "text " + signature_of(file);
   }
-  for (const char* name : {"texts", "tokens", "model", "fine-tuned"}) {
+  for (const char* name : {"tokens", "model", "fine-tuned"}) {
     if (settings.has_given(name)) {
       inputs += fmt::format("{} {}", name, signature_of(settings.path_of(name)));
     }
+  }
+  if (const std::filesystem::path file = texts_file(settings); !file.empty()) {
+    const bool is_named = file == learning::kSdmTexts;
+    inputs += "texts " + signature_of(is_named ? learning::find_sdm_texts(settings.data).value_or("") : file);
   }
   return inputs;
 }
@@ -254,10 +247,13 @@ ParameterInfo text_parameter() {
 }
 
 ParameterInfo texts_parameter() {
-  return {.name = "texts",
-          .help = "Text file with one text per line, on which the heads of a given model are measured",
-          .published = "text_inputs.txt of the code of the paper: nine texts",
-          .path = "FILE"};
+  return {
+      .name = "texts",
+      .help =
+          "Text file with one text per line, on which the heads of a given model are measured; sdm for the "
+          "nine published texts, which `mneme data get sdm` downloads",
+      .published = "sdm",
+      .path = "FILE"};
 }
 
 ParameterInfo tokens_parameter() {

@@ -27,11 +27,12 @@ StudyTexts study_texts(const RunSettings& settings);
 /// has something to retrieve; at least `bytes` bytes.
 std::string grammar_text(int64_t bytes, uint64_t seed);
 
-/// Texts on which the heads of a given model are measured: --texts FILE (one per line), --tokens FILE (ids,
-/// one text per line), or else excerpts of the held-out text.
+/// Texts on which the heads of a given model are measured: --texts FILE (one per line; learning/texts.h),
+/// --tokens FILE (ids, one text per line), or else excerpts of the held-out text. For a model of the sizes of
+/// gpt2-small or gpt2-large without any of these, the nine published texts if they are in the data folder.
 struct GivenTexts {
   std::vector<learning::InspectedText> texts;
-  bool are_excerpts = false;
+  bool are_excerpts = false, cut_to_positions = false;
   std::string source; ///< for readers
 };
 

@@ -87,8 +87,9 @@ std::unique_ptr<Model> make_fastformer(const ModelConfig& config) {
                                                                          .seed(config.seed)));
 }
 
-std::unique_ptr<Model> read_fastformer(const std::filesystem::path& folder, std::vector<std::string>* notes) {
-  return std::make_unique<FastformerModel>(nn::read_fastformer_model(folder, "", notes));
+std::unique_ptr<Model> read_fastformer(const std::filesystem::path& folder, std::vector<std::string>* notes,
+                                       nn::Mapping mapping) {
+  return std::make_unique<FastformerModel>(nn::read_fastformer_model(folder, "", notes, mapping));
 }
 
 } // namespace mneme::language

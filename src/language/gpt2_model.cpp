@@ -112,8 +112,9 @@ std::unique_ptr<Model> make_gpt2(const ModelConfig& config) {
                                                         .seed(config.seed)));
 }
 
-std::unique_ptr<Model> read_gpt2(const std::filesystem::path& folder, std::vector<std::string>* notes) {
-  return std::make_unique<Gpt2>(nn::read_gpt2_model(folder, "", notes));
+std::unique_ptr<Model> read_gpt2(const std::filesystem::path& folder, std::vector<std::string>* notes,
+                                 nn::Mapping mapping) {
+  return std::make_unique<Gpt2>(nn::read_gpt2_model(folder, "", notes, mapping));
 }
 
 } // namespace mneme::language

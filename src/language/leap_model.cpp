@@ -83,8 +83,9 @@ std::unique_ptr<Model> make_leap(const ModelConfig& config) {
                                                              .seed(config.seed)));
 }
 
-std::unique_ptr<Model> read_leap(const std::filesystem::path& folder, std::vector<std::string>* notes) {
-  return std::make_unique<LeapModel>(nn::read_leap_model(folder, "", notes));
+std::unique_ptr<Model> read_leap(const std::filesystem::path& folder, std::vector<std::string>* notes,
+                                 nn::Mapping mapping) {
+  return std::make_unique<LeapModel>(nn::read_leap_model(folder, "", notes, mapping));
 }
 
 } // namespace mneme::language

@@ -103,8 +103,9 @@ std::unique_ptr<Model> make_lstm(const ModelConfig& config) {
                               .seed(config.seed)));
 }
 
-std::unique_ptr<Model> read_lstm(const std::filesystem::path& folder, std::vector<std::string>* notes) {
-  return std::make_unique<LstmModel>(nn::read_lstm_model(folder, "", notes));
+std::unique_ptr<Model> read_lstm(const std::filesystem::path& folder, std::vector<std::string>* notes,
+                                 nn::Mapping mapping) {
+  return std::make_unique<LstmModel>(nn::read_lstm_model(folder, "", notes, mapping));
 }
 
 } // namespace mneme::language

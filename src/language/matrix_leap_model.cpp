@@ -126,9 +126,9 @@ std::unique_ptr<Model> make_matrix_leap(const ModelConfig& config) {
                                     .seed(config.seed)));
 }
 
-std::unique_ptr<Model> read_matrix_leap(const std::filesystem::path& folder,
-                                        std::vector<std::string>* notes) {
-  return std::make_unique<MatrixLeapModel>(nn::read_matrix_leap_model(folder, "", notes));
+std::unique_ptr<Model> read_matrix_leap(const std::filesystem::path& folder, std::vector<std::string>* notes,
+                                        nn::Mapping mapping) {
+  return std::make_unique<MatrixLeapModel>(nn::read_matrix_leap_model(folder, "", notes, mapping));
 }
 
 } // namespace mneme::language

@@ -24,7 +24,7 @@ struct Kind {
   const char* type;
   std::array<const char*, 3> names; ///< "model_type" or one of "architectures" in config.json; nullptr: none
   std::unique_ptr<Model> (*make)(const ModelConfig&);
-  std::unique_ptr<Model> (*read)(const std::filesystem::path&, std::vector<std::string>*);
+  std::unique_ptr<Model> (*read)(const std::filesystem::path&, std::vector<std::string>*, nn::Mapping);
 };
 
 constexpr std::array kKinds = {
@@ -93,7 +93,7 @@ std::unique_ptr<Model> make_model(const ModelConfig& config) {
 }
 
 std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vector<std::string>* notes,
-                                  Weights weights) {
+                                  Weights weights, nn::Mapping mapping) {
   const std::filesystem::path file = folder / "config.json";
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
@@ -107,7 +107,7 @@ std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vect
   const auto json =
       parse_strict_json<nlohmann::json>({reinterpret_cast<const char*>(text.data()), text.size()},
                                         file.string(), {.advice = "Is it the configuration of a model?"});
-  std::unique_ptr<Model> model = kind_of(json, file.string()).read(folder, notes);
+  std::unique_ptr<Model> model = kind_of(json, file.string()).read(folder, notes, mapping);
   if (weights == Weights::int8) {
     model->use_int8_weights();
   }

@@ -124,7 +124,7 @@ BertEncoder read_bert_model(const std::filesystem::path& model_path, const std::
                             std::vector<std::string>* notes) {
   const ModelFolder folder = open_model_folder(model_path);
   const BertConfig config = bert_config_from(folder.config, folder.config_file.string(), notes);
-  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes);
+  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes, Mapping::all);
   auto model = model_of<BertEncoder>(folder, config);
   const std::string source = folder.parameter_file.string();
   add_notes(notes, source, load_bert_state(model, std::move(state), source));

@@ -120,10 +120,10 @@ std::string to_json(const Gpt2Config& config) {
 }
 
 Gpt2ForCausalLM read_gpt2_model(const std::filesystem::path& model_path, const std::string& key,
-                                std::vector<std::string>* notes) {
+                                std::vector<std::string>* notes, Mapping mapping) {
   const ModelFolder folder = open_model_folder(model_path);
   const Gpt2Config config = gpt2_config_from(folder.config, folder.config_file.string(), notes);
-  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes);
+  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes, mapping);
   auto model = model_of<Gpt2ForCausalLM>(folder, config);
   const std::string source = folder.parameter_file.string();
   add_notes(notes, source, load_gpt2_state(model, std::move(state), source));

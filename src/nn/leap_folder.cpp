@@ -190,7 +190,7 @@ std::string config_of_shapes(const std::filesystem::path& parameters, const std:
   std::vector<int64_t> words, positions;
   std::set<std::string> layers;
   try {
-    for (const auto& [name, tensor] : read_tensor_file(parameters, key).tensors) {
+    for (const auto& [name, tensor] : read_tensor_file(parameters, key, Mapping::all).tensors) {
       if (is(name, "word_embedding.weight")) {
         words = tensor.sizes().vec();
       } else if (is(name, "position_embeddings.weight")) {
@@ -269,11 +269,11 @@ void require_config(const std::filesystem::path& model, const std::string& key) 
 }
 
 LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const std::string& key,
-                                std::vector<std::string>* notes) {
+                                std::vector<std::string>* notes, Mapping mapping) {
   require_config(model_path, key);
   const ModelFolder folder = open_model_folder(model_path);
   const LeapConfig config = leap_config_from(folder.config, folder.config_file.string(), notes);
-  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes);
+  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes, mapping);
   auto model = model_of<LeapForCausalLM>(folder, config);
   const std::string source = folder.parameter_file.string();
   add_notes(notes, source, load_leap_state(model, std::move(state), source));

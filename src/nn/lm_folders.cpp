@@ -110,8 +110,8 @@ double num_parameters(const LstmConfig& config) {
 
 template <class Holder, class Config>
 Holder read_model(const ModelFolder& folder, const Config& config, const std::string& key,
-                  std::vector<std::string>* notes) {
-  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes);
+                  std::vector<std::string>* notes, Mapping mapping) {
+  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes, mapping);
   auto model = model_of<Holder>(folder, config);
   const std::string source = folder.parameter_file.string();
   add_notes(notes, source, load_causal_lm_state(*model, std::move(state), source));
@@ -174,10 +174,10 @@ std::string to_json(const LstmConfig& config) {
 }
 
 MatrixLeapForCausalLM read_matrix_leap_model(const std::filesystem::path& model, const std::string& key,
-                                             std::vector<std::string>* notes) {
+                                             std::vector<std::string>* notes, Mapping mapping) {
   const ModelFolder folder = open_model_folder(model);
   const MatrixLeapConfig config = matrix_leap_config_from(folder, notes);
-  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes);
+  NamedTensors state = read_parameters(folder, num_parameters(config), key, notes, mapping);
   auto loaded = model_of<MatrixLeapForCausalLM>(folder, config);
   const std::string source = folder.parameter_file.string();
   add_notes(notes, source, load_state_dict(*loaded, std::move(state), source));
@@ -186,15 +186,16 @@ MatrixLeapForCausalLM read_matrix_leap_model(const std::filesystem::path& model,
 }
 
 FastformerForCausalLM read_fastformer_model(const std::filesystem::path& model, const std::string& key,
-                                            std::vector<std::string>* notes) {
+                                            std::vector<std::string>* notes, Mapping mapping) {
   const ModelFolder folder = open_model_folder(model);
-  return read_model<FastformerForCausalLM>(folder, fastformer_config_from(folder, notes), key, notes);
+  return read_model<FastformerForCausalLM>(folder, fastformer_config_from(folder, notes), key, notes,
+                                           mapping);
 }
 
 LstmForCausalLM read_lstm_model(const std::filesystem::path& model, const std::string& key,
-                                std::vector<std::string>* notes) {
+                                std::vector<std::string>* notes, Mapping mapping) {
   const ModelFolder folder = open_model_folder(model);
-  return read_model<LstmForCausalLM>(folder, lstm_config_from(folder, notes), key, notes);
+  return read_model<LstmForCausalLM>(folder, lstm_config_from(folder, notes), key, notes, mapping);
 }
 
 } // namespace mneme::nn

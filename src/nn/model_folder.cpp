@@ -84,8 +84,8 @@ ModelFolder open_model_folder(const std::filesystem::path& model) {
 }
 
 NamedTensors read_parameters(const ModelFolder& folder, double num_parameters, const std::string& key,
-                             std::vector<std::string>* notes) {
-  TensorFile file = read_tensor_file(folder.parameter_file, key);
+                             std::vector<std::string>* notes, Mapping mapping) {
+  TensorFile file = read_tensor_file(folder.parameter_file, key, mapping);
   add_notes(notes, folder.parameter_file.string(), file.notes);
   check_parameters(num_parameters, file.tensors, folder.parameter_file.string());
   return std::move(file.tensors);

@@ -27,12 +27,13 @@ struct ModelFolder {
 ModelFolder open_model_folder(const std::filesystem::path& model);
 
 /// Reads the parameters. `num_parameters`: number of parameters of the model that the configuration
-/// describes; it is a double, because products of sizes may overflow integers. `key`: see read_tensor_file.
+/// describes; it is a double, because products of sizes may overflow integers. `key`, `mapping`: see
+/// read_tensor_file.
 ///
 /// Errors  DataError, also if the file has fewer numbers than the model has parameters (so that a damaged
 ///         configuration does not allocate memory), or a parameter is not finite
 NamedTensors read_parameters(const ModelFolder& folder, double num_parameters, const std::string& key,
-                             std::vector<std::string>* notes);
+                             std::vector<std::string>* notes, Mapping mapping);
 
 /// Adds "SOURCE: NOTE" for each note, unless `notes` is null.
 void add_notes(std::vector<std::string>* notes, const std::string& source,

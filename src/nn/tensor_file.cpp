@@ -132,10 +132,9 @@ at::Tensor mapped_tensor(const std::shared_ptr<std::byte[]>& file, const data::S
       file.get() + entry.begin, entry.shape, [file](void*) {}, type);
 }
 
-/// Tensors are mapped where the file can be and they begin at a cache line, else read one by one: vectors
-/// that straddle two lines take a fifth more time in each product, for as long as the model is used.
+/// Tensors are mapped where the file can be and `mapping` includes them, else read one by one.
 TensorFile read_safetensors_file(const data::InputFile& input, const std::string& name,
-                                 const std::string& key) {
+                                 const std::string& key, Mapping mapping) {
   data::SafetensorsHeader header = data::read_safetensors_header(input);
   TensorFile file{.tensors = {}, .texts = std::move(header.metadata)};
   const std::shared_ptr<std::byte[]> mapped = input.mapped();
@@ -145,7 +144,9 @@ TensorFile read_safetensors_file(const data::InputFile& input, const std::string
       throw DataError(c10::str(name, ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", expected one of ", type_names(), ".\n  Convert it to one of them."));
     }
-    if (mapped && entry.begin % data::kSafetensorsAlignment == 0 && entry.begin < entry.end) {
+    const int64_t alignment = mapping == Mapping::all ? static_cast<int64_t>(c10::elementSize(type->type))
+                                                      : data::kSafetensorsAlignment;
+    if (mapped && entry.begin % alignment == 0 && entry.begin < entry.end) {
       file.tensors.emplace(entry.name, mapped_tensor(mapped, entry, type->type));
       continue;
     }
@@ -162,7 +163,7 @@ TensorFile read_safetensors_file(const data::InputFile& input, const std::string
   return file;
 }
 
-TensorFile read_one_file(const std::filesystem::path& path, const std::string& key) {
+TensorFile read_one_file(const std::filesystem::path& path, const std::string& key, Mapping mapping) {
   const data::InputFile input(path);
   constexpr int64_t kSignature = 1024; // more bytes than any format is identified by
   const std::vector<std::byte> first = input.first_bytes(kSignature);
@@ -175,11 +176,11 @@ TensorFile read_one_file(const std::filesystem::path& path, const std::string& k
         ": is a Python pickle that was not written by torch.save.\n  Load it in Python and save its "
         "tensors with torch.save, or convert them to .safetensors.");
   }
-  return read_safetensors_file(input, path.string(), key);
+  return read_safetensors_file(input, path.string(), key, mapping);
 }
 
 /// Reads the shards of an index; they are in the folder of the index.
-TensorFile read_shards(const std::filesystem::path& path, const std::string& key) {
+TensorFile read_shards(const std::filesystem::path& path, const std::string& key, Mapping mapping) {
   const data::ShardIndex index = data::read_shard_index(path);
   TensorFile all;
   for (const auto& [shard, names] : index.names_by_shard()) {
@@ -190,7 +191,7 @@ TensorFile read_shards(const std::filesystem::path& path, const std::string& key
           c10::str(path.string(), ": the shard \"", shard, "\" with ", names.size(),
                    " tensors is not next to it.\n  Copy or download all shards into one folder."));
     }
-    TensorFile file = read_one_file(shard_path, "");
+    TensorFile file = read_one_file(shard_path, "", mapping);
     for (const std::string& name : names) {
       if (!file.tensors.contains(name)) {
         throw DataError(c10::str(path.string(), ": the tensor \"", name, "\" is not in the shard \"", shard,
@@ -222,8 +223,8 @@ TensorFile read_shards(const std::filesystem::path& path, const std::string& key
 
 } // namespace
 
-TensorFile read_tensor_file(const std::filesystem::path& path, const std::string& key) {
-  return data::is_shard_index(path) ? read_shards(path, key) : read_one_file(path, key);
+TensorFile read_tensor_file(const std::filesystem::path& path, const std::string& key, Mapping mapping) {
+  return data::is_shard_index(path) ? read_shards(path, key, mapping) : read_one_file(path, key, mapping);
 }
 
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {

@@ -4,15 +4,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
+#include "mneme/data/read_file.h"
 
 namespace mneme::store {
 namespace {
@@ -102,28 +103,16 @@ const Environment& Environment::of_system() {
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status {};
-  void* begin = MAP_FAILED;
-  if (descriptor >= 0 && ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-    begin = ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE | MAP_POPULATE,
-                   descriptor, 0);
+  try {
+    const data::InputFile file(path);
+    mapped_ = file.mapped();
+    bytes_ = {mapped_.get(), static_cast<size_t>(mapped_ ? file.size() : 0)};
+  } catch (const DataError& error) {
+    const std::string_view problem = error.what();
+    throw DataError(fmt::format("{}\n  The memory is complete without this snapshot file: `mneme memory "
+                                "compact` writes it again.",
+                                problem.substr(0, problem.find('\n'))));
   }
-  const int error = errno;
-  if (descriptor >= 0) {
-    ::close(descriptor);
-  }
-  if (begin == MAP_FAILED) {
-    throw DataError(
-        fmt::format("{}: the snapshot file is missing, empty or unreadable ({}).\n  The memory is complete "
-                    "without it: `mneme memory compact` writes it again.",
-                    printable(path.string()), std::strerror(error)));
-  }
-  bytes_ = {static_cast<const std::byte*>(begin), static_cast<size_t>(status.st_size)};
-}
-
-MappedFile::~MappedFile() {
-  ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 void write_new_file(FileSystem& files, const std::filesystem::path& path, std::span<const std::byte> bytes) {

@@ -44,12 +44,10 @@ class MappedFile {
 public:
   /// Errors  DataError if the file is missing, empty or unreadable
   explicit MappedFile(const std::filesystem::path& path);
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile();
   std::span<const std::byte> bytes() const { return bytes_; }
 
 private:
+  std::shared_ptr<std::byte[]> mapped_;
   std::span<const std::byte> bytes_;
 };
 

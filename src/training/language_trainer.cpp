@@ -179,7 +179,7 @@ private:
 } // namespace
 
 struct LanguageTrainer::State {
-  std::unique_ptr<language::Model> model;
+  std::shared_ptr<language::Model> model;
   const LanguageData& data;
   LanguageSchedule schedule;
   std::map<std::string, std::string> identity;
@@ -286,7 +286,7 @@ struct LanguageTrainer::State {
   }
 };
 
-LanguageTrainer::LanguageTrainer(std::unique_ptr<language::Model> model, const LanguageData& data,
+LanguageTrainer::LanguageTrainer(std::shared_ptr<language::Model> model, const LanguageData& data,
                                  const LanguageSchedule& schedule) {
   LanguageSchedule filled = schedule;
   if (filled.rows_per_batch == 0 && filled.length > 0) {

@@ -105,6 +105,24 @@ TEST(BashCompletion, OffersFoldersForAFolder) {
   EXPECT_EQ(offered_by_bash({"mneme", "verify", "--out", "res"}, folder.path()), (Words{"results"}));
 }
 
+TEST(BashCompletion, OffersTextsOfADataSetAndFiles) {
+  const testing::TemporaryFolder folder;
+  testing::write_text(folder / "sonnets.txt", "");
+  testing::write_text(folder / "letters.txt", "");
+  EXPECT_EQ(offered_by_bash({"mneme", "inspect", "--texts", "s"}, folder.path()),
+            (Words{"sdm", "sonnets.txt"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "reproduce", "--texts", ""}, folder.path()),
+            (Words{"sdm", "letters.txt", "sonnets.txt"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "inspect", "--texts", "l"}, folder.path()),
+            Words{}); // files by default
+}
+
+TEST(ZshAndFishCompletion, OfferTextsOfADataSetAndFiles) {
+  EXPECT_TRUE(contains(run_mneme({"completion", "zsh"}).out,
+                       "' inspect:--texts') compadd -- sdm; _files; return ;;"));
+  EXPECT_TRUE(contains(run_mneme({"completion", "fish"}).out, " -l texts -r -a 'sdm' -d "));
+}
+
 TEST(BashCompletion, OffersNothingForANumber) {
   EXPECT_EQ(offered_by_bash({"mneme", "doctor", "--seed", ""}), Words{});
 }

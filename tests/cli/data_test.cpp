@@ -28,8 +28,8 @@ TEST(DataVerb, ListsDataSetsAndWhichArePresent) {
   const ProgramResult empty =
       run_mneme({"data", "list"}, {.environment = {{"MNEME_DATA", folder.path().string()}}});
   EXPECT_EQ(empty.exit_code, 0) << empty.err;
-  expect_contains(empty.out,
-                  {folder.path().string(), "mnist", "cifar-10", "missing", "mneme data get mnist"});
+  expect_contains(empty.out, {folder.path().string(), "mnist", "cifar-10", "missing",
+                              "mneme data get mnist cifar-10 sdm"});
 
   std::filesystem::create_directories(folder / "mnist");
   write_text(folder / "mnist" / "t10k-labels-idx1-ubyte.gz", std::string(4542, 'x'));
@@ -37,6 +37,12 @@ TEST(DataVerb, ListsDataSetsAndWhichArePresent) {
   const nlohmann::json mnist = testing::results_of(some.out).at("data_sets").at(0);
   EXPECT_EQ(mnist.at("files_present"), 1) << "of the right size";
   EXPECT_EQ(mnist.at("complete"), false);
+
+  std::filesystem::create_directories(folder / "sdm");
+  write_text(folder / "sdm" / "text_inputs.txt", std::string(35'536, 'x'));
+  const ProgramResult texts = run_mneme({"data", "list", "--out", folder.path().string()});
+  expect_contains(texts.out, {"To use sdm: mneme inspect MODEL --texts sdm --data " + folder.path().string(),
+                              "To download: mneme data get mnist cifar-10\n"});
 
   const ProgramResult checked = run_mneme({"data", "list", "--check", "--out", folder.path().string()});
   EXPECT_EQ(checked.exit_code, 4) << "its SHA-256 is another";

@@ -126,6 +126,12 @@ TEST_F(InspectHeads, ShowsAnExampleTextAndWritesAPage) {
   EXPECT_EQ(texts.at(1).at("tokens"), 11);
   EXPECT_EQ(inspect_json({run, "--text", write("one", "the sea\n")}).at("texts").at(0).at("heads"),
             texts.at(0).at("heads"));
+  std::filesystem::create_directory(folder_ / "sdm");
+  write("sdm/text_inputs.txt", "the sea\nand the see"); // the last line has no line end
+  const json named = inspect_json({run, "--texts", "sdm", "--data", folder_.path().string()}).at("texts");
+  ASSERT_EQ(named.size(), 2U);
+  EXPECT_EQ(named.at(1).at("name"), "sdm: line 2");
+  EXPECT_EQ(named.at(1).at("heads"), texts.at(1).at("heads"));
 }
 
 TEST_F(InspectHeads, ReadsEncoders) {
@@ -161,6 +167,37 @@ TEST_F(InspectHeads, RefusesWhatItCannotUse) {
   expect_refused(2, {kModel, "--tokens", ids, "--text", ids}, {"--tokens and --text are both given"});
   expect_refused(3, {kModel, "--texts", write("texts", "a\n\nb\n")}, {"line 2 is empty"});
   expect_refused(3, {kModel, "--text", write("empty", "\n")}, {"the text is empty"});
+  expect_refused(3, {kModel, "--texts", "sdm", "--data", folder_.path().string()},
+                 {folder_.path().string(), "sdm/text_inputs.txt", "`mneme data get sdm`", "--data"});
+  expect_refused(2, {kModel, "--data", folder_.path().string()},
+                 {"--data has no effect without --texts sdm"});
+}
+
+TEST_F(InspectHeads, RefusesAConfigurationOfNoKindOfModel) {
+  for (const auto& [config, message] :
+       {std::pair(R"({"model_type": )", "config.json: invalid JSON"),
+        {"[1]", "config.json: not a JSON object"},
+        {R"({"model_type": 5, "n_embd": 24})", R"("model_type" in config.json is not a text, expected)"},
+        {R"({"vocab_size": 50})", R"("model_type" in config.json is missing, expected)"},
+        {R"({"model_type": "llama"})", R"("model_type" in config.json is "llama", expected)"}}) {
+    write("config.json", config);
+    const ProgramResult result = inspect({folder_.path().string(), "--tokens", write("ids", "1 2 3")});
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {message});
+    EXPECT_EQ(result.err.find("configuration of a LEAP"), std::string::npos);
+  }
+}
+
+TEST_F(InspectHeads, ReadsAFileWithTheNameOfTheTextsByItsPath) {
+  write("sdm", "a\n\nb\n");
+  for (const auto& [texts, message] : {std::pair("./sdm", "./sdm: line 2 is empty"),
+                                       {"sdm", "The file sdm of the current folder is ./sdm"}}) {
+    const ProgramResult result =
+        run_mneme({"inspect", kModel, "--texts", texts},
+                  {.folder = folder_.path(), .environment = {{"MNEME_DATA", "no-data"}}});
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {message});
+  }
 }
 
 TEST_F(InspectHeads, ListsTheTensorsOfAFile) {

@@ -232,9 +232,41 @@ TEST(EffectiveBetas, AreComparedWithTheFiguresOfTheSameModelAndTexts) {
   inspection.texts.pop_back();
   tables = compare_with_published(inspection);
   EXPECT_EQ(tally(tables.at(0)).not_compared, 12);
-  expect_contains(tables.at(0).not_compared, {"195, 855", "--texts"});
+  expect_contains(tables.at(0).not_compared, {"195, 855", "`mneme data get sdm`", "--texts sdm"});
   inspection.vocab_size = 256;
   EXPECT_TRUE(compare_with_published(inspection).empty());
+}
+
+TEST(GivenTexts, AreThePublishedOnesForAModelWithPublishedBetas) {
+  const TemporaryFolder folder;
+  const std::string sizes =
+      R"({"model_type": "gpt2", "n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": )";
+  for (const auto& [name, vocab_size] : {std::pair("gpt2-small", "50257}"), {"other", "50000}"}}) {
+    std::filesystem::create_directory(folder / name);
+    write_text(folder / name / "config.json", sizes + vocab_size);
+  }
+  RunSettings settings{.data = folder.path(), .parameters = {path("model", folder / "gpt2-small")}};
+  const std::string inputs = study_inputs(settings);
+  EXPECT_TRUE(given_texts(settings).are_excerpts); // the texts are not in the data folder
+
+  write_text(folder / "text_inputs.txt", "one\ntwo");
+  EXPECT_NE(study_inputs(settings), inputs);
+  const GivenTexts texts = given_texts(settings);
+  ASSERT_EQ(texts.texts.size(), 2U);
+  EXPECT_EQ(texts.texts[1].name, "sdm: line 2");
+  EXPECT_EQ(texts.texts[1].text, "two");
+  EXPECT_TRUE(texts.cut_to_positions);
+  write_text(folder / "text", grammar_text(25'000, 5));
+  settings.parameters.push_back(path("text", folder / "text"));
+  EXPECT_TRUE(given_texts(settings).are_excerpts);
+
+  settings.parameters = {path("model", folder / "other")};
+  EXPECT_TRUE(given_texts(settings).are_excerpts);
+  settings.parameters.push_back(path("texts", "sdm"));
+  EXPECT_EQ(given_texts(settings).texts.size(), 2U);
+  EXPECT_FALSE(given_texts(settings).cut_to_positions);
+  settings.data = folder / "empty";
+  EXPECT_THROW(given_texts(settings), DataError);
 }
 
 TEST(GrammarText, DependsOnTheSeedAlone) {

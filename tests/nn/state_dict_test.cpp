@@ -321,6 +321,26 @@ TEST(TensorFile, MapsSafetensorsWithoutChangingThem) {
   EXPECT_TRUE(read_tensor_file(folder / "a").tensors.at("b").equal(numbers * 2));
 }
 
+TEST(TensorFile, MapsAllSafetensorsThatBeginAtTheirElements) {
+  const TemporaryFolder folder;
+  const at::Tensor bytes = at::arange(10, at::kByte), halves = random_tensor({7}, 4).to(at::kHalf),
+                   numbers = random_tensor({4, 16}, 3).to(at::kFloat);
+  write_tensor_file(folder / "a", {.tensors = {{"a", bytes}, {"b", halves}, {"c", numbers}, {"d", bytes}}});
+  const auto begin_of = [&](const char* name, Mapping mapping) { // before or after the first tensor
+    const NamedTensors tensors = read_tensor_file(folder / "a", "", mapping).tensors;
+    EXPECT_TRUE(tensors.at("b").equal(halves));
+    EXPECT_TRUE(tensors.at("c").equal(numbers));
+    return static_cast<const char*>(tensors.at(name).data_ptr()) -
+           static_cast<const char*>(tensors.at("a").data_ptr());
+  };
+  EXPECT_EQ(begin_of("b", Mapping::all), 10);
+  EXPECT_EQ(begin_of("c", Mapping::all), 24);
+  EXPECT_EQ(begin_of("d", Mapping::all), 280);
+  EXPECT_NE(begin_of("c", Mapping::aligned), 24); // was read
+  write_tensor_file(folder / "a", {.tensors = {{"a", bytes.slice(0, 0, 9)}, {"b", halves}, {"c", numbers}}});
+  EXPECT_NE(begin_of("b", Mapping::all), 9); // elements of two bytes do not begin at odd bytes
+}
+
 TEST(TensorFile, ReportsFilesThatCannotBeWrittenOrRead) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";

@@ -390,6 +390,9 @@ TEST(DurableMemory, OpensWithoutSnapshots) {
     EXPECT_TRUE(verification.problems.empty());
     EXPECT_EQ(verification.missing, 1);
   }
+  const fs::path emptied = folder / "memory" / "snapshot" / chunks[0].filename();
+  fs::resize_file(emptied, 0);
+  expect_contains(verify_memory(folder / "memory").problems.at(0), {emptied.string(), "is empty (0 bytes)"});
 }
 
 TEST(DurableMemory, StoresMorePatternsThanACounterCanCount) {

@@ -98,11 +98,12 @@ std::unique_ptr<Model> make_model(const ModelConfig& config);
 /// Reads config.json and the parameters of a folder (model.safetensors, shards, pytorch_model.bin, model.pt);
 /// the kind of the model is that of "model_type" or "architectures". The model is in evaluation mode. `notes`
 /// receives a sentence for each entry that was ignored or renamed. Files have float numbers whatever
-/// `weights` is: int8 weights are computed from them.
+/// `weights` is: int8 weights are computed from them. `mapping`: as in nn::read_tensor_file.
 /// Errors  DataError; UsageError if the type of the model has no such weights
 std::unique_ptr<Model> read_model(const std::filesystem::path& folder,
                                   std::vector<std::string>* notes = nullptr,
-                                  Weights weights = Weights::float32);
+                                  Weights weights = Weights::float32,
+                                  nn::Mapping mapping = nn::Mapping::aligned);
 
 /// Writes config.json and model.safetensors, each atomically; creates the folder.
 /// Errors  OutputError; UsageError for int8 weights

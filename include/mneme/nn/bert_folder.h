@@ -25,7 +25,7 @@ namespace mneme::nn {
 BertConfig bert_config_from(std::string_view text, const std::string& source,
                             std::vector<std::string>* notes = nullptr);
 
-/// As read_leap_model (leap_folder.h); see load_bert_state for the names of parameters.
+/// As read_leap_model (leap_folder.h) with Mapping::all; see load_bert_state for the names of parameters.
 BertEncoder read_bert_model(const std::filesystem::path& model, const std::string& key = "",
                             std::vector<std::string>* notes = nullptr);
 

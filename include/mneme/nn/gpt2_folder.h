@@ -30,7 +30,8 @@ std::string to_json(const Gpt2Config& config);
 
 /// As read_leap_model (leap_folder.h); see load_gpt2_state for the names of parameters.
 Gpt2ForCausalLM read_gpt2_model(const std::filesystem::path& model, const std::string& key = "",
-                                std::vector<std::string>* notes = nullptr);
+                                std::vector<std::string>* notes = nullptr,
+                                Mapping mapping = Mapping::aligned);
 
 /// Writes config.json and model.safetensors, each atomically; creates the folder. transformers can load it.
 /// Errors  OutputError

@@ -45,7 +45,8 @@ void require_config(const std::filesystem::path& model, const std::string& key =
 /// Errors  DataError, also if the configuration has more parameters than the file, or a parameter is not
 ///         finite
 LeapForCausalLM read_leap_model(const std::filesystem::path& model, const std::string& key = "",
-                                std::vector<std::string>* notes = nullptr);
+                                std::vector<std::string>* notes = nullptr,
+                                Mapping mapping = Mapping::aligned);
 
 /// Writes config.json and model.safetensors, each atomically; creates the folder.
 /// Errors  OutputError

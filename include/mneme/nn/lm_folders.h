@@ -24,10 +24,13 @@ std::string to_json(const LstmConfig& config);
 
 /// Read a folder (or file), as read_leap_model. Errors  DataError
 MatrixLeapForCausalLM read_matrix_leap_model(const std::filesystem::path& model, const std::string& key = "",
-                                             std::vector<std::string>* notes = nullptr);
+                                             std::vector<std::string>* notes = nullptr,
+                                             Mapping mapping = Mapping::aligned);
 FastformerForCausalLM read_fastformer_model(const std::filesystem::path& model, const std::string& key = "",
-                                            std::vector<std::string>* notes = nullptr);
+                                            std::vector<std::string>* notes = nullptr,
+                                            Mapping mapping = Mapping::aligned);
 LstmForCausalLM read_lstm_model(const std::filesystem::path& model, const std::string& key = "",
-                                std::vector<std::string>* notes = nullptr);
+                                std::vector<std::string>* notes = nullptr,
+                                Mapping mapping = Mapping::aligned);
 
 } // namespace mneme::nn

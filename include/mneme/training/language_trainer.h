@@ -42,11 +42,11 @@ struct LanguageScore {
 /// tokens of the whole step, so that they do not depend on the division into micro-batches, up to rounding.
 class LanguageTrainer {
 public:
-  /// The data must outlive the trainer.
+  /// The data must outlive the trainer, which trains `model` in place.
   ///
   /// Errors  UsageError if an option is out of its range, the training text has no complete row, or tokens
   ///         are not in the vocabulary of the model
-  LanguageTrainer(std::unique_ptr<language::Model> model, const LanguageData& data,
+  LanguageTrainer(std::shared_ptr<language::Model> model, const LanguageData& data,
                   const LanguageSchedule& schedule);
   LanguageTrainer(LanguageTrainer&&) noexcept;
   ~LanguageTrainer();
