@@ -84,7 +84,7 @@ TEST(ApplyVerb, ReproducesHflayersWithCompat) {
 TEST(ApplyVerb, ReportsWhatIsWrongWithACase) {
   const TemporaryFolder folder;
   const std::string out = folder / "out.safetensors";
-  const auto expect_refused = [&](nlohmann::json json, const std::vector<std::string>& parts) {
+  const auto expect_refused = [&](const nlohmann::json& json, const std::vector<std::string>& parts) {
     std::filesystem::copy_file(kCases / "hopfield_default.safetensors", folder / "case.safetensors",
                                std::filesystem::copy_options::overwrite_existing);
     write_text(folder / "case.json", json.dump());
