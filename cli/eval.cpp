@@ -86,7 +86,7 @@ public:
     }
     std::error_code missing;
     const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!folder.empty() && !is_run_folder) {
       lock.emplace(open_run_folder(folder, identity));
     }

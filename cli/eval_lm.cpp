@@ -117,7 +117,7 @@ ExitCode EvalLm::run(Context& context) const {
                                            {"model", printable(model_)},
                                            {"weights", language::name_of(weights_)},
                                            {"text", printable(text_)}};
-  std::optional<FolderLock> lock;
+  std::optional<RunFolder> lock;
   if (!folder.empty()) {
     lock.emplace(open_run_folder(folder, identity));
   }

@@ -294,7 +294,7 @@ private:
   ExitCode run_heads(const std::string& type, Context& context) {
     refuse_options("a transformer", true);
     const std::filesystem::path& folder = context.options.out;
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!folder.empty()) {
       lock.emplace(open_run_folder(folder, identity(type)));
     }
@@ -351,7 +351,7 @@ private:
     const std::optional<tokens::Tokenizer> tokenizer = tokenizer_of_folder();
     std::string note; // printed after all errors
     InspectRequest request = read_request(tokenizer, note);
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!context.options.out.empty()) {
       lock.emplace(open_run_folder(context.options.out, identity(kLeapType)));
       request.tensors = context.options.out / "tensors.safetensors";

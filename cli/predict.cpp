@@ -120,7 +120,7 @@ public:
     data::BagFile file = read_bags_for(run, bags_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!context.options.out.empty()) {
       lock.emplace(open_run_folder(context.options.out, identity()));
     }

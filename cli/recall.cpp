@@ -310,7 +310,7 @@ public:
                       printable(save_), result.patterns.patterns.count()));
     }
     const std::filesystem::path& folder = context.options.out;
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!folder.empty()) {
       // Before the computation, so that an error loses no work.
       lock.emplace(open_run_folder(folder, {{"verb", name()}}));

@@ -35,28 +35,6 @@ constexpr int64_t kListWidth = 140; // columns, on a wider terminal or without o
 constexpr const char* kFullFolder = "runs/reproduce";
 constexpr const char* kQuickFolder = "runs/reproduce-quick"; // a quick run must not overwrite a full one
 
-/// Removes the folders of a path that did not exist, if nothing was written to them.
-class UnusedFolder {
-public:
-  explicit UnusedFolder(std::filesystem::path folder) {
-    std::error_code error;
-    for (; !folder.empty() && !std::filesystem::exists(folder, error); folder = folder.parent_path()) {
-      created_.push_back(folder);
-    }
-  }
-  UnusedFolder(const UnusedFolder&) = delete;
-  UnusedFolder& operator=(const UnusedFolder&) = delete;
-  ~UnusedFolder() {
-    std::error_code error;
-    for (const std::filesystem::path& folder : created_) {
-      std::filesystem::remove(folder, error); // fails unless it is empty
-    }
-  }
-
-private:
-  std::vector<std::filesystem::path> created_; ///< the innermost first
-};
-
 class Reproduce : public Verb {
 public:
   std::string name() const override { return "reproduce"; }
@@ -170,8 +148,7 @@ public:
         context.options.out.empty() ? std::filesystem::path(default_folder()) : context.options.out;
     nlohmann::ordered_json identity = {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
     add_parameters(identity);
-    const UnusedFolder unused(folder); // a refused parameter leaves no folder
-    const FolderLock lock = open_run_folder(folder, identity);
+    const RunFolder lock = open_run_folder(folder, identity);
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -120,8 +121,23 @@ Json read_earlier(const std::filesystem::path& folder) {
 
 } // namespace
 
-FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
-                           const std::vector<std::string>& may_grow) {
+UnusedFolders::UnusedFolders(std::filesystem::path path) {
+  std::error_code error;
+  for (; !path.empty() && !std::filesystem::exists(path, error); path = path.parent_path()) {
+    missing_.push_back(path);
+  }
+}
+
+UnusedFolders::~UnusedFolders() {
+  std::error_code error;
+  for (const std::filesystem::path& folder : missing_) {
+    std::filesystem::remove(folder, error); // fails unless it is empty
+  }
+}
+
+RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run,
+                          const std::vector<std::string>& may_grow) {
+  UnusedFolders unused(folder);
   make_output_folder(folder);
   FolderLock lock(folder,
                   {.taken = "another process writes to this folder",
@@ -132,7 +148,7 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
                    .required = false});
   const Json earlier = read_earlier(folder);
   if (earlier.is_null()) {
-    return lock;
+    return {std::move(unused), std::move(lock)};
   }
   if (command_of(earlier) != command_of(run)) {
     fail(folder,
@@ -180,7 +196,7 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
          fmt::format("Use the same settings to resume or repeat that run{}, or choose {}", growth,
                      kAnotherFolder));
   }
-  return lock;
+  return {std::move(unused), std::move(lock)};
 }
 
 Json read_train_config(const std::filesystem::path& folder) {

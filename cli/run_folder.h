@@ -13,6 +13,25 @@
 
 namespace mneme::cli {
 
+/// Removes those folders of a path that did not exist before, unless something was written to them: a command
+/// that is refused leaves none.
+class UnusedFolders {
+public:
+  explicit UnusedFolders(std::filesystem::path path);
+  UnusedFolders(UnusedFolders&& other) noexcept = default;
+  UnusedFolders& operator=(UnusedFolders&&) = delete;
+  ~UnusedFolders();
+
+private:
+  std::vector<std::filesystem::path> missing_; ///< the innermost first; empty after a move
+};
+
+/// A folder that this process writes a run to.
+struct RunFolder {
+  UnusedFolders unused;
+  FolderLock lock; ///< destroyed first, which removes its file
+};
+
 /// Creates the folder, locks it until the result is destroyed, and checks that `run` resumes or repeats the
 /// run that the folder contains, if it contains one. Existing files are not changed; the caller writes
 /// config.json, with at least the entries of `run`, before or together with its results.
@@ -26,9 +45,9 @@ namespace mneme::cli {
 /// Errors  UsageError if the folder contains a different run, a config.json that mneme has not written, or
 ///         results without a config.json; OutputError if it cannot be created or written to, or if another
 ///         process has locked it
-[[nodiscard]] FolderLock open_run_folder(const std::filesystem::path& folder,
-                                         const nlohmann::ordered_json& run,
-                                         const std::vector<std::string>& may_grow = {});
+[[nodiscard]] RunFolder open_run_folder(const std::filesystem::path& folder,
+                                        const nlohmann::ordered_json& run,
+                                        const std::vector<std::string>& may_grow = {});
 
 /// The config.json of a folder if it is of a run of `mneme train`, else null. Its "task" is a text.
 nlohmann::ordered_json read_train_config(const std::filesystem::path& folder);

@@ -385,7 +385,7 @@ ExitCode TheoryPlan::run(Context& context) const {
     request.hard_locations_max = std::min(request.hard_locations_max, locations);
   }
   const std::filesystem::path& folder = context.options.out;
-  std::optional<FolderLock> lock;
+  std::optional<RunFolder> lock;
   if (!folder.empty()) {
     lock.emplace(open_run_folder(folder, {{"verb", "theory"}, {"quantity", "plan"}}));
   }

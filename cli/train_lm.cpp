@@ -57,7 +57,7 @@ public:
     require_memory(run_, text.data.vocab_size(), initial);
     const Json identity = {
         {"verb", "train"}, {"task", name()}, {"training", language_settings(options_, run_, text, initial)}};
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!options_.dry_run) {
       Json requested = identity;
       if (earlier.contains("plan")) { // its numbers hold, unless others are given

@@ -41,7 +41,7 @@ public:
   ExitCode run(Context& context) override {
     cpu_target(); // reports a CPU target that cannot run once, instead of once per file
     const std::string device = verify::checked_device(device_);
-    std::optional<FolderLock> lock;
+    std::optional<RunFolder> lock;
     if (!context.options.out.empty()) {
       lock.emplace(open_run_folder(context.options.out, {{"verb", name()}, {"device", device}}));
     }

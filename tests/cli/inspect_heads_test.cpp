@@ -167,6 +167,9 @@ TEST_F(InspectHeads, RefusesWhatItCannotUse) {
   expect_refused(2, {kModel, "--tokens", ids, "--text", ids}, {"--tokens and --text are both given"});
   expect_refused(3, {kModel, "--texts", write("texts", "a\n\nb\n")}, {"line 2 is empty"});
   expect_refused(3, {kModel, "--text", write("empty", "\n")}, {"the text is empty"});
+  expect_refused(3, {kModel, "--tokens", write("words", "x"), "--out", (folder_ / "new" / "out").string()},
+                 {"\"x\" is not an integer"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "new"));
   expect_refused(3, {kModel, "--texts", "sdm", "--data", folder_.path().string()},
                  {folder_.path().string(), "sdm/text_inputs.txt", "`mneme data get sdm`", "--data"});
   expect_refused(2, {kModel, "--data", folder_.path().string()},
