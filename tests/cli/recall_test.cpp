@@ -293,13 +293,20 @@ TEST(RecallVerb, RemovesReadoutsOfAnEarlierRun) {
     return names;
   };
   write_text(folder / "recalled-by-somebody-else.npy", "not ours");
-  for (const char* memory : {"attention", "pattern-sdm"}) {
+  const std::string own = "recalled-attention-noise-0.1.npy", earlier = "recalled-hopfield-noise-0.1.npy";
+  const auto run = [&] {
     const ProgramResult result =
-        recall({"--memory", memory, "--noise", "0.1", "--out", folder.path().string()});
+        recall({"--memory", "attention", "--noise", "0.1", "--out", folder.path().string()});
     ASSERT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_EQ(readouts(), (std::set<std::string>{"recalled-" + std::string(memory) + "-noise-0.1.npy",
-                                                 "recalled-by-somebody-else.npy"}));
-  }
+  };
+  run();
+  // As if an earlier version had written more files with these settings.
+  nlohmann::json config = nlohmann::json::parse(read_text(folder / "config.json"));
+  config["readouts"].push_back(earlier);
+  write_text(folder / "config.json", config.dump());
+  write_text(folder / earlier, "of an earlier run");
+  run();
+  EXPECT_EQ(readouts(), (std::set<std::string>{own, "recalled-by-somebody-else.npy"}));
 }
 
 TEST(RecallVerb, AcceptsFileNamesThatAreNotUtf8) {
