@@ -313,7 +313,7 @@ public:
     std::optional<RunFolder> lock;
     if (!folder.empty()) {
       // Before the computation, so that an error loses no work.
-      lock.emplace(open_run_folder(folder, {{"verb", name()}}));
+      lock.emplace(open_run_folder(folder, recall_settings(result)));
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,

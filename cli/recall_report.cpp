@@ -547,6 +547,30 @@ std::vector<std::string> remarks(const RecallRun& run) {
   return lines;
 }
 
+/// The parameters of memories that were given, null for the others.
+nlohmann::ordered_json given_parameters(const trials::ParameterChoices& choices) {
+  nlohmann::ordered_json given;
+  const auto add = [&](const char* name, const auto& value) {
+    given[name] = value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
+  };
+  add("hamming_radius", choices.hamming_radius);
+  add("beta", choices.beta);
+  add("alpha", choices.alpha);
+  add("degree", choices.degree);
+  add("selected_coordinates", choices.selected_coordinates);
+  const bool is_default = choices.hard_locations == trials::ParameterChoices().hard_locations;
+  add("hard_locations", is_default ? std::optional<int64_t>() : choices.hard_locations);
+  return given;
+}
+
+nlohmann::ordered_json values_json(const RecallRun& run) {
+  if (!run.options.values) {
+    return nullptr;
+  }
+  const data::PatternSet& set = *run.options.values;
+  return {{"source", set.source}, {"size", set.patterns.size()}, {"threshold", set.threshold}};
+}
+
 nlohmann::ordered_json config_json(const RecallRun& run) {
   const data::PatternSet& set = run.patterns;
   nlohmann::ordered_json memories = nlohmann::ordered_json::array();
@@ -576,34 +600,31 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                         {"out_of_reach", memory.out_of_reach},
                         {"bound", memory.bound}});
   }
-  return {{"version", version()},
-          {"verb", "recall"},
-          {"seed", run.options.seed},
-          {"seeds", run.options.cues ? 1 : run.options.seeds},
-          {"complete", run.is_complete},
-          {"patterns",
-           {{"source", set.source},
-            {"count", set.patterns.count()},
-            {"size", set.patterns.size()},
-            {"height", set.height},
-            {"width", set.width},
-            {"channels", set.channels},
-            {"threshold", set.threshold},
-            {"threshold_of_file", set.threshold * set.file_scale},
-            {"threshold_origin", run.threshold_origin}}},
-          {"values", run.options.values ? nlohmann::ordered_json{{"source", run.options.values->source},
-                                                                 {"size", run.values().patterns.size()},
-                                                                 {"threshold", run.values().threshold}}
-                                        : nlohmann::ordered_json()},
-          {"notes", run.notes},
-          {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
-          {"corruption", corruption_text(run)},
-          {"update_steps_max", run.options.parameters.update_steps_max},
-          {"centred", run.options.centre},
-          {"normalised", run.options.normalise},
-          {"memories_asked", requested},
-          {"memories", memories},
-          {"readouts", run.readout_files}};
+  nlohmann::ordered_json config = {{"version", version()},
+                                   {"verb", "recall"},
+                                   {"seed", run.options.seed},
+                                   {"seeds", run.options.cues ? 1 : run.options.seeds},
+                                   {"complete", run.is_complete},
+                                   {"patterns",
+                                    {{"source", set.source},
+                                     {"count", set.patterns.count()},
+                                     {"size", set.patterns.size()},
+                                     {"height", set.height},
+                                     {"width", set.width},
+                                     {"channels", set.channels},
+                                     {"threshold", set.threshold},
+                                     {"threshold_of_file", set.threshold * set.file_scale},
+                                     {"threshold_origin", run.threshold_origin}}},
+                                   {"notes", run.notes},
+                                   {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
+                                   {"corruption", corruption_text(run)},
+                                   {"update_steps_max", run.options.parameters.update_steps_max},
+                                   {"centred", run.options.centre},
+                                   {"memories_asked", requested},
+                                   {"memories", memories},
+                                   {"readouts", run.readout_files}};
+  config.update(given_parameters(run.options.parameters));
+  return config;
 }
 
 /// The readout files that the config.json of an earlier run lists; empty if there is no readable config.json.
@@ -808,6 +829,14 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
   return text;
 }
 
+nlohmann::ordered_json recall_settings(const RecallRun& run) {
+  nlohmann::ordered_json settings = config_json(run);
+  for (const char* result : {"version", "complete", "notes", "memories", "readouts"}) {
+    settings.erase(result);
+  }
+  return settings;
+}
+
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   nlohmann::ordered_json document = {{"parameters", config_json(run)}};
   document["results"] = report::to_json(results_table(run));
@@ -864,8 +893,6 @@ void write_recall_files(const RecallRun& run, const std::filesystem::path& folde
   write_file_atomically(folder / "results.csv", report::to_csv(results_table(run)));
   if (run.options.cues) {
     write_file_atomically(folder / "recalled.csv", report::to_csv(matches_table(run)));
-  } else {
-    std::filesystem::remove(folder / "recalled.csv"); // of an earlier run
   }
   write_file_atomically(folder / "timing.csv", report::to_csv(timing_table(run)));
   std::vector<report::Chart> charts;

@@ -43,6 +43,8 @@ struct RecallRun {
 std::string level_name(const trials::SweepRow& row);
 
 std::string recall_text(const RecallRun& run, const report::TextStyle& style);
+/// The entries of config.json that determine the results, for open_run_folder.
+nlohmann::ordered_json recall_settings(const RecallRun& run);
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
 /// Drawing of a few stored patterns, cues and readouts with block characters.
 std::string recall_drawing(const RecallRun& run, const report::TextStyle& style);

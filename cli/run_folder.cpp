@@ -66,6 +66,9 @@ std::string command_of(const Json& config) {
 
 /// The name of a setting as people know it: without the part of config.json that it is in.
 std::string_view shown_name(std::string_view name) {
+  if (name == "memories_asked") {
+    return "memory";
+  }
   for (const std::string_view part : {"training.", "plan."}) {
     name.remove_prefix(name.starts_with(part) ? part.size() : 0);
   }
@@ -77,6 +80,9 @@ std::string shown_value(const Json& value) {
   constexpr size_t kHashDigits = 64, kShownDigits = 12;
   if (value.is_string() && value.get_ref<const std::string&>().size() == kHashDigits) {
     return value.get<std::string>().substr(0, kShownDigits) + "...";
+  }
+  if (value.is_null()) {
+    return "default";
   }
   if (!value.is_object()) {
     return value.dump();
@@ -160,9 +166,8 @@ RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run,
       [&](const Json& before, const Json& requested, const std::string& prefix) {
         for (const auto& [key, value] : requested.items()) {
           const auto found = before.find(key);
-          // An empty object and false are the same as none: earlier versions had no such setting.
-          const bool is_none =
-              found == before.end() && ((value.is_object() && value.empty()) || value == false);
+          // Null, an empty object and false are the same as none: earlier versions had no such setting.
+          const bool is_none = found == before.end() && (value.empty() || value == false);
           if (key == "verb" || is_none || (found != before.end() && *found == value)) {
             continue;
           }
@@ -193,8 +198,8 @@ RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run,
         shrunk.empty() ? "" : fmt::format(" ({} may only increase)", fmt::join(shrunk, " and "));
     fail(folder,
          fmt::format("contains a run of {} with {}", command_of(earlier), fmt::join(differences, ", ")),
-         fmt::format("Use the same settings to resume or repeat that run{}, or choose {}", growth,
-                     kAnotherFolder));
+         fmt::format("Use the same settings to resume or repeat that run{}, delete the folder, or choose {}",
+                     growth, kAnotherFolder));
   }
   return {std::move(unused), std::move(lock)};
 }

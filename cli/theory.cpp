@@ -115,7 +115,9 @@ private:
           *quantity_->axis_title == '\0' ? "a quantity with a chart, such as circle-intersection"
                                          : "a range or a list for one setting, and few values for others"));
     }
-    const RunFolder lock = open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}});
+    nlohmann::ordered_json settings = theory_config(result);
+    settings.erase("version");
+    const RunFolder lock = open_run_folder(folder, settings);
     std::string written = write_theory_files(result, chart, folder);
     if (chart.chart) {
       figures_.write({folder / quantity_->name});

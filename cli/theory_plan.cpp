@@ -257,14 +257,6 @@ trials::NeuronSdmTrial simulated(const Planned& all, int64_t trials, int64_t cue
       context.progress);
 }
 
-nlohmann::ordered_json config_of(const Planned& all, uint64_t seed) {
-  nlohmann::ordered_json config = {{"version", version()}, {"verb", "theory"}, {"quantity", "plan"}};
-  if (all.simulated) {
-    config["seed"] = seed;
-  }
-  return config;
-}
-
 nlohmann::ordered_json parameters_of(const theory::PlanRequest& request) {
   nlohmann::ordered_json parameters = {{"quantity", "plan"},        {"bits", request.bits},
                                        {"items", request.patterns}, {"noise", request.noise},
@@ -273,6 +265,16 @@ nlohmann::ordered_json parameters_of(const theory::PlanRequest& request) {
     parameters["hamming_radius"] = *request.hamming_radius;
   }
   return parameters;
+}
+
+/// The contents of config.json. `simulation`: the settings of --simulate, null without it.
+nlohmann::ordered_json config_of(const theory::PlanRequest& request,
+                                 const nlohmann::ordered_json& simulation) {
+  nlohmann::ordered_json config = {{"version", version()}, {"verb", "theory"}};
+  config.update(parameters_of(request));
+  config["hard_locations_max"] = request.hard_locations_max;
+  config.update(simulation);
+  return config;
 }
 
 nlohmann::ordered_json json_of(const Planned& all) {
@@ -287,7 +289,8 @@ nlohmann::ordered_json json_of(const Planned& all) {
   return document;
 }
 
-void answer_without_read(const theory::PlanRequest& request, Context& context) {
+void answer_without_read(const theory::PlanRequest& request, const nlohmann::ordered_json& config,
+                         Context& context) {
   const std::string answer = no_read_text(request);
   const std::filesystem::path& folder = context.options.out;
   if (!folder.empty()) {
@@ -297,7 +300,6 @@ void answer_without_read(const theory::PlanRequest& request, Context& context) {
                     {.name = "target", .digits = 6},
                     {.name = "correct bits", .key = "right_share", .digits = 6}},
         .rows = {{request.bits, request.noise, request.target, correct_bits_of_cue(request)}}};
-    const nlohmann::ordered_json config = {{"version", version()}, {"verb", "theory"}, {"quantity", "plan"}};
     write_file_atomically(folder / "config.json", report::json_text(config));
     write_file_atomically(folder / "results.csv", report::to_csv(table));
     report::write_page(folder / "index.html",
@@ -386,11 +388,18 @@ ExitCode TheoryPlan::run(Context& context) const {
   }
   const std::filesystem::path& folder = context.options.out;
   std::optional<RunFolder> lock;
+  nlohmann::ordered_json simulation = {{"seed", nullptr}, {"trials", nullptr}, {"cues", nullptr}};
+  if (simulate_) {
+    simulation = {{"seed", context.options.seed}, {"trials", trials_}, {"cues", cues_}};
+  }
+  const nlohmann::ordered_json config = config_of(request, simulation);
   if (!folder.empty()) {
-    lock.emplace(open_run_folder(folder, {{"verb", "theory"}, {"quantity", "plan"}}));
+    nlohmann::ordered_json settings = config;
+    settings.erase("version");
+    lock.emplace(open_run_folder(folder, settings));
   }
   if (correct_bits_of_cue(request) >= request.target) {
-    answer_without_read(request, context);
+    answer_without_read(request, config, context);
     return ExitCode::ok;
   }
   Planned all = planned(request);
@@ -399,7 +408,7 @@ ExitCode TheoryPlan::run(Context& context) const {
   }
   const std::vector<std::string> remarks = remarks_of(all);
   if (!folder.empty()) {
-    write_file_atomically(folder / "config.json", report::json_text(config_of(all, context.options.seed)));
+    write_file_atomically(folder / "config.json", report::json_text(config));
     write_file_atomically(folder / "results.csv", report::to_csv(table_of(all)));
     report::Section section{.heading = "Plan", .blocks = {report::Parameters{lines_of(all)}}};
     for (const std::string& remark : remarks) {

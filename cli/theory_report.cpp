@@ -407,8 +407,6 @@ std::string theory_text(const TheoryRun& run, const report::TextStyle& style) {
   return text;
 }
 
-namespace {
-
 nlohmann::ordered_json theory_config(const TheoryRun& run) {
   nlohmann::ordered_json choices = nlohmann::ordered_json::object();
   for (size_t i = 0; i < run.choices.size(); ++i) {
@@ -439,8 +437,6 @@ nlohmann::ordered_json theory_config(const TheoryRun& run) {
   config["choices"] = choices;
   return config;
 }
-
-} // namespace
 
 nlohmann::ordered_json theory_json(const TheoryRun& run) {
   nlohmann::ordered_json document = {{"parameters", theory_config(run)},

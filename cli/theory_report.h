@@ -38,6 +38,8 @@ report::Table theory_table(const TheoryRun& run);
 report::Table theory_fit_table(const TheoryRun& run);
 /// Text output. Settings that are the same in all rows are listed once, above the table.
 std::string theory_text(const TheoryRun& run, const report::TextStyle& style);
+/// Version, verb, quantity and settings, as in config.json.
+nlohmann::ordered_json theory_config(const TheoryRun& run);
 nlohmann::ordered_json theory_json(const TheoryRun& run);
 
 /// The chart of the results.

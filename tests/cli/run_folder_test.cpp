@@ -140,14 +140,24 @@ TEST(RunFolder, AcceptsMoreSeedsOfTheSameRun) {
   EXPECT_TRUE(testing::starts_with(read_text(folder / "trials.csv"), two));
 }
 
-TEST(RunFolder, AcceptsAnotherRecallOrOtherSettingsOfTheory) {
-  const TemporaryFolder recalled, predicted;
+TEST(RunFolder, IsNotOverwrittenByRecallOrTheoryWithOtherSettings) {
+  const TemporaryFolder recalled, predicted, planned;
+  const auto with = [](Arguments arguments, const Arguments& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
   ASSERT_EQ(run_into(recalled.path(), kRecall).exit_code, 0);
-  EXPECT_EQ(run_into(recalled.path(), kRecall, {"--seed", "9"}).exit_code, 0);
+  expect_refused(recalled.path(), with(kRecall, {"--seed", "9"}),
+                 {"seed 1 (requested: 9)", "delete the folder"});
+  expect_refused(recalled.path(), with(kRecall, {"--hamming-radius", "70"}),
+                 {"hamming_radius default (requested: 70)"});
+  expect_refused(recalled.path(), {"recall", "--memory", "hopfield", "--noise", "0.1", "--limit", "4"},
+                 {"memory [\"pattern-sdm\"] (requested: [\"hopfield\"])"});
   ASSERT_EQ(run_into(predicted.path(), {"theory", "capacity", "--bits", "64..128..32"}).exit_code, 0);
-  EXPECT_TRUE(std::filesystem::exists(predicted / "capacity.vl.json"));
-  EXPECT_EQ(run_into(predicted.path(), kTheory).exit_code, 0);
-  EXPECT_FALSE(std::filesystem::exists(predicted / "capacity.vl.json")) << "a chart of the earlier settings";
+  expect_refused(predicted.path(), kTheory, {"bits [64,96,128] (requested: 64)"});
+  ASSERT_EQ(run_into(planned.path(), kPlan).exit_code, 0);
+  expect_refused(planned.path(), with(kPlan, {"--noise", "0.2"}), {"(requested: 0.2)"});
+  expect_refused(planned.path(), with(kPlan, {"--simulate"}), {"trials default (requested: "});
 }
 
 TEST(RunFolder, DoesNotOverwriteAForeignConfiguration) {
