@@ -133,7 +133,7 @@ private:
       absolute.push_back(printable(std::filesystem::canonical(folder).string()));
     }
     const nlohmann::ordered_json identity = {{"verb", name()}, {"runs", absolute}};
-    const FolderLock lock = open_run_folder(out, identity);
+    const RunFolder lock = open_run_folder(out, identity);
     nlohmann::ordered_json config = {{"version", version()}};
     config.update(identity);
     const report::Chart curves = run_curves("Learning curves", runs);

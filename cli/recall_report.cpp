@@ -615,11 +615,13 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                                      {"threshold", set.threshold},
                                      {"threshold_of_file", set.threshold * set.file_scale},
                                      {"threshold_origin", run.threshold_origin}}},
+                                   {"values", values_json(run)},
                                    {"notes", run.notes},
                                    {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
                                    {"corruption", corruption_text(run)},
                                    {"update_steps_max", run.options.parameters.update_steps_max},
                                    {"centred", run.options.centre},
+                                   {"normalised", run.options.normalise},
                                    {"memories_asked", requested},
                                    {"memories", memories},
                                    {"readouts", run.readout_files}};
