@@ -330,7 +330,7 @@ private:
     of_files.push_back(
         add_packed(arguments, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
     of_files.push_back(add_parsed_option(
-        arguments, "--threshold", "X", "that of the first file that was written; for it as `mneme recall`",
+        arguments, "--threshold", "X", "that of the first file, chosen as in `mneme recall`",
         [this](const std::string& name, const std::string& text) {
           files_.threshold = parse_real(name, text);
         },
