@@ -306,7 +306,8 @@ TEST(SweepRecall, RecallOfAPatternThatOthersCoincideWithIsAmbiguous) {
   }
   SweepOptions given = small({"pattern-sdm", "modern-hopfield"});
   given.cues = patterns;
-  for (const SweepRow& row : sweep(patterns, given).result.rows) {
+  const Outcome of_cues = sweep(patterns, given);
+  for (const SweepRow& row : of_cues.result.rows) {
     EXPECT_EQ(row.exact.mean, 0.7) << row.memory;
     EXPECT_EQ(row.ambiguous, 0.3) << row.memory;
   }
@@ -438,7 +439,8 @@ TEST(SweepRecall, CountsCuesThatAreNearerToAnotherPattern) {
   EXPECT_EQ(outcome.calls[0].rows[1].misleading, static_cast<double>(nearer) / 8);
   EXPECT_EQ(outcome.calls[1].rows[1].misleading, outcome.calls[0].rows[1].misleading);
   options.seeds = 6; // the mean is over all trials: with this beta, all other cues are recalled
-  for (const SweepRow& row : sweep(patterns, options).calls[2].rows) {
+  const Outcome of_six_seeds = sweep(patterns, options);
+  for (const SweepRow& row : of_six_seeds.calls[2].rows) {
     EXPECT_NEAR(row.misleading, 1 - row.exact.mean, 1e-12);
   }
 }
