@@ -114,6 +114,22 @@ RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end) {
                               patterns.data() + end * patterns.size())};
 }
 
+BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices) {
+  BitPatterns selected(std::ssize(indices), patterns.bits());
+  for (size_t i = 0; i < indices.size(); ++i) {
+    std::ranges::copy(patterns[indices[i]], selected[static_cast<int64_t>(i)].begin());
+  }
+  return selected;
+}
+
+RealPatterns select(const RealPatterns& patterns, std::span<const int64_t> indices) {
+  RealPatterns selected(std::ssize(indices), patterns.size());
+  for (size_t i = 0; i < indices.size(); ++i) {
+    std::ranges::copy(patterns[indices[i]], selected[static_cast<int64_t>(i)].begin());
+  }
+  return selected;
+}
+
 namespace {
 
 RealPatterns to_reals(const BitPatterns& patterns, double zero) {

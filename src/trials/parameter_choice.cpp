@@ -57,14 +57,6 @@ std::vector<int64_t> sample(int64_t count, int64_t max, Random random) {
   return chosen;
 }
 
-template <class Patterns> Patterns rows(const Patterns& patterns, const std::vector<int64_t>& chosen) {
-  Patterns result = slice(patterns, 0, std::ssize(chosen));
-  for (size_t i = 0; i < chosen.size(); ++i) {
-    std::ranges::copy(patterns[chosen[i]], result[static_cast<int64_t>(i)].begin());
-  }
-  return result;
-}
-
 void require_patterns(int64_t count, int64_t size) {
   if (count < 1 || size < 4) {
     throw UsageError(
@@ -254,9 +246,9 @@ public:
   ReadModelOfPatterns(const BitPatterns& stored, uint64_t seed) {
     constexpr int64_t kCues = 32, kPatterns = 1024, kBits = 1024;
     const std::vector<int64_t> chosen = sample(stored.count(), kPatterns, random_for(seed, Purpose::others));
-    patterns_ = rows(stored, chosen);
+    patterns_ = select(stored, chosen);
     own_ = sample(patterns_.count(), kCues, random_for(seed, Purpose::patterns));
-    cues_ = data::flip_bits(rows(patterns_, own_),
+    cues_ = data::flip_bits(select(patterns_, own_),
                             std::llround(kNoiseOfRead * static_cast<double>(stored.bits())),
                             random_for(seed, Purpose::cues));
     const std::vector<int64_t> sampled = sample(stored.bits(), kBits, random_for(seed, Purpose::bits));
@@ -520,7 +512,7 @@ double ParameterChooser::score_per_cosine(const MemoryKind& kind) const {
   }
   constexpr int64_t kSampled = 100;
   const RealPatterns sampled =
-      rows(reals_, sample(reals_.count(), kSampled, random_for(seed_, Purpose::patterns)));
+      select(reals_, sample(reals_.count(), kSampled, random_for(seed_, Purpose::patterns)));
   const RealPatterns scores = similarity(sampled, sampled, kind.similarity).values,
                      cosines = similarity(sampled, sampled, Cosine{}).values;
   double score = 0, cosine = 0;

@@ -377,14 +377,6 @@ std::vector<int64_t> self_recalled(int64_t count, const SweepOptions& options) {
   return sample;
 }
 
-template <class Patterns> Patterns rows_of(const Patterns& patterns, const std::vector<int64_t>& rows) {
-  Patterns chosen = slice(patterns, 0, std::ssize(rows));
-  for (size_t i = 0; i < rows.size(); ++i) {
-    std::ranges::copy(patterns[rows[i]], chosen[static_cast<int64_t>(i)].begin());
-  }
-  return chosen;
-}
-
 /// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
 template <class View, class BuildFor>
 void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
@@ -407,7 +399,7 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
     std::optional<std::pair<Recall<Patterns>, double>> self; // of stored patterns, in the first trial
     if (trial == 0) {
       const std::vector<int64_t> sample = self_recalled(view.stored.count(), options);
-      self = timed_recall(rows_of(view.stored, sample));
+      self = timed_recall(select(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
       const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, sample),
                                                     of_stored.num_activated, distinctness.is_unique);

@@ -102,6 +102,9 @@ private:
 /// Patterns `begin` to `end` (not included).
 BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end);
 RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end);
+/// The patterns with these indices, in this order. Every index exists.
+BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices);
+RealPatterns select(const RealPatterns& patterns, std::span<const int64_t> indices);
 
 /// Bits as -1 and +1.
 RealPatterns to_bipolar(const BitPatterns& patterns);
