@@ -51,13 +51,14 @@ double negated(double score) {
 }
 
 const std::vector<Measure>& measures() {
-  static const std::vector<Measure> all{{"hamming", Hamming{}, "distance", true, negated, negated},
-                                        {"cosine", Cosine{}, "cosine", false, same, same},
-                                        {"dot", Dot{}, "dot product", false, same, same},
-                                        {"euclidean", Euclidean{}, "distance", true,
-                                         [](double score) { return std::sqrt(negated(score)); },
-                                         [](double distance) { return -distance * distance; }},
-                                        {"manhattan", Manhattan{}, "distance", true, negated, negated}};
+  static const std::vector<Measure> all{
+      {"hamming", Hamming{}, "distance", true, negated, negated},
+      {"cosine", Cosine{}, "cosine", false, [](double score) { return std::clamp(score, -1.0, 1.0); },
+       [](double cosine) { return std::min(cosine, 1 - 1e-15); }}, // equal directions may round below 1
+      {"dot", Dot{}, "dot product", false, same, same},
+      {"euclidean", Euclidean{}, "distance", true, [](double score) { return std::sqrt(negated(score)); },
+       [](double distance) { return -distance * distance; }},
+      {"manhattan", Manhattan{}, "distance", true, negated, negated}};
   return all;
 }
 
@@ -80,7 +81,7 @@ public:
     arguments
         .add_option(
             "--patterns", patterns_,
-            "Files of the patterns to search; as `mneme recall --patterns` (default: built-in letters "
+            "Files of the patterns to search, of the kinds of `mneme recall` (default: built-in letters "
             "and digits)")
         ->type_name("PATH");
     arguments
@@ -127,7 +128,7 @@ public:
     given_.threshold = add_parsed_option(
         arguments, "--threshold", "X", "chosen as by `mneme recall`",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
-        "With hamming: numbers above X are bits 1, on the scale of the file");
+        "With hamming: numbers above X are bits 1, on the scale of the file of the patterns");
     arguments.add_flag("--csv", csv_, "Print all results as CSV");
   }
 
@@ -152,28 +153,23 @@ public:
     }
     const bool is_search_of_bits = measure_ == &measures().front();
     if (!packed_) {
-      if (queries) {
-        if (const std::string note = data::match_scale(stored, *queries); !note.empty()) {
-          context.progress.message(note);
-        }
-      }
       is_search_of_bits ? to_bits_of_numbers(stored, queries, context.progress)
                         : to_numbers_of_file(stored, queries);
     }
     const auto start = std::chrono::steady_clock::now();
-    if (is_search_of_bits) {
-      search(stored.bits, queries ? queries->bits : stored.bits, context.progress);
-    } else {
-      search(stored.patterns, queries ? queries->patterns : stored.patterns, context.progress);
-    }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    print(stored, context);
-    const auto [count, size] = is_search_of_bits ? std::pair(stored.bits.count(), stored.bits.bits())
-                                                 : std::pair(stored.patterns.count(), stored.patterns.size());
-    context.progress.message(fmt::format("{} quer{} among {} patterns of {} {} by {}, exact: {:.2g} s",
-                                         offsets_.size() - 1, offsets_.size() == 2 ? "y" : "ies", count, size,
-                                         is_search_of_bits ? "bits" : "numbers", measure_->name,
-                                         seconds.count()));
+    const auto done = [&](int64_t first) { take_block(stored, first, context); };
+    const auto report_on = [&](const auto& patterns, const auto& searched, int64_t size, const char* unit) {
+      search(patterns, searched, context.progress, done);
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      print(patterns.count(), searched.count(), context);
+      context.progress.message(fmt::format("{} {} among {} patterns of {} {} by {}, exact: {:.2g} s",
+                                           searched.count(), searched.count() == 1 ? "query" : "queries",
+                                           patterns.count(), size, unit, measure_->name, seconds.count()));
+    };
+    is_search_of_bits
+        ? report_on(stored.bits, queries ? queries->bits : stored.bits, stored.bits.bits(), "bits")
+        : report_on(stored.patterns, queries ? queries->patterns : stored.patterns, stored.patterns.size(),
+                    "numbers");
     return ExitCode::ok;
   }
 
@@ -282,12 +278,19 @@ private:
   /// Turns numbers into bits, all by the threshold of the patterns.
   void to_bits_of_numbers(data::PatternSet& stored, std::optional<data::PatternSet>& queries,
                           Progress& progress) const {
-    const data::ThresholdChoice choice =
-        threshold_ ? data::ThresholdChoice{*threshold_ / stored.file_scale, "--threshold"}
-                   : data::choose_threshold(stored);
-    if (!are_zeros_and_ones(stored.patterns)) {
-      progress.message(fmt::format("Bits are 1 for numbers above {:.4g} ({}).",
-                                   choice.threshold * stored.file_scale, choice.origin));
+    if (queries) {
+      if (const std::string note = data::match_scale(stored, *queries); !note.empty()) {
+        progress.message(note);
+      }
+    }
+    const data::ThresholdChoice choice = data::choose_threshold(stored, threshold_);
+    const auto in_file = [&](const data::PatternSet& set) { return choice.threshold * set.file_scale; };
+    if (!are_zeros_and_ones(stored.patterns) || (queries && !are_zeros_and_ones(queries->patterns))) {
+      progress.message(fmt::format("Bits are 1 for numbers above {:.4g}{} ({}).", in_file(stored),
+                                   queries && in_file(*queries) != in_file(stored)
+                                       ? fmt::format(", of the queries above {:.4g}", in_file(*queries))
+                                       : "",
+                                   choice.origin));
     }
     stored.bits = to_bits(stored.patterns, choice.threshold);
     if (queries) {
@@ -295,16 +298,17 @@ private:
     }
   }
 
-  /// Undoes the division of pixels by 255, so that distances are those of the numbers in the file.
+  /// Undoes the division of pixels by 255, so that the numbers in the files are compared.
   static void to_numbers_of_file(data::PatternSet& stored, std::optional<data::PatternSet>& queries) {
-    const auto scale = [factor = stored.file_scale](RealPatterns& patterns) {
-      for (int64_t i = 0; factor != 1 && i < patterns.count(); ++i) {
-        std::ranges::transform(patterns[i], patterns[i].begin(), [&](double x) { return x * factor; });
+    const auto scale = [](data::PatternSet& set) {
+      for (int64_t i = 0; set.file_scale != 1 && i < set.patterns.count(); ++i) {
+        std::ranges::transform(set.patterns[i], set.patterns[i].begin(),
+                               [&](double x) { return x * set.file_scale; });
       }
     };
-    scale(stored.patterns);
+    scale(stored);
     if (queries) {
-      scale(queries->patterns);
+      scale(*queries);
     }
   }
 
@@ -325,19 +329,23 @@ private:
     return measure.printed(neighbours.scores[static_cast<size_t>(i)]);
   }
 
-  /// Sets `rows_`, `numbers_` and `offsets_`.
-  template <class Patterns> void search(const Patterns& stored, const Patterns& queries, Progress& progress) {
-    constexpr int64_t kQueriesTogether = 2048;
+  /// Calls done(first query) for blocks of queries whose results are in `rows_`, `numbers_` and `offsets_`.
+  template <class Patterns, class Done>
+  void search(const Patterns& stored, const Patterns& queries, Progress& progress, const Done& done) {
     const bool skips_itself = &stored == &queries;
     const int64_t top = std::min(top_, std::max<int64_t>(stored.count(), 1)) + (skips_itself ? 1 : 0);
     const bool is_cut = !limit_of_search_ || given_.top->count() > 0;
-    const bool is_long = queries.count() > kQueriesTogether;
+    constexpr int64_t kQueriesMax = 2048, kResultsOfBlock = 1 << 18, kResultsWithin = 4096;
+    const int64_t of_query = limit_of_search_ ? std::min(stored.count(), kResultsWithin) : top;
+    const int64_t together =
+        std::clamp<int64_t>(kResultsOfBlock / std::max<int64_t>(of_query, 1), 1, kQueriesMax);
+    const bool is_long = queries.count() > together;
     if (is_long) {
       progress.start("searching", queries.count());
     }
-    for (int64_t first = 0; first < queries.count(); first += kQueriesTogether) {
+    for (int64_t first = 0; first < queries.count(); first += together) {
       throw_if_interrupted();
-      const int64_t last = std::min(queries.count(), first + kQueriesTogether);
+      const int64_t last = std::min(queries.count(), first + together);
       const auto neighbours = found(slice(queries, first, last), stored, top);
       for (int64_t q = first; q < last; ++q) {
         int64_t listed = 0;
@@ -355,6 +363,7 @@ private:
         }
         offsets_.push_back(std::ssize(rows_));
       }
+      done(first);
       if (is_long) {
         progress.advance(last - first);
       }
@@ -362,8 +371,8 @@ private:
     progress.finish();
   }
 
-  /// The results of the queries from 0 to `end`, one row each.
-  report::Table table(const data::PatternSet& stored, int64_t end) const {
+  /// The results of queries in `rows_`, which begin with that of number `first`; of at most `max` rows.
+  report::Table table(const data::PatternSet& stored, int64_t first, int64_t max) const {
     report::Table table{.columns = {{.name = "query"}, {.name = "rank"}, {.name = "row"}}};
     if (!ids_of_patterns_.empty()) {
       table.columns.push_back({.name = "id"});
@@ -373,11 +382,10 @@ private:
     }
     table.columns.push_back({.name = measure_->column, .digits = 6});
     const bool are_integers = measure_ == &measures().front();
-    for (int64_t q = 0; q < end; ++q) {
-      const int64_t begin = offsets_[static_cast<size_t>(q)];
-      for (int64_t i = begin; i < offsets_[static_cast<size_t>(q) + 1]; ++i) {
+    for (size_t q = 0; q + 1 < offsets_.size(); ++q) {
+      for (int64_t i = offsets_[q]; i < offsets_[q + 1] && i < max; ++i) {
         const int64_t row = rows_[static_cast<size_t>(i)];
-        std::vector<report::Cell> cells{q, i - begin + 1, row};
+        std::vector<report::Cell> cells{first + static_cast<int64_t>(q), i - offsets_[q] + 1, row};
         if (!ids_of_patterns_.empty()) {
           cells.emplace_back(ids_of_patterns_[static_cast<size_t>(row)]);
         }
@@ -392,33 +400,39 @@ private:
     return table;
   }
 
-  void print(const data::PatternSet& stored, const Context& context) const {
-    const int64_t num_queries = std::ssize(offsets_) - 1;
+  /// Prints the results of a block of queries, or keeps what is printed at the end.
+  void take_block(const data::PatternSet& stored, int64_t first, const Context& context) {
+    constexpr int64_t kRowsShown = 40; // of the text
+    num_results_ += std::ssize(rows_);
+    const int64_t all = std::ssize(rows_);
+    const report::Table block = table(stored, first, context.options.json || csv_ ? all : kRowsShown);
+    if (csv_) {
+      const std::string text = report::to_csv(block);
+      context.out << (first == 0 ? text : text.substr(text.find('\n') + 1));
+    } else if (context.options.json) {
+      for (nlohmann::ordered_json& row : report::to_json(block)) {
+        neighbours_.push_back(std::move(row));
+      }
+    } else if (first == 0) {
+      shown_ = block;
+    }
+    rows_.clear();
+    numbers_.clear();
+    offsets_ = {0};
+  }
+
+  void print(int64_t num_stored, int64_t num_queries, const Context& context) {
     if (context.options.json) {
       print_json(context.out, {{"similarity", measure_->name},
-                               {"patterns", std::max(stored.bits.count(), stored.patterns.count())},
+                               {"patterns", num_stored},
                                {"queries", num_queries},
-                               {"neighbours", report::to_json(table(stored, num_queries))}});
-      return;
-    }
-    if (csv_) {
-      context.out << report::to_csv(table(stored, num_queries));
-      return;
-    }
-    constexpr int64_t kRowsShown = 40;
-    int64_t shown = 0;
-    while (shown < num_queries && (shown == 0 || offsets_[static_cast<size_t>(shown) + 1] <= kRowsShown)) {
-      ++shown;
-    }
-    report::Table head = table(stored, shown);
-    const bool is_cut = std::ssize(head.rows) > kRowsShown;
-    if (is_cut) {
-      head.rows.resize(kRowsShown);
-    }
-    context.out << report::to_text(head, context.text_style());
-    if (shown < num_queries || is_cut) {
-      context.out << fmt::format("\n{} of {} results. Print all of them with --csv or --json.\n",
-                                 head.rows.size(), rows_.size());
+                               {"neighbours", std::move(neighbours_)}});
+    } else if (!csv_) {
+      context.out << report::to_text(shown_, context.text_style());
+      if (std::ssize(shown_.rows) < num_results_) {
+        context.out << fmt::format("\n{} of {} results. Print all of them with --csv or --json.\n",
+                                   shown_.rows.size(), num_results_);
+      }
     }
   }
 
@@ -435,6 +449,10 @@ private:
   bool csv_ = false;
 
   std::vector<std::string> ids_of_patterns_;
+  int64_t num_results_ = 0;
+  report::Table shown_; ///< the first results
+  nlohmann::ordered_json neighbours_ = nlohmann::ordered_json::array();
+  // Results of the present block of queries:
   std::vector<int64_t> rows_;       ///< found, those of each query one after the other
   std::vector<double> numbers_;     ///< of `rows_`, as printed
   std::vector<int64_t> offsets_{0}; ///< [queries + 1]: in `rows_`

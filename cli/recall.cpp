@@ -118,6 +118,8 @@ public:
                     "Patterns that are recalled in place of --patterns, one for each, of any size; same "
                     "sources as --patterns (heteroassociative)")
         ->type_name("PATH");
+    arguments.add_option("--values-tensor", values_tensor_, "As --tensor, for the files of --values")
+        ->type_name("NAME");
     arguments.add_flag("--sequence", is_sequence_,
                        "Store a sequence: the value of each pattern is the next one");
     given_.noise = add_reals_option(arguments, "--noise", options_.noise, {},
@@ -145,8 +147,8 @@ public:
         ->default_str("paper; only the custom memory with --similarity, --separation or --projection");
     add_step_option(arguments, "--similarity", trials::similarities(), steps_.similarity, "cosine",
                     "First step of a custom memory (used instead of or in addition to --memory): score of a "
-                    "cue and a stored "
-                    "pattern");
+                    "cue and a stored pattern; euclidean: minus the squared distance, manhattan: minus the "
+                    "distance");
     add_step_option(
         arguments, "--separation", trials::separations(), steps_.separation, "softmax",
         "Second step of the custom memory: function from scores to weights of the stored patterns");
@@ -282,7 +284,7 @@ public:
     if (const std::string note = default_steps(); is_custom && !note.empty()) {
       result.notes.push_back(note);
     }
-    if (const std::string note = compared_form(); !note.empty()) {
+    if (const std::string note = compared_form(result.patterns.file_scale); !note.empty()) {
       result.notes.push_back(note);
     }
     result.threshold_origin = choose_threshold(result.patterns);
@@ -353,13 +355,20 @@ private:
         set.labels.pop_back();
       }
       options_.values = std::move(next);
+      result.first_value = 1;
     } else {
-      data::PatternSet values = load(values_, std::ranges::any_of(values_, has_names) ? tensor_ : "",
-                                     Random(seed).stream(kStreamOfValues));
+      data::PatternSet values = load(values_, values_tensor_, Random(seed).stream(kStreamOfValues), false);
       values.threshold = data::choose_threshold(values).threshold;
       options_.values = std::move(values);
     }
     options_.parameters.update_steps_max = 1;
+    const bool on_reals =
+        std::ranges::any_of(options_.memories, [](const auto& kind) { return !kind.on_bits; });
+    if (options_.values->patterns.size() == 1 && on_reals && !(no_centre_ && no_normalise_)) {
+      result.notes.emplace_back(
+          "Values of one number keep only their sign when they are centred and scaled to "
+          "length 1. Give --no-centre and --no-normalise, or a vector for each value.");
+    }
   }
 
   template <class Step>
@@ -484,10 +493,16 @@ private:
   }
 
   /// A note on what a custom memory compares, if its similarity depends on the length of patterns.
-  std::string compared_form() const {
+  std::string compared_form(double file_scale) const {
     const std::string similarity = trials::with_defaults(steps_).similarity;
     const bool depends_on_length =
         similarity == "dot" || similarity == "euclidean" || similarity == "manhattan";
+    if (no_centre_ && no_normalise_ && file_scale != 1) {
+      return fmt::format(
+          "Memories on real numbers compare the numbers of the file divided by {:g}, as pixels "
+          "from 0 to 1.",
+          file_scale);
+    }
     if (steps_ == trials::MemorySteps{} || !depends_on_length || (no_centre_ && no_normalise_)) {
       return "";
     }
@@ -510,8 +525,9 @@ private:
     return std::ranges::any_of(kEndings, [&](std::string_view ending) { return path.ends_with(ending); });
   }
 
+  /// `is_packed`: --packed, --bits and --transpose apply.
   data::PatternSet load(const std::vector<std::string>& paths, const std::string& tensor,
-                        const Random& random) const {
+                        const Random& random, bool is_packed = true) const {
     data::PatternSet set;
     const std::string source = paths.empty() ? "" : paths[0];
     if (!paths.empty() && std::ranges::any_of(paths, &std::string::empty)) {
@@ -526,10 +542,11 @@ private:
     }
     const auto bits = parse_random_size(source, "random:"), sphere = parse_random_size(source, "sphere:");
     const bool is_generated = source.empty() || bits || sphere;
-    const std::pair<bool, std::string> file_options[] = {{!tensor.empty(), "--tensor " + tensor},
-                                                         {packed_.has_value(), "--packed"},
-                                                         {bits_ != 0, fmt::format("--bits {}", bits_)},
-                                                         {transpose_, "--transpose"}};
+    const std::pair<bool, std::string> file_options[] = {
+        {!tensor.empty(), "--tensor " + tensor},
+        {is_packed && packed_, "--packed"},
+        {is_packed && bits_ != 0, fmt::format("--bits {}", bits_)},
+        {is_packed && transpose_, "--transpose"}};
     for (const auto& [given, option] : file_options) {
       if (given && is_generated) {
         throw UsageError(
@@ -547,9 +564,13 @@ private:
     } else if (sphere) {
       set = {.patterns = data::random_sphere(sphere->first, sphere->second, random), .source = source};
     } else {
-      set = data::load_patterns(
-          std::vector<std::filesystem::path>(paths.begin(), paths.end()),
-          {.limit = limit_, .tensor = tensor, .packed = packed_, .bits = bits_, .transpose = transpose_});
+      set = data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
+                                is_packed ? data::LoadOptions{.limit = limit_,
+                                                              .tensor = tensor,
+                                                              .packed = packed_,
+                                                              .bits = bits_,
+                                                              .transpose = transpose_}
+                                          : data::LoadOptions{.limit = limit_, .tensor = tensor});
     }
     if (limit_ > 0 && limit_ < set.patterns.count()) { // random or built-in; file readers apply the limit
       set.patterns = slice(set.patterns, 0, limit_);
@@ -690,7 +711,7 @@ private:
         *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_, values_;
-  std::string tensor_, save_, load_;
+  std::string tensor_, values_tensor_, save_, load_;
   std::optional<data::BitOrder> packed_;
   int64_t bits_ = 0;
   bool transpose_ = false;

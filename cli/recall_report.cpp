@@ -104,10 +104,18 @@ Table results_table(const RecallRun& run) {
   return table;
 }
 
-/// The stored patterns that each memory recalled from given cues.
+/// Whether the values, or else the patterns that they belong to, have classes.
+bool has_classes(const RecallRun& run) {
+  return !run.values().labels.empty() || !run.patterns.labels.empty();
+}
+std::string class_of(const RecallRun& run, int64_t value) {
+  return (run.values().labels.empty() ? run.patterns : run.values()).class_of(value);
+}
+
+/// The patterns that each memory recalled from given cues.
 Table matches_table(const RecallRun& run) {
   Table table{.columns = {{.name = "memory"}, {.name = "cue"}, {.name = "row"}}};
-  const bool has_labels = !run.patterns.labels.empty();
+  const bool has_labels = has_classes(run);
   if (has_labels) {
     table.columns.push_back({.name = "label"});
   }
@@ -116,10 +124,11 @@ Table matches_table(const RecallRun& run) {
   for (size_t memory = 0; memory < run.matches.size(); ++memory) {
     const RecallRun::Matches& matches = run.matches[memory];
     for (size_t cue = 0; cue < matches.rows.size(); ++cue) {
+      const int64_t row = matches.rows[cue];
       std::vector<report::Cell> cells{run.memories[memory].kind.name, static_cast<int64_t>(cue),
-                                      matches.rows[cue]};
+                                      row + run.first_value};
       if (has_labels) {
-        cells.emplace_back(run.patterns.class_of(matches.rows[cue]));
+        cells.emplace_back(class_of(run, row));
       }
       cells.emplace_back(matches.cosines[cue]);
       cells.emplace_back(int64_t{matches.exact[cue]});
@@ -844,8 +853,15 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   document["results"] = report::to_json(results_table(run));
   for (size_t memory = 0; memory < run.matches.size(); ++memory) { // one row each
     const RecallRun::Matches& matches = run.matches[memory];
-    document["results"][memory]["recalled"] = {
-        {"row", matches.rows}, {"cosine", matches.cosines}, {"exact", matches.exact}};
+    nlohmann::ordered_json recalled = {
+        {"row", nlohmann::ordered_json::array()}, {"cosine", matches.cosines}, {"exact", matches.exact}};
+    for (const int64_t row : matches.rows) {
+      recalled["row"].push_back(row + run.first_value);
+      if (has_classes(run)) {
+        recalled["label"].push_back(class_of(run, row));
+      }
+    }
+    document["results"][memory]["recalled"] = std::move(recalled);
   }
   document["timing"] = {{"recall", report::to_json(timing_table(run))}};
   document["environment"] = environment_json(threads);

@@ -22,12 +22,13 @@ struct RecallRun {
   std::vector<trials::MemoryReport> memories = {};
   std::vector<trials::SweepRow> rows = {};       ///< by memory, then by noise level
   std::vector<trials::SweepExamples> shown = {}; ///< the first patterns of each row
-  /// The stored pattern that is nearest to the readout of each given cue; empty for noisy cues.
+  /// The stored pattern or value that is nearest to the readout of each given cue; empty for noisy cues.
   struct Matches {
     std::vector<int64_t> rows;
     std::vector<double> cosines;
     std::vector<bool> exact;
   };
+  int64_t first_value = 0;                     ///< row in the file of the first value: 1 in a sequence
   std::vector<Matches> matches = {};           ///< of each memory
   std::vector<std::string> readout_files = {}; ///< files recalled-*.npy in --out, one per row
   std::string threshold_origin = {};           ///< text that explains the threshold of the patterns

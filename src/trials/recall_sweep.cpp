@@ -130,10 +130,10 @@ struct BitView {
     return 1 - 2 * static_cast<double>(hamming_distance(patterns, i, others, target)) /
                    static_cast<double>(others.bits());
   }
-  bool equals(const BitPatterns& readouts, int64_t i, int64_t target) const {
+  bool equals(const BitPatterns& readouts, int64_t i, int64_t target, bool /*have_length*/) const {
     return std::ranges::equal(readouts[i], values()[target]);
   }
-  std::vector<int64_t> nearest_to(const BitPatterns& readouts) const {
+  std::vector<int64_t> nearest_to(const BitPatterns& readouts, bool /*have_length*/) const {
     return nearest(readouts, values(), 1).indices;
   }
 
@@ -185,12 +185,12 @@ struct RealView {
                           int64_t target) {
     return cosine(patterns, i, others, target);
   }
-  bool equals(const RealPatterns& readouts, int64_t i, int64_t target) const {
-    return are_equal(readouts, i, values(), target);
+  bool equals(const RealPatterns& readouts, int64_t i, int64_t target, bool have_length) const {
+    return are_equal(readouts, i, values(), target, have_length);
   }
-  std::vector<int64_t> nearest_to(const RealPatterns& readouts) const {
-    return is_normalised ? nearest(readouts, values(), 1, Cosine{}).indices
-                         : nearest(readouts, values(), 1, Euclidean{}).indices;
+  std::vector<int64_t> nearest_to(const RealPatterns& readouts, bool have_length) const {
+    return have_length ? nearest(readouts, values(), 1, Euclidean{}).indices
+                       : nearest(readouts, values(), 1, Cosine{}).indices;
   }
 
   std::vector<int64_t> first_of_equal() const {
@@ -204,8 +204,7 @@ struct RealView {
           at_least(slice(stored, begin, end), slice(stored, 0, end), kExactCosine, Cosine{});
       for (int64_t i = begin; i < end; ++i) {
         for (const int64_t other : similar.indices_of(i - begin)) {
-          if (other < first[static_cast<size_t>(i)] &&
-              (is_normalised || are_equal(stored, i, stored, other))) {
+          if (other < first[static_cast<size_t>(i)] && are_equal(stored, i, stored, other, !is_normalised)) {
             first[static_cast<size_t>(i)] = other;
           }
         }
@@ -230,10 +229,11 @@ struct RealView {
   }
 
 private:
-  /// Normalised patterns are equal if their cosine is at least kExactCosine, others if they differ by no more
-  /// than normalised ones with this cosine, relative to the length of the second one.
-  bool are_equal(const RealPatterns& patterns, int64_t i, const RealPatterns& others, int64_t other) const {
-    if (is_normalised) {
+  /// Patterns without a length of their own are equal if their cosine is at least kExactCosine, others if
+  /// they differ by no more than normalised ones with this cosine, relative to the length of the second one.
+  static bool are_equal(const RealPatterns& patterns, int64_t i, const RealPatterns& others, int64_t other,
+                        bool have_length) {
+    if (!have_length) {
       return cosine(patterns, i, others, other) >= kExactCosine;
     }
     double difference = 0, length = 0;
@@ -273,17 +273,19 @@ struct Matches {
   std::vector<bool> are_equal;
 };
 
-/// `targets`: the pattern of each readout; empty: the one that is nearest to it.
+/// `targets`: the pattern of each readout; empty: the one that is nearest to it. `have_length`: the length of
+/// readouts of real numbers is compared, too.
 template <class View>
-Matches matches_of(const View& view, const typename View::Patterns& readouts, std::vector<int64_t> targets) {
-  Matches matches{.targets = targets.empty() ? view.nearest_to(readouts) : std::move(targets)};
+Matches matches_of(const View& view, const typename View::Patterns& readouts, bool have_length,
+                   std::vector<int64_t> targets) {
+  Matches matches{.targets = targets.empty() ? view.nearest_to(readouts, have_length) : std::move(targets)};
   std::vector<uint8_t> are_equal(matches.targets.size());
   matches.cosines.resize(are_equal.size());
   parallel_for(readouts.count(), 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto at = static_cast<size_t>(i);
       matches.cosines[at] = View::cosine_to(readouts, i, view.values(), matches.targets[at]);
-      are_equal[at] = view.equals(readouts, i, matches.targets[at]) ? 1 : 0;
+      are_equal[at] = view.equals(readouts, i, matches.targets[at], have_length) ? 1 : 0;
     }
   });
   matches.are_equal.assign(are_equal.begin(), are_equal.end());
@@ -388,6 +390,7 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
   std::vector<Samples> samples(levels);
   examples.resize(levels);
   misleading.resize(levels);
+  const bool have_length = !options.normalise && !std::holds_alternative<Normalise>(report.kind.projection);
   for (int64_t trial = 0; trial < options.seeds; ++trial) {
     const auto recall_from = build_for(trial);
     const auto timed_recall = [&](const Patterns& cues) {
@@ -401,7 +404,7 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       const std::vector<int64_t> sample = self_recalled(view.stored.count(), options);
       self = timed_recall(select(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
-      const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, sample),
+      const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, have_length, sample),
                                                     of_stored.num_activated, distinctness.is_unique);
       report.self_recall = fraction_of(Outcome::exact, results);
       report.ambiguous = fraction_of(Outcome::ambiguous, results);
@@ -430,8 +433,8 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       const auto [recall, seconds] = is_self ? *self : timed_recall(cues);
       Samples& sample = samples[level];
       sample.seconds += seconds;
-      const Matches matches =
-          matches_of(view, recall.readout, options.cues ? std::vector<int64_t>() : ordinals(cues.count()));
+      const Matches matches = matches_of(view, recall.readout, have_length,
+                                         options.cues ? std::vector<int64_t>() : ordinals(cues.count()));
       const std::vector<Outcome> results = outcomes(matches, recall.num_activated, distinctness.is_unique);
       std::vector<bool> exact(results.size());
       for (size_t i = 0; i < exact.size(); ++i) {

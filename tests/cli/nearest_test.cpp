@@ -158,6 +158,40 @@ TEST_F(NearestVerb, MeasuresPixelsOnTheScaleOfTheFile) {
   EXPECT_EQ(found.at(0).at("distance"), 255);
 }
 
+TEST_F(NearestVerb, KeepsTheScaleOfEachFile) {
+  BitPatterns stored(2, 16), query(1, 16); // as bytes: (255, 255) and (0, 3), and (1, 1)
+  for (int64_t bit = 0; bit < 16; ++bit) {
+    stored.set(0, bit, true);
+  }
+  stored.set(1, 14, true);
+  stored.set(1, 15, true);
+  query.set(0, 7, true);
+  query.set(0, 15, true);
+  data::write_packed_npy(path("x.npy"), stored, data::BitOrder::big);
+  data::write_packed_npy(path("q.npy"), query, data::BitOrder::big);
+  const json found = neighbours(
+      {"--patterns", path("x.npy"), "--queries", path("q.npy"), "--similarity", "euclidean", "--top", "1"});
+  EXPECT_EQ(found.at(0).at("row"), 1);
+  EXPECT_DOUBLE_EQ(found.at(0).at("distance").get<double>(), std::sqrt(5.0));
+}
+
+TEST_F(NearestVerb, PrintsBlocksOfQueriesAsOneTable) {
+  data::write_npy(path("x.npy"), data::random_sphere(600, 4, Random(1)));
+  const std::vector<std::string> all{"--patterns", path("x.npy"), "--top", "600"}; // 437 queries per block
+  const json found = neighbours(all);
+  ASSERT_EQ(found.size(), 600U * 599U);
+  std::vector<std::string> csv = all;
+  csv.emplace_back("--csv");
+  const std::vector<testing::CsvRow> rows = testing::parse_csv(run(csv).out);
+  ASSERT_EQ(rows.size(), found.size());
+  for (const size_t i : {size_t{0}, size_t{437} * 599, rows.size() - 1}) {
+    EXPECT_EQ(rows[i].at("query"), std::to_string(found[i].at("query").get<int64_t>()));
+    EXPECT_EQ(rows[i].at("rank"), std::to_string(found[i].at("rank").get<int64_t>()));
+    EXPECT_EQ(rows[i].at("row"), std::to_string(found[i].at("row").get<int64_t>()));
+  }
+  EXPECT_EQ(rows.back().at("query"), "599");
+}
+
 TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
   write_text(folder_ / "x.csv", "0.5,1\n2,3\n");
   write_text(folder_ / "q.csv", "1\n2\n");
@@ -167,6 +201,7 @@ TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
                  {"--at-least has no effect", "--within"});
   expect_refused({"--patterns", x, "--similarity", "euclidean", "--within", "-1"}, {"at least 0"});
   expect_refused({"--patterns", x, "--threshold", "1"}, {"--threshold has no effect", "cosine"});
+  expect_refused({"--patterns", x, "--similarity", "hamming", "--threshold", "7"}, {"every bit would be 0"});
   expect_refused({"--patterns", x, "--bits", "8"}, {"--bits has no effect without --packed"});
   expect_refused({"--packed", "big"}, {"--packed has no effect", "built-in"});
   expect_refused({"--patterns", x, "--csv", "--json"}, {"cannot be combined"});

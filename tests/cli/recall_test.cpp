@@ -757,6 +757,36 @@ TEST(RecallVerb, RecallsValuesOfAnotherSize) {
   EXPECT_TRUE(std::filesystem::exists(folder / "out" / "sheet.png"));
 }
 
+TEST(RecallVerb, NamesTheSuccessorThatACueRecalled) {
+  const TemporaryFolder folder;
+  const std::string patterns = (folder / "patterns.csv").string();
+  write_text(patterns, "a,b,c,d,label\n1,0,0,0,one\n0,1,0,0,two\n0,0,1,0,three\n0,0,0,1,four\n");
+  const Json recalled = recall_json({"--sequence", "--patterns", patterns, "--cues", patterns, "--memory",
+                                     "attention", "--no-centre"})
+                            .at("results")
+                            .at(0)
+                            .at("recalled");
+  for (size_t i = 0; i < 3; ++i) { // the last cue has no successor
+    EXPECT_EQ(recalled.at("row").at(i), i + 1);
+    EXPECT_EQ(recalled.at("label").at(i), Json({"two", "three", "four"}).at(i));
+  }
+}
+
+TEST(RecallVerb, ComparesReadoutsWithoutALengthByTheirCosine) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "x.npy").string();
+  RealPatterns patterns = data::random_sphere(20, 9, Random(4));
+  for (int64_t i = 0; i < 20; ++i) {
+    scale_to_length(patterns[i], 1.0 + static_cast<double>(i));
+  }
+  data::write_npy(file, patterns);
+  const Json row = recall_json({"--patterns", file, "--cues", file, "--memory", "attention", "--beta", "1000",
+                                "--no-normalise"})
+                       .at("results")
+                       .at(0);
+  EXPECT_EQ(row.at("exact"), 1);
+}
+
 TEST(RecallVerb, RefusesValuesThatDoNotFit) {
   const auto expect_refused = [](const Arguments& arguments, const std::string& part) {
     const ProgramResult result = recall(arguments);
