@@ -277,8 +277,8 @@ struct Matches {
 /// readouts of real numbers is compared, too.
 template <class View>
 Matches matches_of(const View& view, const typename View::Patterns& readouts, bool have_length,
-                   std::vector<int64_t> targets) {
-  Matches matches{.targets = targets.empty() ? view.nearest_to(readouts, have_length) : std::move(targets)};
+                   const std::vector<int64_t>& targets) {
+  Matches matches{.targets = targets.empty() ? view.nearest_to(readouts, have_length) : targets};
   std::vector<uint8_t> are_equal(matches.targets.size());
   matches.cosines.resize(are_equal.size());
   parallel_for(readouts.count(), 16, [&](int64_t begin, int64_t end) {

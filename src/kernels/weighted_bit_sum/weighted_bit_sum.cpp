@@ -142,7 +142,7 @@ HWY_INLINE void AddWord(const uint64_t* planes, int64_t stride, int planes_used,
 template <class D>
 HWY_INLINE void AddWords(D d, const Group& group, int64_t first_word, double weight, double* sums) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int planes_used = std::bit_width(static_cast<uint64_t>(group.count));
+  const int planes_used = static_cast<int>(std::bit_width(static_cast<uint64_t>(group.count)));
   hn::Vec<D> planes[kPlanes];
   CountBits(d, group, first_word, planes_used, planes);
   HWY_ALIGN uint64_t words[kPlanes * HWY_MAX_BYTES / sizeof(uint64_t)];
@@ -287,7 +287,7 @@ HWY_INLINE void AddRows(BitCounts& counts, int64_t distance, int64_t num_added, 
   const int32_t slot = reference::slot_of(counts, distance);
   int64_t& num_rows = counts.num_rows.data()[slot];
   num_rows += num_added;
-  const int num_planes = std::bit_width(static_cast<uint64_t>(num_rows));
+  const int num_planes = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_rows)));
   const int64_t words = counts.words;
   uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * words;
   int64_t w = 0;
@@ -372,7 +372,7 @@ void MergeCounts(BitCounts& counts, const BitCounts& others) {
     const int32_t slot = reference::slot_of(counts, static_cast<int64_t>(distance));
     int64_t& num_rows = counts.num_rows[static_cast<size_t>(slot)];
     num_rows += others.num_rows[static_cast<size_t>(other)];
-    const int num_planes = std::bit_width(static_cast<uint64_t>(num_rows));
+    const int num_planes = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_rows)));
     const uint64_t* from = others.planes.data() + int64_t{other} * others.num_planes * counts.words;
     uint64_t* to = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
     int64_t w = 0;
@@ -392,7 +392,7 @@ void AddWeightedCounts(const BitCounts& counts, const double* weights, double* s
       continue;
     }
     const int64_t num_rows = counts.num_rows[static_cast<size_t>(slot)];
-    const int planes_used = std::bit_width(static_cast<uint64_t>(num_rows));
+    const int planes_used = static_cast<int>(std::bit_width(static_cast<uint64_t>(num_rows)));
     const uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
     for (int64_t w = 0; w < counts.words; ++w) {
       if (num_rows < (1 << 14)) {
