@@ -858,6 +858,13 @@ private:
     check_sources(forget_);
     const bool by_pattern = !lines_.empty() || !files_.paths.empty(),
                by_name = !keys_.empty() || !keys_file_.empty() || !labels_.empty() || !numbers_.empty();
+    if (by_name && !lines_.empty()) {
+      throw UsageError(fmt::format(
+          "\"{}\" is the text of a pattern, which cannot be combined with --key, --keys, --label and "
+          "--number.\n  Repeat the option for each value, such as --number 1 --number 2, and use another "
+          "command to forget patterns by their texts.",
+          printable(lines_.front())));
+    }
     std::vector<int64_t> seqs;
     for (const std::string& number : numbers_) {
       seqs.push_back(parse_integer("--number", number, {.min = 1}));

@@ -123,6 +123,10 @@ TEST_F(MemoryVerb, ForgetsByNumber) {
   EXPECT_EQ(json_lines(succeed("export")).at(1).at("payload"), "three");
   expect_refused(run("forget", {"--number", "0"}), 2, {"--number"});
   expect_refused(run("forget", {"--number", "one"}), 2, {"--number", "one"});
+  for (const char* option : {"--number", "--key", "--keys", "--label"}) {
+    expect_refused(run("forget", {option, "1", "3"}), 2, {"\"3\" is the text", "--number 1 --number 2"});
+  }
+  EXPECT_EQ(json_lines(succeed("export")).size(), 2U);
 }
 
 TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
