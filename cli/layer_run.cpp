@@ -328,6 +328,12 @@ Layer make_layer(Kind kind, const LayerRun& run, const Parameters& parameters,
       parameters.fail(
           fmt::format("{} has the shape {}, but three axes were expected.", name, shape_text(learned)));
     }
+    if (learned.size(1 - length_axis) != 1 && learned.size(length_axis) == 1) {
+      throw DataError(fmt::format(
+          "{}: {} has the shape {}, which is that of a layer with batch_first={}.\n  {} --length-first.",
+          parameters.source(), name, shape_text(learned), run.length_first ? "True" : "False",
+          run.length_first ? "Leave out" : "Add"));
+    }
     return learned.size(length_axis);
   };
   switch (kind) {

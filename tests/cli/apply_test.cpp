@@ -370,6 +370,12 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
   expect_refused(3, with_weights(weights, {"--heads", "3"}),
                  {"in_proj_weight has 24 rows", "3 heads (--heads)", "pooling_weights [1, 1, 8]"});
   expect_refused(3, with_weights(example, {}), {"no parameters of a Hopfield layer", "bag [1, 7, 8]"});
+  const std::string length_first = kCases / "lookup_sequence_first_steps3.safetensors",
+                    batch_first = kCases / "pooling_quantity4_heads2.safetensors";
+  expect_refused(3, with_weights(length_first, {"--layer", "state", "--heads", "4"}),
+                 {"lookup_weights has the shape [7, 1, 8]", "batch_first=False", "Add --length-first"});
+  expect_refused(3, with_weights(batch_first, {"--layer", "state", "--heads", "2", "--length-first"}),
+                 {"pooling_weights has the shape [1, 4, 8]", "batch_first=True", "Leave out --length-first"});
   expect_refused(3, with_weights(golden, {}), {"\"grad.state\", \"state\"", "--layer"});
   expect_refused(3, with_weights(golden, {"--layer", "stat"}), {"no layer \"stat\"", "\"state\""});
   expect_refused(3, with_weights(static_state, {"--layer", "state"}), {"16 rows", "static or connected"});
