@@ -2,6 +2,7 @@
 
 #include "cli/layer_run.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <map>
@@ -233,6 +234,10 @@ nn::HopfieldOptions options_of(const LayerRun& run, const Parameters& parameters
     notes.push_back(fmt::format("the weights have no parameters of {}, so the layer runs without {}",
                                 fmt::join(absent, ", "), absent.size() == 1 ? "this norm" : "these norms"));
   }
+  if (options.concat_bias_pattern() && !run.compat) {
+    notes.emplace_back("the layer appends its learned stored pattern and projection (bias_k, bias_v), which "
+                       "hflayers does not do: --compat reproduces the output of hflayers");
+  }
   return options;
 }
 
@@ -258,12 +263,32 @@ std::string call_text(const char* name, const nn::Hopfield& layer, const std::st
   text += options.update_steps_max()
               ? fmt::format(", update_steps_max={}", options.update_steps_max()->values().front())
               : ", update_steps_max=None";
+  if (const double eps = options.update_steps_eps().values().front(); eps != LayerRun().update_steps_eps) {
+    text += fmt::format(", update_steps_eps={:.6g}", eps);
+  }
+  const auto flag = [&](const char* option, bool value, bool default_value) {
+    if (value != default_value) {
+      text += fmt::format(", {}={}", option, value ? "True" : "False");
+    }
+  };
+  flag("input_bias", options.input_bias(), true);
+  flag("concat_bias_pattern", options.concat_bias_pattern(), false);
+  flag("disable_out_projection", options.disable_out_projection(), false);
+  flag("normalize_stored_pattern", options.normalize_stored_pattern(), true);
+  flag("normalize_state_pattern", options.normalize_state_pattern(), true);
+  flag("normalize_pattern_projection", options.normalize_pattern_projection(), true);
+  flag("normalize_hopfield_space", options.normalize_hopfield_space(), false);
+  flag("normalize_hopfield_space_affine", options.normalize_hopfield_space_affine(), false);
   return text + own + (options.batch_first() ? ")" : ", batch_first=False)");
+}
+
+bool is_npy(const std::filesystem::path& path) {
+  return path.extension() == ".npy" || path.string().ends_with(".npy.gz");
 }
 
 /// An array of a .npy file, or a tensor of another file.
 at::Tensor read_input(const std::filesystem::path& path, const std::string& name) {
-  if (path.extension() == ".npy" || path.string().ends_with(".npy.gz")) {
+  if (is_npy(path)) {
     const data::NumberArray array = data::read_npy_numbers(path);
     return at::from_blob(const_cast<double*>(array.numbers.data()), array.shape, at::kDouble).clone();
   }
@@ -283,6 +308,11 @@ at::Tensor read_input(const std::filesystem::path& path, const std::string& name
 
 /// The inputs, in the type of the weights and with a batch axis.
 std::vector<at::Tensor> read_inputs(const LayerRun& run, const at::TensorOptions& type) {
+  if (!run.tensors.empty() && std::ranges::all_of(run.inputs, is_npy)) {
+    throw UsageError(
+        "--tensor has no effect: the files of --input are .npy files, with one array without a name."
+        "\n  Leave it out.");
+  }
   std::vector<at::Tensor> inputs;
   for (size_t i = 0; i < run.inputs.size(); ++i) {
     const std::string name = run.tensors.empty() ? "" : run.tensors[run.tensors.size() == 1 ? 0 : i];
@@ -327,6 +357,12 @@ Layer make_layer(Kind kind, const LayerRun& run, const Parameters& parameters,
     if (learned.dim() != 3) {
       parameters.fail(
           fmt::format("{} has the shape {}, but three axes were expected.", name, shape_text(learned)));
+    }
+    if (learned.size(1 - length_axis) != 1 && learned.size(length_axis) == 1) {
+      throw DataError(fmt::format(
+          "{}: {} has the shape {}, which is that of a layer with batch_first={}.\n  {} --length-first.",
+          parameters.source(), name, shape_text(learned), run.length_first ? "True" : "False",
+          run.length_first ? "Leave out" : "Add"));
     }
     return learned.size(length_axis);
   };

@@ -8,11 +8,13 @@
 #include <fstream>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <span>
 #include <string_view>
 #include <unordered_map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "cli/arguments.h"
@@ -858,6 +860,13 @@ private:
     check_sources(forget_);
     const bool by_pattern = !lines_.empty() || !files_.paths.empty(),
                by_name = !keys_.empty() || !keys_file_.empty() || !labels_.empty() || !numbers_.empty();
+    if (by_name && !lines_.empty()) {
+      throw UsageError(fmt::format(
+          "\"{}\" is the text of a pattern, which cannot be combined with --key, --keys, --label and "
+          "--number.\n  Repeat the option for each value, such as --number 1 --number 2, and use another "
+          "command to forget patterns by their texts.",
+          printable(lines_.front())));
+    }
     std::vector<int64_t> seqs;
     for (const std::string& number : numbers_) {
       seqs.push_back(parse_integer("--number", number, {.min = 1}));
@@ -867,10 +876,18 @@ private:
     if (!keys_file_.empty()) {
       std::ranges::move(read_column(keys_file_, "key"), std::back_inserter(keys_));
     }
+    note_unknown(context, "key", quoted(memory.unknown_keys(keys_)));
+    note_unknown(context, "number", memory.unknown_seqs(seqs));
     forgotten += memory.forget_keys(keys_) + memory.forget_seqs(seqs);
-    for (const std::string& label : labels_) {
-      forgotten += memory.forget_label(label);
+    std::vector<std::string> unknown_labels;
+    for (const std::string& label : std::set(labels_.begin(), labels_.end())) {
+      const int64_t count = memory.forget_label(label);
+      forgotten += count;
+      if (count == 0) {
+        unknown_labels.push_back(label);
+      }
     }
+    note_unknown(context, "label", quoted(unknown_labels));
     if (by_pattern || !by_name) {
       for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold()}, 1024,
                      [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
@@ -887,6 +904,30 @@ private:
       }
     }
     return ExitCode::ok;
+  }
+
+  static std::vector<std::string> quoted(std::vector<std::string> texts) {
+    for (std::string& text : texts) {
+      text = fmt::format("\"{}\"", printable(text));
+    }
+    return texts;
+  }
+
+  /// Names the first keys, labels or numbers of `forget` that no stored pattern has.
+  template <class Name>
+  static void note_unknown(Context& context, const char* what, const std::vector<Name>& unknown) {
+    if (unknown.empty()) {
+      return;
+    }
+    constexpr size_t kShown = 5;
+    const std::span first = std::span(unknown).first(std::min(unknown.size(), kShown));
+    const std::string rest =
+        unknown.size() > kShown ? fmt::format(" and {} more", unknown.size() - kShown) : "";
+    context.progress.message(fmt::format("mneme memory forget: no stored pattern has {} {}{}",
+                                         unknown.size() == 1
+                                             ? fmt::format("the {}", what)
+                                             : fmt::format("one of these {} {}s:", unknown.size(), what),
+                                         fmt::join(first, ", "), rest));
   }
 
   ExitCode info(Context& context) const {

@@ -113,8 +113,9 @@ private:
     std::vector<std::string> given, last;
     for (const std::filesystem::path& folder : folders_) {
       const std::filesystem::path clean = (folder / "").lexically_normal().parent_path();
-      given.push_back(printable(clean.string()));
-      last.push_back(printable(std::filesystem::absolute(clean).lexically_normal().filename().string()));
+      given.push_back(clean.empty() ? "." : printable(clean.string()));
+      last.push_back(printable(
+          std::filesystem::absolute(folder / "").lexically_normal().parent_path().filename().string()));
     }
     const auto has_equal = [](std::vector<std::string> names) {
       std::ranges::sort(names);

@@ -51,10 +51,24 @@ void add(Prediction& sum, const training::BagPrediction& one, double weight) {
   }
 }
 
+/// The id of an instance of a file with ids; may be empty.
+const std::string& id_of(const data::BagFile& file, size_t bag, int64_t i) {
+  return file.instance_ids[static_cast<size_t>(file.offsets[bag] + i)];
+}
+
 /// Name of an instance in the output: its id, or else its row in the file.
 std::string name_of(const data::BagFile& file, size_t bag, int64_t i) {
-  const auto at = static_cast<size_t>(file.offsets[bag] + i);
-  return file.instance_ids.empty() ? std::to_string(file.rows[at]) : file.instance_ids[at];
+  const int64_t row = file.rows[static_cast<size_t>(file.offsets[bag] + i)];
+  if (file.instance_ids.empty()) {
+    return std::to_string(row);
+  }
+  const std::string& id = id_of(file, bag, i);
+  return id.empty() ? fmt::format("row {}", row) : id;
+}
+
+/// Key of the column with the largest weights, which names instances by their ids or by their rows.
+const char* top_key(const data::BagFile& file) {
+  return file.instance_ids.empty() ? "top_rows" : "top_instances";
 }
 
 /// Name of an instance that no other one of its bag has: bars of equal names would be drawn over each other.
@@ -134,7 +148,7 @@ public:
     if (context.options.json) {
       nlohmann::ordered_json rows = report::to_json(table);
       for (size_t bag = 0; explain_ && bag < predictions.size(); ++bag) {
-        rows[bag]["top_rows"] = top_rows_json(file, bag, predictions[bag]);
+        rows[bag][top_key(file)] = top_instances_json(file, bag, predictions[bag]);
       }
       nlohmann::ordered_json results = {
           {"classes", {{"negative", run.own.classes.negative}, {"positive", run.own.classes.positive}}},
@@ -193,14 +207,14 @@ private:
     return prediction.probability > 0.5 ? run.own.classes.positive : run.own.classes.negative;
   }
 
-  /// The cell "top_rows" as numbers.
-  nlohmann::ordered_json top_rows_json(const data::BagFile& file, size_t bag,
-                                       const Prediction& prediction) const {
+  /// The cell of `top_key` as numbers.
+  nlohmann::ordered_json top_instances_json(const data::BagFile& file, size_t bag,
+                                            const Prediction& prediction) const {
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     for (const int64_t i : top_instances(prediction.attention, top_.value_or(kTop))) {
       nlohmann::ordered_json row = {{"row", file.rows[static_cast<size_t>(file.offsets[bag] + i)]}};
       if (!file.instance_ids.empty()) {
-        row["id"] = name_of(file, bag, i);
+        row["id"] = id_of(file, bag, i);
       }
       row["weight"] = prediction.attention[static_cast<size_t>(i)];
       rows.push_back(std::move(row));
@@ -227,7 +241,7 @@ private:
     if (explain_) {
       table.columns.push_back({.name = fmt::format("{} with the largest weights",
                                                    file.instance_ids.empty() ? "rows" : "instances"),
-                               .key = "top_rows"});
+                               .key = top_key(file)});
     }
     for (size_t bag = 0; bag < predictions.size(); ++bag) {
       const Prediction& prediction = predictions[bag];
@@ -268,7 +282,7 @@ private:
         std::vector<report::Cell> row{file.names[bag], static_cast<int64_t>(i),
                                       file.rows[static_cast<size_t>(file.offsets[bag]) + i]};
         if (has_ids) {
-          row.emplace_back(name_of(file, bag, static_cast<int64_t>(i)));
+          row.emplace_back(id_of(file, bag, static_cast<int64_t>(i)));
         }
         row.emplace_back(predictions[bag].attention[i]);
         table.rows.push_back(std::move(row));

@@ -151,6 +151,14 @@ private:
       columns_.instance = options_.columns_are_optional
                               ? column_of(options_.instance_column)
                               : std::optional(require(options_.instance_column, "--instance-column"));
+      if (columns_.instance && (columns_.instance == columns_.bag || columns_.instance == columns_.label)) {
+        rows_.wrong(
+            rows_.location(*columns_.instance),
+            fmt::format("the column {} contains the {}, and cannot also contain the ids of instances",
+                        shown_cell(options_.instance_column),
+                        columns_.instance == columns_.bag ? "names of the bags" : "classes of the bags"),
+            "Name the column with the ids with --instance-column, or leave it out.");
+      }
     }
     std::set<std::optional<size_t>> ignored{columns_.instance};
     for (const std::string& name : options_.ignored_columns) {

@@ -265,6 +265,33 @@ public:
     return result;
   }
 
+  std::vector<std::string> unknown_keys(std::span<const std::string> keys) {
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    std::vector<std::string> unknown;
+    std::unordered_set<std::string_view> checked;
+    for (const std::string& key : keys) {
+      if (checked.insert(key).second && !find_key(key)) {
+        unknown.push_back(key);
+      }
+    }
+    check_unchanged();
+    return unknown;
+  }
+
+  std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs) {
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    std::vector<int64_t> unknown;
+    std::unordered_set<int64_t> checked;
+    for (const int64_t seq : seqs) {
+      if (checked.insert(seq).second && !std::ranges::binary_search(seqs_, seq)) {
+        unknown.push_back(seq);
+      }
+    }
+    return unknown;
+  }
+
   int64_t forget_keys(std::span<const std::string> keys) {
     begin_change();
     std::set<int64_t> found; // a key may be given twice
@@ -1100,6 +1127,12 @@ std::optional<Threshold> DurableMemory::threshold() const {
 WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const Annotation> annotations,
                                  KeyConflict conflict, const std::optional<Threshold>& threshold) {
   return implementation_->write(patterns, annotations, conflict, threshold);
+}
+std::vector<std::string> DurableMemory::unknown_keys(std::span<const std::string> keys) {
+  return implementation_->unknown_keys(keys);
+}
+std::vector<int64_t> DurableMemory::unknown_seqs(std::span<const int64_t> seqs) {
+  return implementation_->unknown_seqs(seqs);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
   return implementation_->forget_keys(std::span(&key, 1));

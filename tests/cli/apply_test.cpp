@@ -288,9 +288,10 @@ TEST(ApplyVerb, WritesOutputAndAssociationOfTrainedWeights) {
     const ProgramResult result = run_mneme(example_arguments(kExample / weights, out));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.err, "");
-    testing::expect_contains(result.out, {"HopfieldPooling(input_size=8, num_heads=2, hidden_size=4, "
-                                          "scaling=0.9, update_steps_max=3, quantity=1)",
-                                          "association [1, 2, 1, 7] Float", "output [1, 8] Float"});
+    testing::expect_contains(result.out,
+                             {"HopfieldPooling(input_size=8, num_heads=2, hidden_size=4, "
+                              "scaling=0.9, update_steps_max=3, update_steps_eps=1e-08, quantity=1)",
+                              "association [1, 2, 1, 7] Float", "output [1, 8] Float"});
     EXPECT_EQ(names_in(out), (std::vector<std::string>{"association", "output"}));
     const RealPatterns output = data::parse_safetensors_numbers(data::read_file(out), "out", "output");
     for (int64_t i = 0; i < expected.size(); ++i) {
@@ -356,6 +357,9 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
   expect_refused(2, {"--weights", weights, "--input", example, "--out", example}, {"overwritten"});
   expect_refused(2, with_weights(weights, {"--grad"}), {"--grad", "case file only"});
   expect_refused(2, with_weights(weights, {"--tensor", "bag", "bag"}), {"2 names", "1 files"});
+  data::write_npy(folder / "bag.npy", RealPatterns(7, 8));
+  expect_refused(2, {"--weights", weights, "--input", folder / "bag.npy", "--tensor", "bag", "--out", out},
+                 {"--tensor has no effect"});
   expect_refused(2, with_weights(weights, {"--tensor", "bag", "--heads", "2", "--beta", "1,2,3"}),
                  {"beta has 3 numbers, but there are 2 heads"});
   expect_refused(
@@ -370,6 +374,12 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
   expect_refused(3, with_weights(weights, {"--heads", "3"}),
                  {"in_proj_weight has 24 rows", "3 heads (--heads)", "pooling_weights [1, 1, 8]"});
   expect_refused(3, with_weights(example, {}), {"no parameters of a Hopfield layer", "bag [1, 7, 8]"});
+  const std::string length_first = kCases / "lookup_sequence_first_steps3.safetensors",
+                    batch_first = kCases / "pooling_quantity4_heads2.safetensors";
+  expect_refused(3, with_weights(length_first, {"--layer", "state", "--heads", "4"}),
+                 {"lookup_weights has the shape [7, 1, 8]", "batch_first=False", "Add --length-first"});
+  expect_refused(3, with_weights(batch_first, {"--layer", "state", "--heads", "2", "--length-first"}),
+                 {"pooling_weights has the shape [1, 4, 8]", "batch_first=True", "Leave out --length-first"});
   expect_refused(3, with_weights(golden, {}), {"\"grad.state\", \"state\"", "--layer"});
   expect_refused(3, with_weights(golden, {"--layer", "stat"}), {"no layer \"stat\"", "\"state\""});
   expect_refused(3, with_weights(static_state, {"--layer", "state"}), {"16 rows", "static or connected"});
@@ -386,6 +396,38 @@ TEST(ApplyVerb, ReportsNormsThatWeightsDoNotHave) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(contains(result.err, "no parameters of norm_stored_pattern, norm_state_pattern, "
                                    "norm_pattern_projection, so the layer runs without these norms"));
+  EXPECT_TRUE(contains(result.out, ", normalize_stored_pattern=False, normalize_state_pattern=False, "
+                                   "normalize_pattern_projection=False)"));
+}
+
+TEST(ApplyVerb, PrintsOptionsThatWeightsShow) {
+  const TemporaryFolder folder;
+  const auto apply = [&](const std::string& name, const std::vector<std::string>& inputs,
+                         const std::vector<std::string>& more) {
+    const std::string golden = kCases / (name + ".safetensors");
+    std::vector<std::string> arguments = {"apply",   "--weights", golden,  "--layer",         "state",
+                                          "--heads", "2",         "--out", folder / "out.npy"};
+    arguments.emplace_back("--input");
+    arguments.insert(arguments.end(), inputs.size(), golden);
+    arguments.emplace_back("--tensor");
+    arguments.insert(arguments.end(), inputs.begin(), inputs.end());
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result;
+  };
+  testing::expect_contains(apply("hopfield_no_bias_no_out_projection", {"input.data"}, {}).out,
+                           {"update_steps_max=0, input_bias=False, disable_out_projection=True)"});
+  const std::vector<std::string> three = {"input.stored_pattern", "input.state_pattern",
+                                          "input.pattern_projection"};
+  testing::expect_contains(apply("hopfield_space_norm_affine", three, {}).out,
+                           {", normalize_hopfield_space=True, normalize_hopfield_space_affine=True)"});
+  const ProgramResult documented = apply("quirk_concat_bias_pattern", three, {}),
+                      compatible = apply("quirk_concat_bias_pattern", three, {"--compat"});
+  EXPECT_TRUE(contains(documented.out, ", concat_bias_pattern=True)"));
+  testing::expect_contains(documented.err, {"bias_k", "--compat reproduces the output of hflayers"});
+  EXPECT_EQ(compatible.out, documented.out);
+  EXPECT_FALSE(contains(compatible.err, "bias_k"));
 }
 
 #else

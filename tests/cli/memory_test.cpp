@@ -121,8 +121,32 @@ TEST_F(MemoryVerb, ForgetsByNumber) {
   expect_contains(succeed("forget", {"--number", "2", "--number", "4", "--number", "7"}),
                   {"Forgot 2 patterns"});
   EXPECT_EQ(json_lines(succeed("export")).at(1).at("payload"), "three");
+  EXPECT_EQ(run("forget", {"--number", "2", "--number", "7", "--number", "2"}).err,
+            "mneme memory forget: no stored pattern has one of these 2 numbers: 2, 7\n");
   expect_refused(run("forget", {"--number", "0"}), 2, {"--number"});
   expect_refused(run("forget", {"--number", "one"}), 2, {"--number", "one"});
+  for (const char* option : {"--number", "--key", "--keys", "--label"}) {
+    expect_refused(run("forget", {option, "1", "3"}), 2, {"\"3\" is the text", "--number 1 --number 2"});
+  }
+  EXPECT_EQ(json_lines(succeed("export")).size(), 2U);
+}
+
+TEST_F(MemoryVerb, NamesKeysAndLabelsToForgetThatNoPatternHas) {
+  succeed("create");
+  succeed("write", {"--key", "home", "--label", "place", "I live in Graz"});
+  const ProgramResult key =
+      run("forget", {"--key", "work", "--label", "time", "--label", "place", "--label", "place", "--json"});
+  EXPECT_EQ(key.exit_code, 0);
+  EXPECT_EQ(testing::results_of(key.out), nlohmann::json({{"forgotten", 1}, {"stored", 0}}));
+  EXPECT_EQ(key.err, "mneme memory forget: no stored pattern has the key \"work\"\n"
+                     "mneme memory forget: no stored pattern has the label \"time\"\n");
+  const std::string keys = (folder_ / "keys.txt").string();
+  write_text(keys, "1\n2\n3\n4\n5\n6\n7\n");
+  const ProgramResult several = run("forget", {"--keys", keys});
+  EXPECT_EQ(several.exit_code, 0);
+  EXPECT_EQ(several.err,
+            "mneme memory forget: no stored pattern has one of these 7 keys: \"1\", \"2\", \"3\", "
+            "\"4\", \"5\" and 2 more\n");
 }
 
 TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {

@@ -72,6 +72,17 @@ TEST(PlotVerb, NamesRunsByTheirFoldersWhereTheLastComponentsAreEqual) {
   EXPECT_EQ(rows.at(1).at("model"), "leap");
 }
 
+TEST(PlotVerb, NamesTheCurrentFolder) {
+  const TemporaryFolder folder;
+  const std::string run = run_of_language_model(folder / "run");
+  for (const char* here : {".", "./", "../run/."}) {
+    const ProgramResult result = testing::run_program(
+        {"sh", "-c", "cd \"$0\" && exec \"$1\" plot \"$2\" --json", run, MNEME_PROGRAM, here});
+    ASSERT_EQ(result.exit_code, 0) << here << result.err;
+    EXPECT_EQ(testing::results_of(result.out).at("runs").at(0).at("run"), "run") << here;
+  }
+}
+
 TEST(PlotVerb, ReportsWhatIsNoRun) {
   const TemporaryFolder folder;
   const std::string run = run_of_language_model(folder / "run"),

@@ -520,7 +520,7 @@ TEST(TrainOwnBags, ExplainsInstancesByTheirIds) {
                   "--label-column", "diagnosis", "--instance-column", "cell", "--epochs", "2", "--out", run});
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_TRUE(testing::contains(trained.out, "2 features: x, y")) << "ids are not features";
-  testing::write_text(folder / "new.csv", "slide,cell,x,y\na,c7,0.1,2\na,c9,3,0.5\nb,c7,1,1\n");
+  testing::write_text(folder / "new.csv", "slide,cell,x,y\na,c7,0.1,2\na,c9,3,0.5\nb,c7,1,1\nc,,1,1\n");
   testing::write_text(folder / "none.csv", "slide,x,y\na,0.1,2\n");
   const ProgramResult result = run_slowly(
       {"predict", run, "--bags", (folder / "new.csv").string(), "--explain", "--json", "--out", page});
@@ -529,10 +529,14 @@ TEST(TrainOwnBags, ExplainsInstancesByTheirIds) {
   const nlohmann::json& attention = results.at("attention");
   EXPECT_EQ(attention.at(1).at("id"), "c9");
   EXPECT_EQ(attention.at(2).at("id"), "c7");
-  EXPECT_EQ(results.at("predictions").at(1).at("top_rows").at(0).at("id"), "c7");
+  EXPECT_EQ(results.at("predictions").at(1).at("top_instances").at(0).at("id"), "c7");
+  EXPECT_FALSE(results.at("predictions").at(1).contains("top_rows"));
+  EXPECT_EQ(results.at("predictions").at(2).at("top_instances").at(0).at("id"), "");
+  const std::string predictions = testing::read_text(std::filesystem::path(page) / "predictions.csv");
+  testing::expect_contains(predictions, {",top_instances\r\n", ",c7 (1.000)\r\n", ",row 3 (1.000)\r\n"});
   const std::string csv = testing::read_text(std::filesystem::path(page) / "attention.csv");
-  testing::expect_contains(csv,
-                           {"bag,instance,row,id,weight\r\n", "\na,0,0,c7,", "\na,1,1,c9,", "\nb,0,2,c7,1"});
+  testing::expect_contains(csv, {"bag,instance,row,id,weight\r\n", "\na,0,0,c7,", "\na,1,1,c9,",
+                                 "\nb,0,2,c7,1", "\nc,0,3,\"\",1"});
   testing::expect_contains(testing::read_text(std::filesystem::path(page) / "index.html"),
                            {"instances with the largest weights", "Instances have the ids of the file."});
   // The column may be missing in other bags; a column that is named must be there.

@@ -104,6 +104,10 @@ TEST(BagFiles, ReadIdsOfInstances) {
   const BagFile none = csv("bag,x\na,1\n", {.instance_column = "id", .columns_are_optional = true});
   EXPECT_TRUE(none.instance_ids.empty());
   expect_csv_error("bag,x\na,1\n", {"no column \"id\"", "--instance-column"}, {.instance_column = "id"});
+  for (const auto& [column, contents] :
+       {std::pair("bag", "names of the bags"), {"label", "classes of the bags"}}) {
+    expect_csv_error("bag,label,x\na,1,1\n", {contents, "--instance-column"}, {.instance_column = column});
+  }
 }
 
 TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {

@@ -191,7 +191,11 @@ TEST(DurableMemory, ForgetsSeveralKeysInOneTransaction) {
   const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
   memory.write(random_bits(9, 200, 11), numbered(0, 9));
-  EXPECT_EQ(memory.forget_keys(std::vector<std::string>{"key 3", "key 8", "unknown", "key 3"}), 2);
+  const std::vector<std::string> keys{"key 3", "key 8", "unknown", "key 3"};
+  EXPECT_EQ(memory.unknown_keys(keys), (std::vector<std::string>{"unknown"}));
+  EXPECT_EQ(memory.forget_keys(keys), 2);
+  EXPECT_EQ(memory.unknown_keys(keys), (std::vector<std::string>{"key 3", "key 8", "unknown"}));
+  EXPECT_EQ(memory.unknown_seqs(std::vector<int64_t>{9, 4, 10, 4, 1}), (std::vector<int64_t>{9, 4, 10}));
   EXPECT_EQ(memory.stored(), 7);
   EXPECT_FALSE(contents_of(memory).contains(4));
 }

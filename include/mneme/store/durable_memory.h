@@ -200,6 +200,10 @@ public:
                     KeyConflict conflict = KeyConflict::refuse,
                     const std::optional<Threshold>& threshold = {});
 
+  /// Keys, or numbers, that no stored pattern has, in the order of the argument and without repetitions.
+  std::vector<std::string> unknown_keys(std::span<const std::string> keys);
+  std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs);
+
   /// The functions below forget patterns and return their number. Afterwards the memory equals one to which
   /// they were never written; their records stay in the log until `compact`.
   int64_t forget_key(const std::string& key);
