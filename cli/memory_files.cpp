@@ -24,14 +24,6 @@ std::string number_text(double number) {
   return report::format_number(number, report::Notation::automatic, 6);
 }
 
-std::span<const double> numbers_of(const data::PatternSet& set) {
-  return {set.patterns.data(), static_cast<size_t>(set.patterns.count() * set.patterns.size())};
-}
-
-bool are_bits(std::span<const double> numbers) {
-  return std::ranges::all_of(numbers, [](double x) { return x == 0 || x == 1; });
-}
-
 /// The threshold that the memory keeps, after the numbers were brought to the scale of those for which it was
 /// chosen.
 data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Threshold& kept,
@@ -45,7 +37,7 @@ data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Thresho
                                      number_text(kept.max * kept.file_scale)));
       }
     } catch (const UsageError&) { // for a threshold, numbers of any range are valid
-      const auto [lowest, highest] = std::ranges::minmax(numbers_of(set));
+      const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
       progress.message(fmt::format(
           "{}: the numbers range from {} to {}, but those for which the threshold of the memory was chosen "
           "from "
@@ -73,7 +65,7 @@ void require_kept(const data::PatternSet& set, const store::Threshold& kept, dou
 void report_threshold(const data::PatternSet& set, const data::ThresholdChoice& choice,
                       const BitPatterns& bits, const FileReader& memory, Progress& progress) {
   const std::string source = printable(set.source);
-  const auto [lowest, highest] = std::ranges::minmax(numbers_of(set));
+  const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
   const std::string range =
       fmt::format("the numbers range from {} to {}", number_text(lowest * set.file_scale),
                   number_text(highest * set.file_scale));
@@ -110,7 +102,7 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
   if (memory.writes && kept && given) {
     require_kept(set, *kept, *given);
   }
-  const bool has_bits = are_bits(numbers_of(set));
+  const bool has_bits = data::are_bits(set.patterns);
   const bool uses_kept = kept && (memory.writes || !given);
   const data::ThresholdChoice choice =
       uses_kept ? kept_threshold(set, *kept, progress) : data::choose_threshold(set, given);
@@ -118,7 +110,7 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
   if (!has_bits) {
     report_threshold(set, choice, bits, memory, progress);
   }
-  const auto [lowest, highest] = std::ranges::minmax(numbers_of(set));
+  const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
   return {std::move(bits),
           {.value = choice.threshold, .min = lowest, .max = highest, .file_scale = set.file_scale}};
 }

@@ -5,11 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <optional>
-#include <span>
 #include <utility>
-#include <variant>
 
 #include <fmt/format.h>
 
@@ -60,12 +57,6 @@ const std::vector<Measure>& measures() {
        [](double distance) { return -distance * distance; }},
       {"manhattan", Manhattan{}, "distance", true, negated, negated}};
   return all;
-}
-
-bool are_zeros_and_ones(const RealPatterns& patterns) {
-  return std::ranges::all_of(
-      std::span(patterns.data(), static_cast<size_t>(patterns.count() * patterns.size())),
-      [](double x) { return x == 0 || x == 1; });
 }
 
 class NearestVerb : public Verb {
@@ -140,7 +131,7 @@ public:
       queries = load(queries_, "--queries");
     }
     if (measure_ == nullptr) {
-      const bool are_bits = packed_ || are_zeros_and_ones(stored.patterns);
+      const bool are_bits = packed_ || data::are_bits(stored.patterns);
       measure_ = &measures()[are_bits ? 0 : 1];
     }
     check_measure();
@@ -285,7 +276,7 @@ private:
     }
     const data::ThresholdChoice choice = data::choose_threshold(stored, threshold_);
     const auto in_file = [&](const data::PatternSet& set) { return choice.threshold * set.file_scale; };
-    if (!are_zeros_and_ones(stored.patterns) || (queries && !are_zeros_and_ones(queries->patterns))) {
+    if (!data::are_bits(stored.patterns) || (queries && !data::are_bits(queries->patterns))) {
       progress.message(fmt::format("Bits are 1 for numbers above {:.4g}{} ({}).", in_file(stored),
                                    queries && in_file(*queries) != in_file(stored)
                                        ? fmt::format(", of the queries above {:.4g}", in_file(*queries))

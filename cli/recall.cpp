@@ -293,10 +293,8 @@ public:
         result.notes.push_back(note);
       }
     }
-    const bool is_unit = std::ranges::all_of(
-        std::span(result.patterns.patterns.data(),
-                  size_t(result.patterns.patterns.count() * result.patterns.patterns.size())),
-        [](double x) { return x >= 0 && x <= 1; });
+    const bool is_unit = std::ranges::all_of(data::numbers_of(result.patterns.patterns),
+                                             [](double x) { return x >= 0 && x <= 1; });
     options_.corruption =
         corruption_.value_or(is_unit ? trials::Corruption::flip : trials::Corruption::cosine);
     if (is_sequence_ || !values_.empty()) {

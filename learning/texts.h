@@ -17,7 +17,7 @@ namespace mneme::learning {
 /// Name of the data set with the nine texts of Bricken & Pehlevan 2021, in place of a file of texts.
 inline constexpr const char* kSdmTexts = "sdm";
 
-/// The file of these texts in a data folder (mneme/data/folders.h); empty if it is not there.
+/// The file of these texts in a data folder (mneme/data/folders.h); empty if it is absent.
 std::optional<std::filesystem::path> find_sdm_texts(const std::filesystem::path& data_folder);
 
 /// The lines of a file without their line ends; decompressed if it is compressed by gzip.

@@ -14,16 +14,20 @@
 namespace mneme::data {
 namespace {
 
-std::span<const double> numbers_of(const RealPatterns& patterns) {
-  return {patterns.data(), static_cast<size_t>(patterns.count() * patterns.size())};
-}
-
 int64_t num_distinct(const RealPatterns& patterns, double threshold) {
   const std::vector<int64_t> places = distinct_pattern_indices(to_bits(patterns, threshold));
   return places.empty() ? 0 : *std::ranges::max_element(places) + 1;
 }
 
 } // namespace
+
+std::span<const double> numbers_of(const RealPatterns& patterns) {
+  return {patterns.data(), static_cast<size_t>(patterns.count() * patterns.size())};
+}
+
+bool are_bits(const RealPatterns& patterns) {
+  return std::ranges::all_of(numbers_of(patterns), [](double x) { return x == 0 || x == 1; });
+}
 
 double otsu_threshold(const RealPatterns& patterns) {
   const std::span<const double> numbers = numbers_of(patterns);

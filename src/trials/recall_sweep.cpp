@@ -402,7 +402,8 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
     std::optional<std::pair<Recall<Patterns>, double>> self; // of stored patterns, in the first trial
     if (trial == 0) {
       const std::vector<int64_t> sample = self_recalled(view.stored.count(), options);
-      self = timed_recall(select(view.stored, sample));
+      const bool is_all = std::ssize(sample) == view.stored.count();
+      self = is_all ? timed_recall(view.stored) : timed_recall(select(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
       const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, have_length, sample),
                                                     of_stored.num_activated, distinctness.is_unique);

@@ -4,11 +4,17 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "mneme/data/pattern_set.h"
 
 namespace mneme::data {
+
+/// All numbers of the patterns.
+std::span<const double> numbers_of(const RealPatterns& patterns);
+/// True if all numbers are 0 or 1, so that every threshold between them gives the same bits.
+bool are_bits(const RealPatterns& patterns);
 
 /// Otsu's threshold of all numbers: it maximises the variance between the two classes. Computed exactly from
 /// the sorted numbers; the result is the midpoint between two neighbours. If all numbers are equal, the
