@@ -23,6 +23,7 @@
 #include "mneme/memory/neuron_sdm.h"
 #include "mneme/memory/nearest.h"
 #include "mneme/memory/similarity.h"
+#include "trials/close_patterns.h"
 
 namespace mneme::trials {
 namespace {
@@ -194,30 +195,42 @@ struct RealView {
   }
 
   std::vector<int64_t> first_of_equal() const {
-    std::vector<int64_t> first(static_cast<size_t>(stored.count()));
-    std::iota(first.begin(), first.end(), 0);
-    constexpr int64_t kRowsPerBlock = 4096;
-    for (int64_t begin = 0; begin < stored.count(); begin += kRowsPerBlock) {
-      throw_if_interrupted();
-      const int64_t end = std::min(begin + kRowsPerBlock, stored.count());
-      const RealNeighbours similar =
-          at_least(slice(stored, begin, end), slice(stored, 0, end), kExactCosine, Cosine{});
-      for (int64_t i = begin; i < end; ++i) {
-        for (const int64_t other : similar.indices_of(i - begin)) {
-          if (other < first[static_cast<size_t>(i)] && are_equal(stored, i, stored, other, !is_normalised)) {
-            first[static_cast<size_t>(i)] = other;
+    const std::vector<int64_t> identical = first_of_identical(stored);
+    std::vector<int64_t> kept; // one of each set of identical patterns
+    for (int64_t i = 0; i < stored.count(); ++i) {
+      if (identical[static_cast<size_t>(i)] == i) {
+        kept.push_back(i);
+      }
+    }
+    std::vector<int64_t> first = kept; // of the patterns of `kept`, in the same order
+    const RealPatterns distinct = select(stored, kept);
+    visit_close(distinct, kExactCosine, [&](std::span<const int64_t> group) {
+      constexpr size_t kRowsPerBlock = 128;
+      for (size_t begin = 0; begin < group.size(); begin += kRowsPerBlock) {
+        throw_if_interrupted();
+        const size_t end = std::min(begin + kRowsPerBlock, group.size());
+        const RealNeighbours similar = at_least(select(distinct, group.subspan(begin, end - begin)),
+                                                select(distinct, group.first(end)), kExactCosine, Cosine{});
+        for (size_t i = begin; i < end; ++i) {
+          int64_t& first_of_i = first[static_cast<size_t>(group[i])];
+          for (const int64_t position : similar.indices_of(static_cast<int64_t>(i - begin))) {
+            const int64_t other = group[static_cast<size_t>(position)];
+            if (kept[static_cast<size_t>(other)] < first_of_i &&
+                are_equal(distinct, group[i], distinct, other, !is_normalised)) {
+              first_of_i = kept[static_cast<size_t>(other)];
+            }
           }
         }
       }
+    });
+    std::vector<int64_t> first_of_all = identical;
+    for (size_t i = 0; i < kept.size(); ++i) {
+      first_of_all[static_cast<size_t>(kept[i])] = first[i];
     }
-    int64_t first_zero = -1; // zero vectors have no cosine, but they are equal to each other
-    for (int64_t i = 0; i < stored.count(); ++i) {
-      if (is_zero(stored[i])) {
-        first_zero = first_zero < 0 ? i : first_zero;
-        first[static_cast<size_t>(i)] = first_zero;
-      }
+    for (size_t i = 0; i < first_of_all.size(); ++i) { // zeros have no cosine, but they are identical
+      first_of_all[i] = first_of_all[static_cast<size_t>(identical[i])];
     }
-    return first;
+    return first_of_all;
   }
 
   int64_t without_direction() const {
