@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/parts.h"
 #include "mneme/core/progress.h"
 #include "mneme/trials/confidence.h"
 #include "report/chart.h"
@@ -38,6 +39,8 @@ struct RunSettings {
   /// experiment has. Published values are then compared only where they were published for the same
   /// parameters.
   std::vector<GivenParameter> parameters = {};
+  /// Where results of long parts, such as trained models, are kept until the experiment is finished.
+  Parts parts = {};
 
   /// The given values of a parameter, or else `published`.
   std::vector<int64_t> values_of(std::string_view name, std::vector<int64_t> published) const;

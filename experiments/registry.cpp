@@ -47,6 +47,7 @@
   X(leap_window_sizes)                                                                                       \
   X(leap_rescaled_dot_product)                                                                               \
   X(leap_additive_attention)                                                                                 \
+  X(leap_shakespeare)                                                                                        \
   X(leap_mqar)                                                                                               \
   X(transformer_effective_betas)                                                                             \
   X(transformer_training)                                                                                    \

@@ -17,8 +17,12 @@ namespace mneme::experiments {
 namespace {
 
 Finished run_one(const Experiment& experiment, const RunSettings& given, const std::filesystem::path& folder,
-                 Progress& progress) {
-  const RunSettings settings = settings_of(experiment, given);
+                 bool again, Progress& progress) {
+  RunSettings settings = settings_of(experiment, given);
+  settings.parts = Parts(folder_of(folder, experiment) / "parts", key_of(experiment, settings));
+  if (again) {
+    settings.parts.clear();
+  }
   if (experiment.needs_torch && !learning::train_bags) {
     return {.experiment = &experiment,
             .outcome = {.skipped =
@@ -30,6 +34,7 @@ Finished run_one(const Experiment& experiment, const RunSettings& given, const s
   finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (finished.outcome.skipped.empty()) { // do not overwrite an earlier outcome with a skipped one
     save_outcome(folder, experiment, settings, finished.outcome);
+    settings.parts.clear();
   }
   return finished;
 }
@@ -59,7 +64,7 @@ void run_experiments(std::span<const Experiment* const> experiments, const RunSe
         [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i) {
             Progress silent;
-            Finished finished = run_one(*concurrent[static_cast<size_t>(i)], settings, folder, silent);
+            Finished finished = run_one(*concurrent[static_cast<size_t>(i)], settings, folder, again, silent);
             const std::lock_guard lock(one_at_a_time);
             done(std::move(finished));
             progress.advance();
@@ -70,7 +75,7 @@ void run_experiments(std::span<const Experiment* const> experiments, const RunSe
   }
   for (const Experiment* experiment : parallel) {
     throw_if_interrupted();
-    done(run_one(*experiment, settings, folder, progress));
+    done(run_one(*experiment, settings, folder, again, progress));
   }
 }
 

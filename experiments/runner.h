@@ -24,7 +24,8 @@ struct Finished {
 /// is kept. `done` is called once per experiment after its files are written, never concurrently: first for
 /// outcomes loaded from disk, then for experiments that run concurrently, then for those with `is_parallel`.
 ///
-/// Errors  exceptions of an experiment; OutputError; Interrupted. Outcomes finished before remain on disk
+/// Errors  exceptions of an experiment; OutputError; Interrupted. Outcomes finished before remain on disk,
+///         and so do finished parts of the interrupted experiment (parts.h), which `again` deletes
 void run_experiments(std::span<const Experiment* const> experiments, const RunSettings& settings,
                      const std::filesystem::path& folder, bool again, Progress& progress,
                      const std::function<void(Finished)>& done);

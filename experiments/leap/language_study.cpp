@@ -112,7 +112,7 @@ std::map<std::string, StudiedResult> train_models(const StudyData& text, const s
     trials.push_back({.model = model->model,
                       .schedule = study_schedule(model->steps, settings.seed + static_cast<uint64_t>(seed))});
   }
-  std::vector<TrialResult> results = train_trials(text.data, trials, progress);
+  std::vector<TrialResult> results = train_trials(text.data, trials, settings.parts, progress);
   std::map<std::string, StudiedResult> by_name;
   for (size_t i = 0; i < places.size(); ++i) {
     std::vector<TrialResult>& of_model = by_name[places[i].model->name].trials;

@@ -12,6 +12,7 @@
 #include "experiments/leap/mixing.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/text.h"
 #include "mneme/language/model.h"
 #include "mneme/nn/fastformer_lm.h"
 #include "mneme/nn/gpt2.h"
@@ -117,7 +118,16 @@ std::vector<int64_t> published_windows(int64_t layers) {
   return nn::LeapConfig().num_layers(layers).layer_windows();
 }
 
-std::unique_ptr<TrainedOnly> make(const TrialModel& model, int64_t length, uint64_t seed) {
+std::shared_ptr<language::Model> make(const TrialModel& model, int64_t length, uint64_t seed) {
+  if (model.as_trained_by_program) {
+    return language::make_model({.type = model.type,
+                                 .vocab_size = kVocabSize,
+                                 .width = model.width,
+                                 .heads = model.heads,
+                                 .layers = model.layers,
+                                 .max_length = length,
+                                 .seed = seed});
+  }
   const double deviation = model.initial_std.value_or(1 / std::sqrt(static_cast<double>(model.width)));
   const bool has_windows = model.type == "leap" || model.type == "fastformer" || model.type == "mixing";
   if (!model.windows.empty() && (!has_windows || std::ssize(model.windows) != model.layers)) {
@@ -243,8 +253,23 @@ at::Tensor validation_rows(const training::LanguageData& data, int64_t length) {
   return at::tensor(ids, at::kLong).view({rows, length});
 }
 
+/// Lines of a text that follows a line feed.
+std::vector<std::string> sample_lines(training::LanguageTrainer& trainer, int64_t count) {
+  constexpr double kTemperature = 0.8;
+  std::vector<std::string> lines(1);
+  for (const int32_t id : trainer.sample({'\n'}, count, kTemperature)) {
+    if (id == '\n') {
+      lines.emplace_back();
+    } else {
+      lines.back() += static_cast<char>(id);
+    }
+  }
+  std::ranges::transform(lines, lines.begin(), printable);
+  return lines;
+}
+
 TrialResult train(const training::LanguageData& data, const LanguageTrial& trial, Progress& progress) {
-  std::unique_ptr<TrainedOnly> model = make(trial.model, trial.schedule.length, trial.schedule.seed);
+  std::shared_ptr<language::Model> model = make(trial.model, trial.schedule.length, trial.schedule.seed);
   auto* mixing = dynamic_cast<MixingModel*>(model.get());
   TrialResult result{.parameters = count_parameters(model->module())};
   training::LanguageTrainer trainer(std::move(model), data, trial.schedule);
@@ -262,7 +287,7 @@ TrialResult train(const training::LanguageData& data, const LanguageTrial& trial
     rows = validation_rows(data, trial.schedule.length);
   }
   record();
-  const int64_t steps = trial.schedule.steps, last = std::max<int64_t>(1, steps / 10);
+  const int64_t steps = trial.schedule.steps, tenth = std::max<int64_t>(1, steps / 10);
   double sum = 0;
   constexpr int64_t kSkippedMax = 9; // one less than the trainer accepts in a row
   int64_t skipped_in_a_row = 0;
@@ -270,22 +295,64 @@ TrialResult train(const training::LanguageData& data, const LanguageTrial& trial
     const training::LanguageStep step = trainer.step();
     skipped_in_a_row = step.skipped ? skipped_in_a_row + 1 : 0;
     result.diverged = skipped_in_a_row >= kSkippedMax;
-    sum += step.step >= steps - last ? step.loss : 0;
+    sum += step.step >= steps - tenth ? step.loss : 0;
     if (is_recorded(trainer.steps_done(), steps)) {
       record();
+    }
+    if (trial.records_losses && trainer.steps_done() % tenth == 0) {
+      result.losses.push_back({trainer.steps_done(), trainer.validate().loss});
     }
     progress.advance();
   }
   progress.skip(steps - trainer.steps_done());
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  result.training_loss = result.diverged ? kNaN : sum / static_cast<double>(last);
+  result.training_loss = result.diverged ? kNaN : sum / static_cast<double>(tenth);
   result.loss = result.diverged ? kNaN : trainer.validate().loss;
   result.diverged = result.diverged || !std::isfinite(result.loss);
+  if (trial.sample_tokens > 0 && !result.diverged) {
+    result.sample = sample_lines(trainer, trial.sample_tokens);
+  }
+  return result;
+}
+
+/// A result as JSON, and the inverse. Losses of a diverged trial are NaN, which JSON has as null.
+nlohmann::json to_json(const TrialResult& result) {
+  nlohmann::json json = {{"parameters", result.parameters},
+                         {"loss", result.loss},
+                         {"training_loss", result.training_loss},
+                         {"diverged", result.diverged},
+                         {"logits", nlohmann::json::array()},
+                         {"losses", nlohmann::json::array()},
+                         {"sample", result.sample}};
+  for (const LogitsAtStep& at : result.logits) {
+    json["logits"].push_back({at.step, at.max, at.deviation, at.loss});
+  }
+  for (const LossAtStep& at : result.losses) {
+    json["losses"].push_back({at.step, at.loss});
+  }
+  return json;
+}
+
+TrialResult from_json(const nlohmann::json& json) {
+  const auto number = [](const nlohmann::json& value) {
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  };
+  TrialResult result{.parameters = json.at("parameters"),
+                     .loss = number(json.at("loss")),
+                     .training_loss = number(json.at("training_loss")),
+                     .diverged = json.at("diverged"),
+                     .sample = json.at("sample")};
+  for (const nlohmann::json& at : json.at("logits")) {
+    result.logits.push_back({at.at(0), number(at.at(1)), number(at.at(2)), number(at.at(3))});
+  }
+  for (const nlohmann::json& at : json.at("losses")) {
+    result.losses.push_back({at.at(0), number(at.at(1))});
+  }
   return result;
 }
 
 std::vector<TrialResult> train_all(const training::LanguageData& data, std::span<const LanguageTrial> trials,
-                                   Progress& progress) {
+                                   const Parts& parts, Progress& progress) {
   std::vector<TrialResult> results(trials.size());
   int64_t steps = 0;
   for (const LanguageTrial& trial : trials) {
@@ -295,8 +362,15 @@ std::vector<TrialResult> train_all(const training::LanguageData& data, std::span
   parallel_for(std::ssize(trials), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto index = static_cast<size_t>(i);
+      const std::string name = fmt::format("model-{}", i + 1);
+      if (std::optional<TrialResult> kept = parts.find(name, from_json)) {
+        results[index] = *std::move(kept);
+        progress.skip(trials[index].schedule.steps);
+        continue;
+      }
       const training::OneThread one_thread;
       results[index] = train(data, trials[index], progress);
+      parts.keep(name, to_json(results[index]));
     }
   });
   progress.finish();

@@ -164,11 +164,11 @@ struct Examples {
   data::AssociativeRecall training, test;
 };
 
-std::vector<Group> run_all(const Size& size, uint64_t seed, Progress& progress) {
+std::vector<Group> run_all(const Size& size, const RunSettings& settings, Progress& progress) {
   std::map<std::pair<int64_t, int64_t>, Examples> examples; // by pairs and seed
   std::vector<Group> groups;
   std::vector<training::RecallJob> jobs;
-  const Random random(seed);
+  const Random random(settings.seed);
   for (const int64_t pairs : size.pairs) {
     for (int64_t i = 0; i < size.seeds; ++i) {
       const Random own = random.stream(static_cast<uint64_t>(i));
@@ -201,7 +201,7 @@ std::vector<Group> run_all(const Size& size, uint64_t seed, Progress& progress) 
     }
   }
   progress.start("epochs", static_cast<int64_t>(jobs.size()) * size.epochs);
-  const std::vector<RecallFit> fits = recall_fits(jobs, progress);
+  const std::vector<RecallFit> fits = recall_fits(jobs, settings.parts, progress);
   progress.finish();
   for (size_t i = 0; i < fits.size(); ++i) {
     groups[i / static_cast<size_t>(size.seeds)].fits.push_back(fits[i]);
@@ -425,7 +425,7 @@ ComparisonTable mixture(const std::vector<const Group*>& best, const Size& size)
 
 Outcome run(const RunSettings& settings, Progress& progress) {
   const Size size = size_of(settings);
-  const std::vector<Group> groups = run_all(size, settings.seed, progress);
+  const std::vector<Group> groups = run_all(size, settings, progress);
   const std::vector<const Group*> best = best_of(groups, size.learning_rates.size());
   std::vector<report::Chart> accuracies, epochs;
   for (const int64_t pairs : size.pairs) {

@@ -127,7 +127,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       }
     }
   }
-  std::vector<TrialResult> flat = train_trials(text.data, trials, progress);
+  std::vector<TrialResult> flat = train_trials(text.data, trials, settings.parts, progress);
   std::vector<std::vector<Trials>> results(kKinds.size(),
                                            std::vector<Trials>(widths.size())); // [kind][width]
   for (size_t i = 0; i < flat.size(); ++i) {

@@ -32,7 +32,8 @@ constexpr int64_t kBatch = 128;
 /// One projection and the recall results with it.
 struct ProjectionResult {
   int64_t radius = 0;
-  LearnedProjection projection;
+  double beta_start = 0, beta = 0;
+  std::vector<double> losses; ///< one per step
   std::vector<ProjectionRecall> untrained, train, test_as_published, test;
 };
 
@@ -105,24 +106,76 @@ std::string not_compared(const Study& study, bool quick, int64_t images, int64_t
 
 ProjectionResult learn(const ImageSplit& images, int64_t radius, bool learn_beta, int64_t epochs,
                        const Scale& scale, uint64_t seed, Progress& progress) {
-  ProjectionResult result{.radius = radius};
-  result.projection = learn_projection(images.train, {radius, learn_beta, epochs, seed}, progress);
+  const LearnedProjection projection =
+      learn_projection(images.train, {radius, learn_beta, epochs, seed}, progress);
+  ProjectionResult result{.radius = radius,
+                          .beta_start = projection.beta_start,
+                          .beta = projection.beta,
+                          .losses = projection.losses};
   trials::ProjectionRecallOptions options{.hamming_radius = radius, .seed = seed};
   const auto recall = [&](const RealPatterns& stored, const RealPatterns& targets,
                           const RealPatterns& matrix) {
     return trials::recall_with_projection(stored, slice(targets, 0, std::min(targets.count(), scale.targets)),
                                           matrix, options, progress);
   };
-  result.untrained = recall(images.train, images.train, result.projection.start);
+  result.untrained = recall(images.train, images.train, projection.start);
   if (learn_beta) {
-    options.beta = result.projection.beta;
+    options.beta = projection.beta;
   }
-  const RealPatterns& matrix = result.projection.matrix;
+  const RealPatterns& matrix = projection.matrix;
   result.test_as_published = recall(images.train, images.test, matrix);
   result.test = recall(images.test, images.test, matrix);
   options.hard_locations = scale.hard_locations;
   result.train = recall(images.train, images.train, matrix);
   return result;
+}
+
+json to_json(const std::vector<ProjectionRecall>& rows) {
+  json all = json::array();
+  for (const ProjectionRecall& row : rows) {
+    all.push_back({{"algorithm", row.algorithm},
+                   {"hard_locations", row.hard_locations ? json(*row.hard_locations) : json()},
+                   {"beta", row.beta},
+                   {"mean_cosine", row.mean_cosine},
+                   {"deviation", row.deviation}});
+  }
+  return all;
+}
+
+std::vector<ProjectionRecall> recalls_from(const json& rows) {
+  std::vector<ProjectionRecall> all;
+  for (const json& row : rows) {
+    const json& locations = row.at("hard_locations");
+    all.push_back(
+        {.algorithm = row.at("algorithm"),
+         .hard_locations = locations.is_null() ? std::nullopt : std::optional(locations.get<double>()),
+         .beta = row.at("beta"),
+         .mean_cosine = row.at("mean_cosine"),
+         .deviation = row.at("deviation")});
+  }
+  return all;
+}
+
+json to_json(const ProjectionResult& result) {
+  return {{"radius", result.radius},
+          {"beta_start", result.beta_start},
+          {"beta", result.beta},
+          {"losses", result.losses},
+          {"untrained", to_json(result.untrained)},
+          {"train", to_json(result.train)},
+          {"test_as_published", to_json(result.test_as_published)},
+          {"test", to_json(result.test)}};
+}
+
+ProjectionResult result_from(const json& kept) {
+  return {.radius = kept.at("radius"),
+          .beta_start = kept.at("beta_start"),
+          .beta = kept.at("beta"),
+          .losses = kept.at("losses"),
+          .untrained = recalls_from(kept.at("untrained")),
+          .train = recalls_from(kept.at("train")),
+          .test_as_published = recalls_from(kept.at("test_as_published")),
+          .test = recalls_from(kept.at("test"))};
 }
 
 const ProjectionRecall* find(const std::vector<ProjectionRecall>& rows, const std::string& algorithm,
@@ -246,15 +299,15 @@ TitledTable loss_table(const std::vector<ProjectionResult>& all) {
                          {.name = "initial beta", .key = "beta at first", .digits = 4},
                          {.name = "final beta", .key = "beta", .digits = 4}};
   for (const ProjectionResult& result : all) {
-    const std::vector<double>& losses = result.projection.losses;
+    const std::vector<double>& losses = result.losses;
     const size_t steps = std::min(kSteps, losses.size());
     double first = 0, last = 0;
     for (size_t i = 0; i < steps; ++i) {
       first += losses[i] / static_cast<double>(steps);
       last += losses[losses.size() - 1 - i] / static_cast<double>(steps);
     }
-    table.table.rows.push_back({result.radius, static_cast<int64_t>(losses.size()), first, last,
-                                result.projection.beta_start, result.projection.beta});
+    table.table.rows.push_back(
+        {result.radius, static_cast<int64_t>(losses.size()), first, last, result.beta_start, result.beta});
   }
   return table;
 }
@@ -343,7 +396,13 @@ Outcome run(const Study& study, const RunSettings& settings, Progress& progress)
   const int64_t epochs = epochs_of(study, scale, images.train.count());
   std::vector<ProjectionResult> all;
   for (const int64_t radius : scale.radii) {
+    const std::string name = fmt::format("radius-{}", radius);
+    if (std::optional<ProjectionResult> kept = settings.parts.find(name, result_from)) {
+      all.push_back(*std::move(kept));
+      continue;
+    }
     all.push_back(learn(images, radius, study.learn_beta, epochs, scale, settings.seed, progress));
+    settings.parts.keep(name, to_json(all.back()));
   }
   Outcome outcome{
       .parameters =
@@ -370,10 +429,9 @@ Outcome run(const Study& study, const RunSettings& settings, Progress& progress)
       "In the published test the attention fitted to caps uses the beta fitted to circles, so its "
       "rows equal the others. It is compared with our attention fitted to circles; the table also "
       "contains the one fitted to caps."};
-  study.compare(
-      all,
-      not_compared(study, settings.quick, images.train.count(), std::ssize(all.front().projection.losses)),
-      outcome);
+  study.compare(all,
+                not_compared(study, settings.quick, images.train.count(), std::ssize(all.front().losses)),
+                outcome);
   return outcome;
 }
 

@@ -175,10 +175,10 @@ TEST(LanguageTrials, ResultsDependOnTheTrialAlone) {
   Progress silent;
   const int before = threads();
   set_threads(2);
-  const std::vector<TrialResult> together = train_trials(text.data, trials, silent);
+  const std::vector<TrialResult> together = train_trials(text.data, trials, {}, silent);
   set_threads(1);
   for (size_t i = 0; i < trials.size(); ++i) {
-    const TrialResult alone = train_trials(text.data, std::span(&trials[i], 1), silent).at(0);
+    const TrialResult alone = train_trials(text.data, std::span(&trials[i], 1), {}, silent).at(0);
     EXPECT_EQ(alone.loss, together[i].loss) << trials[i].model.type;
     EXPECT_EQ(alone.training_loss, together[i].training_loss);
     EXPECT_FALSE(alone.diverged);
@@ -187,12 +187,46 @@ TEST(LanguageTrials, ResultsDependOnTheTrialAlone) {
   set_threads(before);
 }
 
+TEST(LanguageTrials, ThatAreKeptAreNotTrainedAgain) {
+  const TemporaryFolder folder;
+  const Parts parts(folder.path(), "key");
+  const StudyData text = small_data();
+  std::vector<LanguageTrial> trials(2);
+  trials[0].model = {.type = "gpt2", .as_trained_by_program = true, .width = 8};
+  trials[0].records_losses = true;
+  trials[0].sample_tokens = 12;
+  trials[1].model = {.type = "mixing", .width = 8, .mixing = "elu"};
+  trials[1].records_logits = true;
+  for (LanguageTrial& trial : trials) {
+    trial.schedule = small_schedule(1);
+  }
+  Progress silent;
+  const std::vector<TrialResult> trained = train_trials(text.data, trials, parts, silent);
+  EXPECT_FALSE(trained[0].losses.empty());
+  EXPECT_FALSE(trained[0].sample.empty());
+  EXPECT_FALSE(trained[1].logits.empty());
+  trials[1].schedule.seed = 77; // the key has changed in a real run; here it shows which trial was trained
+  const std::vector<TrialResult> kept = train_trials(text.data, trials, parts, silent);
+  for (size_t i = 0; i < trials.size(); ++i) {
+    EXPECT_EQ(kept[i].loss, trained[i].loss);
+    EXPECT_EQ(kept[i].training_loss, trained[i].training_loss);
+    EXPECT_EQ(kept[i].parameters, trained[i].parameters);
+    EXPECT_EQ(kept[i].sample, trained[i].sample);
+    ASSERT_EQ(kept[i].losses.size(), trained[i].losses.size());
+    ASSERT_EQ(kept[i].logits.size(), trained[i].logits.size());
+  }
+  EXPECT_EQ(kept[0].losses.back().loss, trained[0].losses.back().loss);
+  EXPECT_EQ(kept[1].logits.back().deviation, trained[1].logits.back().deviation);
+  std::filesystem::remove(folder / "model-2.json");
+  EXPECT_NE(train_trials(text.data, trials, parts, silent)[1].loss, trained[1].loss);
+}
+
 TEST(LanguageTrials, RefuseWhatTheyCannotUse) {
   const StudyData text = small_data();
   Progress silent;
   const auto error_of = [&](const LanguageTrial& trial) -> std::string {
     try {
-      train_trials(text.data, std::span(&trial, 1), silent);
+      train_trials(text.data, std::span(&trial, 1), {}, silent);
     } catch (const UsageError& error) {
       return error.what();
     }
@@ -277,6 +311,19 @@ TEST(LanguageExperiments, RescalingBoundsLogits) {
   EXPECT_EQ(outcome.comparisons[1].rows.size(), 6U);
   EXPECT_EQ(outcome.tables.at(0).table.rows.size(), 8U);
   EXPECT_EQ(outcome.figures.size(), 3U);
+}
+
+TEST(LanguageExperiments, ShakespeareComparesTheRecipeOfNanoGpt) {
+  const Outcome outcome =
+      run("leap/shakespeare", {number("width", {8}), number("steps", {10}), number("seeds", {2})});
+  ASSERT_EQ(outcome.tables.size(), 2U);
+  EXPECT_EQ(outcome.tables[0].table.rows.size(), 4U);
+  ASSERT_EQ(outcome.tables[1].table.rows.size(), 4U); // two models, two seeds
+  for (const std::vector<report::Cell>& row : outcome.tables[1].table.rows) {
+    EXPECT_NE(std::get<std::string>(row[2]), "");
+  }
+  EXPECT_EQ(outcome.comparisons.at(0).rows.at(0).published, 1.88);
+  expect_contains(outcome.comparisons[0].not_compared, {"50 training steps"});
 }
 
 TEST(LanguageExperiments, AdditiveAttentionIsComparedWithGpt2) {

@@ -106,6 +106,31 @@ TEST(Runner, KeepsFinishedOutcomesWhenInterrupted) {
   EXPECT_TRUE(std::holds_alternative<std::monostate>(find_outcome(folder.path(), experiments[1], {})));
 }
 
+/// Keeps one part per run, and is interrupted until there are two.
+Outcome in_two_parts(const RunSettings& settings, Progress&) {
+  const auto text_of = [](const nlohmann::json& json) { return json.get<std::string>(); };
+  const bool has_first = settings.parts.find("first", text_of).has_value();
+  settings.parts.keep(has_first ? "second" : "first", "done");
+  if (!has_first) {
+    request_interrupt();
+    throw_if_interrupted();
+  }
+  return sample_outcome();
+}
+
+TEST(Runner, KeepsFinishedPartsUntilTheExperimentIsFinished) {
+  const TemporaryFolder folder;
+  const std::vector<Experiment> experiments = {experiment("a/long", true, in_two_parts)};
+  const std::filesystem::path parts = folder_of(folder.path(), experiments[0]) / "parts";
+  EXPECT_THROW(run(experiments, folder), Interrupted);
+  clear_interrupt();
+  EXPECT_TRUE(std::filesystem::exists(parts / "first.json"));
+  EXPECT_THROW(run(experiments, folder, true), Interrupted); // again: from the beginning
+  clear_interrupt();
+  EXPECT_EQ(tally(run(experiments, folder).finished[0].outcome).met, 2);
+  EXPECT_FALSE(std::filesystem::exists(parts));
+}
+
 TEST(Runner, SkipsExperimentsThatNeedLibTorchInAProgramWithoutIt) {
   const TemporaryFolder folder;
   runs = 0;
