@@ -230,13 +230,15 @@ QuantityRows optimal_radius_rows(const SettingPoint& point, const Choices&) {
   const int64_t snr_radius =
       theory::hamming_radius_for_signal_to_noise(point.bits, point.items, point.locations);
   const double snr_fraction = theory::signal_to_noise_space_fraction(point.items, point.locations);
+  const int64_t best_snr_radius = theory::best_hamming_radius_for_signal_to_noise(sdm(point));
   if (z == 0) {
-    return {{snr_radius, snr_fraction, Cell(), Cell(), Cell()}};
+    return {{snr_radius, snr_fraction, best_snr_radius, Cell(), Cell(), Cell(), Cell()}};
   }
   const double for_capacity = theory::capacity_space_fraction(point.locations, z);
-  return {{snr_radius, snr_fraction,
+  return {{snr_radius, snr_fraction, best_snr_radius,
            theory::hamming_radius_for_capacity(point.bits, point.locations, point.probability), for_capacity,
-           theory::capacity(for_capacity, point.locations, z)}};
+           theory::capacity(for_capacity, point.locations, z),
+           theory::best_hamming_radius_for_capacity(point.bits, point.locations, point.probability)}};
 }
 
 QuantityRows capacity_rows(const SettingPoint& point, const Choices&) {
@@ -493,14 +495,23 @@ const std::vector<Quantity>& quantities() {
        .summary = "radii with the best signal-to-noise ratio and with the largest capacity",
        .settings = {bits, locations, items, probability},
        .choices = {},
-       .columns = {{{.name = "best SNR radius", .key = "snr_radius"}, "best signal-to-noise ratio"},
-                   {{.name = "fraction", .key = "snr_share", .digits = 6}},
-                   {{.name = "max capacity radius", .key = "capacity_radius"}, "largest capacity"},
-                   {{.name = "its fraction", .key = "capacity_share", .digits = 6}},
-                   {{.name = "its capacity", .key = "capacity", .digits = 7}}},
+       .columns = {{{.name = "SNR radius", .key = "snr_radius"}, "signal-to-noise ratio, published formula"},
+                   {{.name = "SNR fraction p", .key = "snr_share", .digits = 6}},
+                   {{.name = "SNR radius by search", .key = "best_snr_radius"},
+                    "signal-to-noise ratio, by search"},
+                   {{.name = "capacity radius", .key = "capacity_radius"}, "capacity, published formula"},
+                   {{.name = "capacity fraction p", .key = "capacity_share", .digits = 6}},
+                   {{.name = "capacity at p", .key = "capacity", .digits = 7}},
+                   {{.name = "capacity radius by search", .key = "best_capacity_radius"},
+                    "capacity, by search"}},
        .explanation =
-           "Fraction: of the space within the radius. Capacity, as published: the number of items with "
-           "which an item is recalled without an error from its own address with the required "
+           "SNR radius and capacity radius, as published: the smallest radius that contains the fraction p "
+           "of "
+           "the space with the best signal-to-noise ratio or the largest capacity. A radius is a whole "
+           "number, "
+           "so it contains more than p. By search: the radius with the best ratio (quantity signal-to-noise, "
+           "distance 0) or the largest capacity (quantity capacity). Capacity, as published: the number of "
+           "items with which an item is recalled without an error from its own address with the required "
            "probability. It is empty where a bit that is chosen at random reaches this probability.",
        .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,

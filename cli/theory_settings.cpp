@@ -165,7 +165,7 @@ void add_setting_options(Arguments& arguments, const std::vector<Setting>& setti
             }
           },
           fmt::format("Hamming radius of a circle, d; a circle contains all addresses at a distance of at "
-                      "most d. {}: the radius with the best signal-to-noise ratio for {} and {}",
+                      "most d. {}: the SNR radius of the quantity optimal-radius for {} and {}",
                       kBestRadius, has(Setting::items) ? "--items" : "10000 items",
                       has(Setting::locations) ? "--locations" : "1e6 locations"));
       break;

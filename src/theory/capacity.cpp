@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -67,6 +68,16 @@ double capacity_space_fraction(double hard_locations, double z) {
 int64_t hamming_radius_for_capacity(int64_t bits, double hard_locations, double probability) {
   return hamming_radius_for_space_fraction(
       bits, capacity_space_fraction(hard_locations, z_per_bit(bits, probability)));
+}
+
+int64_t best_hamming_radius_for_capacity(int64_t bits, double hard_locations, double probability) {
+  const double z = z_per_bit(bits, probability);
+  return climb_to_best_radius(hamming_radius_for_capacity(bits, hard_locations, probability), bits,
+                              [&](int64_t radius) {
+                                const double fraction = space_fraction(bits, radius);
+                                return fraction > 0 ? capacity(fraction, hard_locations, z)
+                                                    : -std::numeric_limits<double>::infinity();
+                              });
 }
 
 double dyadic_memory_capacity(int64_t bits, int64_t ones) {

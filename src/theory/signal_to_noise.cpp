@@ -13,25 +13,25 @@
 namespace mneme::theory {
 namespace {
 
-/// Variance that does not depend on the distance: that of the other patterns, or all of it in the book's
-/// model.
-double variance_of_others(const SdmParameters& parameters, const SharedLocations& shared,
-                          const SignalToNoiseOptions& options, int64_t unrelated) {
-  const double others = parameters.patterns - 1;
-  switch (options.noise) {
-  case NoiseModel::averaged:
-    return others * (shared.mean + shared.mean_square);
-  case NoiseModel::jaeckel: {
-    const double lambda = shared.at_distance[static_cast<size_t>(unrelated)];
-    return others * (lambda + lambda * lambda);
-  }
-  case NoiseModel::book:
-    break;
-  }
+/// Standard deviation in the book's model, at all distances. The fractions p and h may be so small that their
+/// squares are 0.
+double book_deviation(const SdmParameters& parameters) {
   const double p = space_fraction(parameters.bits, parameters.hamming_radius);
   const double h = book_intersection_density(parameters.bits, parameters.hamming_radius, 0.5);
   const double r = parameters.hard_locations;
-  return r * parameters.patterns * (p * p + h * h * r / (4 * static_cast<double>(parameters.bits)));
+  return std::sqrt(r) * std::sqrt(parameters.patterns) *
+         std::hypot(p, h * std::sqrt(r / (4 * static_cast<double>(parameters.bits))));
+}
+
+/// Variance of the other patterns, which does not depend on the distance.
+double variance_of_others(const SdmParameters& parameters, const SharedLocations& shared,
+                          const SignalToNoiseOptions& options, int64_t unrelated) {
+  const double others = parameters.patterns - 1;
+  if (options.noise == NoiseModel::jaeckel) {
+    const double lambda = shared.at_distance[static_cast<size_t>(unrelated)];
+    return others * (lambda + lambda * lambda);
+  }
+  return others * (shared.mean + shared.mean_square);
 }
 
 double ratio_of(double signal, double deviation) {
@@ -52,17 +52,31 @@ std::vector<SignalToNoise> signal_to_noise(const SdmParameters& parameters,
   check_distance(where, bits, unrelated);
 
   const SharedLocations shared = shared_locations(bits, parameters.hard_locations, radius);
-  const double others = variance_of_others(parameters, shared, options, unrelated);
+  const bool is_book = options.noise == NoiseModel::book;
+  const double others = variance_of_others(parameters, shared, options, unrelated),
+               of_book = is_book ? book_deviation(parameters) : 0;
   std::vector<SignalToNoise> reads;
   for (int64_t v = 0; v <= bits; ++v) {
     const double lambda = shared.at_distance[static_cast<size_t>(v)];
-    const double deviation = std::sqrt(options.noise == NoiseModel::book ? others : lambda + others);
+    const double deviation = is_book ? of_book : std::sqrt(lambda + others);
     const double signal = options.book_intersection
                               ? parameters.hard_locations * std::exp(log_book_intersection(bits, radius, v))
                               : lambda;
     reads.push_back({.signal = signal, .noise_deviation = deviation, .ratio = ratio_of(signal, deviation)});
   }
   return reads;
+}
+
+int64_t best_hamming_radius_for_signal_to_noise(const SdmParameters& parameters) {
+  SdmParameters tried = parameters;
+  tried.hamming_radius = 0; // has no effect, and may be anything
+  check_parameters("mneme::theory::best_hamming_radius_for_signal_to_noise", tried);
+  return climb_to_best_radius(
+      hamming_radius_for_signal_to_noise(parameters.bits, parameters.patterns, parameters.hard_locations),
+      parameters.bits, [&](int64_t radius) {
+        tried.hamming_radius = radius;
+        return signal_to_noise(tried).front().ratio;
+      });
 }
 
 } // namespace mneme::theory

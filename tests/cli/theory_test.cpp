@@ -147,6 +147,10 @@ TEST(TheoryVerb, ReproducesPublishedNumbers) {
       results({"optimal-radius", "--bits", "64", "--items", "1024", "--locations", "2^64"})[0];
   EXPECT_EQ(optimal.at("snr_radius"), 11);
   EXPECT_EQ(optimal.at("capacity_radius"), 5);
+  const nlohmann::json by_search = results({"optimal-radius"})[0];
+  EXPECT_EQ(by_search.at("snr_radius"), 447);
+  EXPECT_EQ(by_search.at("best_snr_radius"), 446);
+  EXPECT_EQ(by_search.at("best_capacity_radius"), 443);
   EXPECT_EQ(results({"address-count", "--bits", "64", "--hamming-radius", "11", "--distance", "1"})[0].at(
                 "addresses"),
             "311949983890");

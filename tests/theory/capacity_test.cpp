@@ -3,9 +3,11 @@
 #include "mneme/theory/capacity.h"
 
 #include <cmath>
+#include <utility>
 
 #include <gtest/gtest.h>
 
+#include "mneme/theory/space_fraction.h"
 #include "theory/usage_error.h"
 
 namespace mneme::theory {
@@ -51,6 +53,20 @@ TEST(Capacity, IsMaximalAtItsSpaceFraction) {
   const double max = capacity(best, 1e6, z);
   for (const double factor : {0.5, 0.8, 1.25, 2.0}) {
     EXPECT_LT(capacity(factor * best, 1e6, z), max) << factor;
+  }
+}
+
+TEST(Capacity, OfTheBestRadiusIsTheLargest) {
+  EXPECT_EQ(best_hamming_radius_for_capacity(1000, 1e6), 443); // the published formula rounds up to 444
+  for (const auto& [bits, locations] :
+       {std::pair<int64_t, double>(32, 1000), {64, 1e19}, {200, 1e4}, {1, 10}}) {
+    const double z = z_per_bit(bits, 0.9);
+    const int64_t best = best_hamming_radius_for_capacity(bits, locations, 0.9);
+    for (int64_t radius = 0; radius <= bits; ++radius) {
+      EXPECT_LE(capacity(space_fraction(bits, radius), locations, z),
+                capacity(space_fraction(bits, best), locations, z))
+          << bits << " bits, radius " << radius << " or " << best;
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "mneme/theory/signal_to_noise.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -69,6 +70,34 @@ TEST(SignalToNoise, ReportsInvalidArguments) {
   EXPECT_TRUE(contains_all(usage_error_of([&] { signal_to_noise(parameters); }), {"patterns is 0"}));
   EXPECT_TRUE(contains_all(usage_error_of([] { signal_to_noise(kPublished, {.unrelated_distance = 101}); }),
                            {"101", "100"}));
+}
+
+TEST(SignalToNoise, OfTheBestRadiusIsTheLargest) {
+  for (const SdmParameters& parameters :
+       {SdmParameters{.bits = 1000, .hard_locations = 1e6, .patterns = 10000},
+        SdmParameters{.bits = 32, .hard_locations = 1000, .patterns = 20},
+        SdmParameters{.bits = 64, .hard_locations = 1e19, .patterns = 1024},
+        SdmParameters{.bits = 1, .hard_locations = 5, .patterns = 3}}) {
+    const auto ratio_at = [&](int64_t radius) {
+      SdmParameters tried = parameters;
+      tried.hamming_radius = radius;
+      return signal_to_noise(tried)[0].ratio;
+    };
+    const int64_t best = best_hamming_radius_for_signal_to_noise(parameters);
+    for (int64_t radius = std::max<int64_t>(0, best - 20); radius <= std::min(parameters.bits, best + 20);
+         ++radius) {
+      EXPECT_LE(ratio_at(radius), ratio_at(best)) << parameters.bits << " bits, " << radius << " or " << best;
+    }
+  }
+  EXPECT_EQ(best_hamming_radius_for_signal_to_noise({.bits = 1000, .hard_locations = 1e6, .patterns = 10000}),
+            446); // the published formula gives 447
+}
+
+TEST(SignalToNoise, OfTheBookIsFiniteForTinyCircles) {
+  const SdmParameters tiny{.bits = 1000, .hard_locations = 1e6, .hamming_radius = 1, .patterns = 10000};
+  const SignalToNoise book = signal_to_noise(tiny, {.noise = NoiseModel::book})[0];
+  EXPECT_GT(book.noise_deviation, 0);
+  EXPECT_NEAR(book.ratio, std::sqrt(tiny.hard_locations / tiny.patterns), 1e-9);
 }
 
 } // namespace

@@ -32,6 +32,9 @@ double capacity_space_fraction(double hard_locations, double z);
 
 /// Hamming radius with that space fraction. Errors as the functions it combines.
 int64_t hamming_radius_for_capacity(int64_t bits, double hard_locations, double probability = 0.5);
+/// The Hamming radius whose space fraction has the largest capacity, which may be a bit smaller than the one
+/// above, because that rounds up. Errors as above.
+int64_t best_hamming_radius_for_capacity(int64_t bits, double hard_locations, double probability = 0.5);
 
 /// Number of associations of random vectors with `ones` of `bits` ones that a dyadic memory stores and
 /// recalls: (bits / ones)^3 / 2, at which a counter has a mean of about 1/2.

@@ -43,4 +43,13 @@ struct SignalToNoise {
 std::vector<SignalToNoise> signal_to_noise(const SdmParameters& parameters,
                                            const SignalToNoiseOptions& options = {});
 
+/// The Hamming radius with the largest ratio of a read at the stored address, with averaged noise; the
+/// smallest one, if several have it. `parameters.hamming_radius` has no effect. The published closed form,
+/// hamming_radius_for_signal_to_noise, neglects parts of the noise and rounds a continuous optimum up, and is
+/// often larger by one bit.
+///
+/// Errors  as above
+/// Cost    O(n) for each of a few radii around that of the closed form
+int64_t best_hamming_radius_for_signal_to_noise(const SdmParameters& parameters);
+
 } // namespace mneme::theory

@@ -39,7 +39,8 @@ int64_t cosine_to_hamming(int64_t bits, double cosine);
 /// Errors  UsageError unless patterns >= 1 and hard_locations >= 1 are finite
 /// Source  Kanerva 1988; Bricken & Pehlevan 2021, appendix on the optimal d
 double signal_to_noise_space_fraction(double patterns, double hard_locations);
-/// Hamming radius with that space fraction. Errors as the two functions it combines.
+/// The smallest Hamming radius with at least that space fraction, as published. Errors as the two functions
+/// it combines.
 int64_t hamming_radius_for_signal_to_noise(int64_t bits, double patterns, double hard_locations);
 
 } // namespace mneme::theory
