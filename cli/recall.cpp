@@ -697,8 +697,9 @@ private:
     }
     if (!context.options.out.empty()) {
       context.out << "\nWritten to " << printable(context.options.out.string())
-                  << ": index.html (open it in a browser), sheet.png, results.csv, "
-                  << (result.options.cues ? "recalled.csv, " : "") << "recalled-*.npy"
+                  << ": index.html (open it in a browser), " << (result.rows.empty() ? "" : "sheet.png, ")
+                  << "results.csv" << (result.options.cues ? ", recalled.csv" : "")
+                  << (result.readout_files.empty() ? "" : ", recalled-*.npy")
                   << figures_.written_text() << '\n';
     }
   }

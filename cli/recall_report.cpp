@@ -842,8 +842,10 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
       name.clear();
     }
   }
-  for (const std::string& line : report::wrap(choice_text(run), paragraph)) {
-    text += line + "\n";
+  if (const std::string choice = choice_text(run); !choice.empty()) {
+    for (const std::string& line : report::wrap(choice, paragraph)) {
+      text += line + "\n";
+    }
   }
   return text;
 }
@@ -945,6 +947,9 @@ void write_recall_files(const RecallRun& run, const std::filesystem::path& folde
     data::write_png(folder / "sheet.png", report::draw_sheet(sheet_of(run), {.close = "cosine 0.9 or more"}));
     const std::vector<std::byte> bytes = data::read_file(folder / "sheet.png");
     sheet_png.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  } else {
+    std::error_code ignored;
+    std::filesystem::remove(folder / "sheet.png", ignored); // of an earlier run
   }
   report::write_page(folder / "index.html", page_of(run, sheet_png, charts));
 }

@@ -35,6 +35,9 @@ constexpr double kLocationsOfFit = 1e6; // changes only the bias of the fit, not
 constexpr int64_t kRadiusOfFitMin = 2;  // a line fit needs two points
 constexpr double kLocationsOfPatternSdm = 1e6;
 constexpr double kDegreeOfDense = 3;
+/// Cosines of the cues that the first update must recall, on average: if it is the only one, and if later
+/// ones start from an average.
+constexpr double kCosineOfOnlyUpdate = 0.2, kCosineOfFirstUpdate = 0.3;
 constexpr double kNoiseOfRead = 0.1; // noise level for which radius and encoding of hard locations are chosen
 /// Larger patterns are modelled with this many bits and the same relative distances, because the theory would
 /// cost more than recall. The number of shared hard locations hardly depends on the number of bits. Circles
@@ -163,9 +166,9 @@ int64_t tolerated_distance(const Neighbours& others, const std::vector<double>& 
   return holds;
 }
 
-/// Minimum beta at which softmax recalls 95 % of the patterns from themselves.
+/// Minimum beta at which softmax recalls 99 % of the patterns from themselves.
 double min_beta(const std::vector<Neighbours>& patterns, int64_t size, const Criterion& criterion) {
-  constexpr double kQuantile = 0.95, kBetaMax = 1e5, kAccuracy = 1e-3;
+  constexpr double kQuantile = 0.99, kBetaMax = 1e5, kAccuracy = 1e-3;
   std::vector<double> betas;
   for (const Neighbours& others : patterns) {
     const auto is_recalled_with = [&](double beta) {
@@ -530,11 +533,21 @@ MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t hamm
   const double fitted =
       theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, hamming_radius), std::log(kLocationsOfFit))
           .beta;
-  const double beta_min =
+  double beta_min =
       choices_.hamming_radius ? 0 : radius(kind.on_bits, RadiusWeights::circle_intersection).beta_min;
+  std::string origin = "minimum at which 99 % of the patterns are fixed points";
+  const bool is_only_update = choices_.update_steps_max == 1;
+  if (!kind.on_bits && (is_only_update || std::holds_alternative<Average>(kind.projection))) {
+    // A cue with the cosine c has the cosines c x with the other patterns, on average, if its pattern has the
+    // cosines x: beta c must be the minimum of a fixed point.
+    const double cosine = is_only_update ? kCosineOfOnlyUpdate : kCosineOfFirstUpdate;
+    beta_min /= cosine;
+    origin = fmt::format("{:.2g} times the {}, because {}", 1 / cosine, origin,
+                         is_only_update ? "there is one update"
+                                        : "readouts that are not normalised become shorter");
+  }
   return {"beta", std::max(fitted, beta_min),
-          fitted >= beta_min ? fmt::format("fitted to the Hamming radius {}", hamming_radius)
-                             : "minimum at which 95 % of the patterns are fixed points"};
+          fitted >= beta_min ? fmt::format("fitted to the Hamming radius {}", hamming_radius) : origin};
 }
 
 MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {

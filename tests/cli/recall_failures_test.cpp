@@ -317,5 +317,20 @@ TEST(RecallInterrupted, SavesWhatHadFinished) {
   expect_only_complete_files(out);
 }
 
+TEST(RecallInterrupted, NamesOnlyFilesThatAreWritten) {
+  const TemporaryFolder folder;
+  const std::filesystem::path out = folder / "out";
+  const ProgramResult result =
+      run_program({"sh", "-c",
+                   "(while kill -0 $$ && [ ! -e " + quoted(out) + " ]; do sleep 0.02; done; sleep 0.3; " +
+                       "kill -INT $$) > /dev/null 2>&1 & exec " + quoted(MNEME_PROGRAM) +
+                       " recall --patterns random:100x256 --noise 0.1 --hard-locations 200000 --seeds 100" +
+                       " --memory sdm --out " + quoted(out)},
+                  {.timeout = std::chrono::seconds(60)});
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_TRUE(contains(result.out, "index.html (open it in a browser), results.csv\n")) << result.out;
+  EXPECT_FALSE(std::filesystem::exists(out / "sheet.png"));
+}
+
 } // namespace
 } // namespace mneme

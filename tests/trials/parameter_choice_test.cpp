@@ -229,7 +229,22 @@ TEST(ParameterChooser, UsesBetaMinIfTheFittedBetaIsTooSmall) {
       ParameterChooser(bits, reals, {}, kSeed).parameters_for(memory_kinds_named({"attention"})[0]);
   EXPECT_EQ(parameters.beta, choose_radius(reals, kSeed).beta_min);
   ASSERT_EQ(parameters.settings.size(), 1U);
-  EXPECT_EQ(parameters.settings[0].origin, "minimum at which 95 % of the patterns are fixed points");
+  EXPECT_EQ(parameters.settings[0].origin, "minimum at which 99 % of the patterns are fixed points");
+}
+
+TEST(ParameterChooser, SharpensSoftmaxIfOneUpdateMustRecall) {
+  const Sides sides(data::random_bits(100, 64, Random(17)));
+  const double beta_min = choose_radius(sides.reals, kSeed).beta_min;
+  const MemoryParameters iterated = sides.parameters_for("attention"),
+                         average = sides.parameters_for("modern-hopfield"),
+                         once = sides.parameters_for("attention", {.update_steps_max = 1});
+  EXPECT_LT(iterated.beta, 2 * beta_min);
+  EXPECT_DOUBLE_EQ(average.beta, beta_min / 0.3);
+  EXPECT_DOUBLE_EQ(once.beta, 5 * beta_min);
+  EXPECT_TRUE(
+      average.settings.at(0).origin.ends_with("because readouts that are not normalised become shorter"))
+      << average.settings[0].origin;
+  EXPECT_TRUE(once.settings.at(0).origin.ends_with("because there is one update"));
 }
 
 TEST(ParameterChooser, KeepsGivenParameters) {
@@ -259,7 +274,7 @@ TEST(ParameterChooser, KeepsGivenParameters) {
 TEST(ParameterChooser, AppliesBetaToEveryMemoryThatUsesIt) {
   const Sides sides(data::random_bits(5, 64, Random(16)));
   EXPECT_DOUBLE_EQ(sides.parameters_for("transformer").beta, 1.0 / 8);
-  EXPECT_EQ(sides.parameters_for("modern-hopfield").beta, sides.parameters_for("attention").beta);
+  EXPECT_GT(sides.parameters_for("modern-hopfield").beta, sides.parameters_for("attention").beta);
   const RealPatterns cue = data::random_sphere(1, 64, Random(4));
   for (const MemoryKind& kind : memory_kinds()) {
     if (!kind.on_bits) { // here beta affects recall
