@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/arguments.h"
 #include "cli/child_program.h"
@@ -66,9 +67,15 @@ std::string python_of_program() {
 
 void FigureExport::declare(Arguments& arguments) {
   const std::vector<std::string> formats = {"svg", "png", "pdf"};
+  std::vector<std::string> words = formats;
+  words.emplace_back("all");
   add_word_option(
-      arguments, "--figures", formats, "", [this, formats](size_t index) { format_ = formats[index]; },
-      "Also write each figure of --out in this format (needs the Python package vl-convert-python)");
+      arguments, "--figures", words, "",
+      [this, formats](size_t index) {
+        formats_ = index < formats.size() ? std::vector<std::string>{formats[index]} : formats;
+      },
+      "Also write each figure of --out in this format (needs the Python package vl-convert-python); all: as "
+      "SVG, PNG and PDF");
 }
 
 void FigureExport::prepare() {
@@ -96,25 +103,32 @@ void FigureExport::write(const std::vector<std::filesystem::path>& names) const 
   if (!is_requested() || names.empty()) {
     return;
   }
-  std::vector<std::string> arguments = {python_, "-c", kScript, format_};
+  for (const std::string& format : formats_) {
+    write_as(format, names);
+  }
+}
+
+void FigureExport::write_as(const std::string& format,
+                            const std::vector<std::filesystem::path>& names) const {
+  std::vector<std::string> arguments = {python_, "-c", kScript, format};
   for (const std::filesystem::path& name : names) {
     arguments.push_back(name.string());
   }
   const ProgramOutput output = run_child({python_, std::move(arguments)}, Captured::output_and_errors);
   const std::string message = printable(output.out.substr(0, output.out.find_last_not_of('\n') + 1));
   if (output.error == 0 && output.status == kWriteFailed) {
-    throw OutputError(fmt::format("--figures {}: a figure cannot be written: {}.", format_, message));
+    throw OutputError(fmt::format("--figures {}: a figure cannot be written: {}.", format, message));
   }
   if (output.error != 0 || output.status != 0) {
     throw UnsupportedError(
         fmt::format("--figures {}: {} could not draw the figures: {}\n  The Vega-Lite files are "
                     "complete; another version of vl-convert-python may draw them.",
-                    format_, printable(python_), output.error != 0 ? std::strerror(output.error) : message));
+                    format, printable(python_), output.error != 0 ? std::strerror(output.error) : message));
   }
 }
 
 std::string FigureExport::written_text() const {
-  return is_requested() ? fmt::format(", and every figure as .{}", format_) : "";
+  return is_requested() ? fmt::format(", and every figure as .{}", fmt::join(formats_, ", .")) : "";
 }
 
 } // namespace mneme::cli

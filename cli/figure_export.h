@@ -17,7 +17,7 @@ public:
   /// Adds --figures.
   void declare(Arguments& arguments);
 
-  bool is_requested() const { return !format_.empty(); }
+  bool is_requested() const { return !formats_.empty(); }
 
   /// Finds a Python that has vl-convert, so that a missing one is reported before the computation:
   /// $MNEME_PYTHON if it is set; else the first one that has it of .venv/bin/python in the folder of this
@@ -36,7 +36,9 @@ public:
   std::string written_text() const;
 
 private:
-  std::string format_; ///< svg, png or pdf; empty: not requested
+  void write_as(const std::string& format, const std::vector<std::filesystem::path>& names) const;
+
+  std::vector<std::string> formats_; ///< svg, png, pdf; empty: not requested
   std::string python_;
 };
 

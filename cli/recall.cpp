@@ -699,8 +699,8 @@ private:
       context.out << "\nWritten to " << printable(context.options.out.string())
                   << ": index.html (open it in a browser), " << (result.rows.empty() ? "" : "sheet.png, ")
                   << "results.csv" << (result.options.cues ? ", recalled.csv" : "")
-                  << (result.readout_files.empty() ? "" : ", recalled-*.npy")
-                  << figures_.written_text() << '\n';
+                  << (result.readout_files.empty() ? "" : ", recalled-*.npy") << figures_.written_text()
+                  << '\n';
     }
   }
 

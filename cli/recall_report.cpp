@@ -675,6 +675,15 @@ void remove_readouts(const std::vector<std::string>& names, const std::vector<st
 
 report::Chart chart_of(const RecallRun& run, const std::string& title, const std::string& description,
                        report::Axis y, const trials::MeanInterval trials::SweepRow::*measure) {
+  if (run.options.noise.size() == 1) {
+    y.title += fmt::format(" at {:.3g} % noise", 100 * run.options.noise[0]);
+    report::BarChart chart{
+        .title = title, .description = description, .category_title = "memory", .value = std::move(y)};
+    for (const trials::SweepRow& row : run.rows) {
+      chart.bars.push_back({.category = row.memory, .value = report::estimate_of(row.*measure)});
+    }
+    return report::to_chart(chart);
+  }
   report::LineChart chart{.title = title,
                           .description = description,
                           .x = {.title = "noise", .format = ".0%"},

@@ -83,8 +83,14 @@ std::string similar_id(const std::string& id) {
 } // namespace
 
 std::vector<const Experiment*> experiments_named(std::span<const std::string> ids) {
-  const auto matches = [](const std::string& id, const Experiment& experiment) {
-    return id == "all" || experiment.id == id || experiment.id.starts_with(id + "/");
+  // The id of one experiment may be the beginning of others, such as "sdm/learn-projections".
+  const auto is_beginning = [](const std::string& id, const Experiment& experiment) {
+    return id.find('/') != std::string::npos && experiment.id.starts_with(id) &&
+           std::ranges::find(all_experiments(), id, &Experiment::id) == all_experiments().end();
+  };
+  const auto matches = [&](const std::string& id, const Experiment& experiment) {
+    return id == "all" || experiment.id == id || experiment.id.starts_with(id + "/") ||
+           is_beginning(id, experiment);
   };
   for (const std::string& id : ids) {
     if (std::ranges::none_of(all_experiments(),
@@ -97,7 +103,7 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
       throw UsageError(
           "there is no experiment \"" + id + "\".\n  " +
           (close.empty() ? "" : "Did you mean \"" + close + "\"? ") +
-          "The first part of an id selects all experiments that start with it; \"all\" selects every "
+          "The beginning of an id selects all experiments that start with it; \"all\" selects every "
           "experiment." +
           (close.empty() ? known + "." : " `mneme reproduce` lists the ids."));
     }

@@ -281,6 +281,16 @@ TEST(RecallVerb, WritesTheSameBytesOnAnyNumberOfThreads) {
   EXPECT_GE(compared, 40);
 }
 
+TEST(RecallFiles, ChartsOfOneNoiseLevelHaveABarPerMemory) {
+  const TemporaryFolder folder;
+  const ProgramResult result = recall(
+      {"--memory", "attention,hopfield", "--noise", "0.1", "--seeds", "2", "--out", folder.path().string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string chart = read_text(folder / "exact.vl.json");
+  EXPECT_TRUE(contains(chart, "recalled exactly at 10 % noise")) << chart;
+  EXPECT_TRUE(contains(chart, "\"bar\""));
+}
+
 TEST(RecallVerb, RemovesReadoutsOfAnEarlierRun) {
   const TemporaryFolder folder;
   const auto readouts = [&] {

@@ -56,12 +56,15 @@ TEST(Registry, NamesThePlaceWhereEachExperimentWasPublished) {
 TEST(Registry, FindsExperimentsByIdAndByPrefix) {
   EXPECT_EQ(ids({"sdm/softmax-circle"}), std::vector<std::string>{"sdm/softmax-circle"});
   EXPECT_EQ(ids({"sdm/sdm-experiments"}).size(), 3U);
+  EXPECT_EQ(ids({"sdm/softmax"}), std::vector<std::string>{"sdm/softmax-circle"});
+  EXPECT_EQ(ids({"sdm/"}), ids({"sdm"}));
+  EXPECT_EQ(ids({"sdm/learn-projections"}).size(), 1U); // not those whose ids begin with it
   EXPECT_EQ(ids({"all"}).size(), all_experiments().size());
   EXPECT_EQ(ids({"sdm", "sdm/softmax-circle"}), ids({"sdm"})); // each once
 }
 
 TEST(Registry, RejectsUnknownIdsAndListsTheAvailableOnes) {
-  for (const char* id : {"sdm/softmax", "", "sdm/", "SDM"}) {
+  for (const char* id : {"sdm/nothing", "", "SDM"}) {
     try {
       experiments_named(std::vector<std::string>{id});
       ADD_FAILURE() << "\"" << id << "\" was accepted";
