@@ -174,8 +174,8 @@ report::Chart run_curves(const std::string& title, const std::vector<RunMetrics>
                                                     : report::Axis{.title = axis},
                             .series_title = "run"};
     for (const RunMetrics& run : runs) { // also without points, so that all panels have the same colours
-      chart.series.push_back(
-          {.name = run.name, .points = thinned(points_of(run, measure)), .style = report::SeriesStyle::line});
+      const std::vector<report::Point> points = thinned(points_of(run, measure));
+      chart.series.push_back({.name = run.name, .points = points, .style = curve_style(points)});
     }
     panels.charts.push_back(to_chart(chart));
   }

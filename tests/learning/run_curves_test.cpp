@@ -73,6 +73,12 @@ TEST(RunCurves, ListLastValuesAndTheLowestValidationLoss) {
             "trials,,1,1,0.5,,0.75,,,\r\n");
 }
 
+TEST(RunCurves, DrawASinglePoint) {
+  const report::Chart chart = run_curves("curves", {run("trials", kTrials)});
+  const std::string panel = chart.spec.at("concat").at(0).dump();
+  EXPECT_TRUE(testing::contains(panel, R"("type":"point")")) << panel;
+}
+
 TEST(RunCurves, AverageConsecutivePointsOfLongRuns) {
   std::string text;
   for (int step = 1; step <= 2500; ++step) {
