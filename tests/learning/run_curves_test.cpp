@@ -57,8 +57,10 @@ TEST(RunCurves, DrawTheMedianOfTheSeedsOfEachRunInAllPanels) {
 
 TEST(RunCurves, UseBitsPerByteOfLanguageModelsAndSkipWhatIsNotFinite) {
   const report::Table table = run_table({run("text", kText)});
-  EXPECT_EQ(report::to_csv(table),
-            "run,steps,training loss,validation loss,lowest validation loss,at step\r\ntext,2,4,3,3,2\r\n");
+  EXPECT_EQ(
+      report::to_csv(table),
+      "run,steps,training_bits_per_byte,validation_bits_per_byte,lowest_validation_bits_per_byte,at step\r\n"
+      "text,2,4,3,3,2\r\n");
   EXPECT_EQ(run_curves("curves", {run("text", kText)}).spec.at("concat").size(), 2U);
 }
 
