@@ -213,8 +213,12 @@ public:
       if (!is_integer(parsed)) {
         fail(part, "is not an integer");
       }
-      if (const auto value = to_integer(parsed); value && contains(limits_, *value)) {
+      const auto value = to_integer(parsed);
+      if (value && contains(limits_, *value)) {
         return *value;
+      }
+      if (!value) { // beyond 64 bits: the limits of the type matter, too
+        fail(part, "is out of range", fmt::format(" from {} to {}", limits_.min, limits_.max));
       }
     } else if (const auto value = to_real(parsed); value && contains(limits_, *value)) {
       return *value;
@@ -223,13 +227,18 @@ public:
   }
 
   [[noreturn]] void fail(std::string_view part, std::string_view problem) const {
+    fail(part, problem, limits_text(limits_));
+  }
+
+  /// `range`: the permitted numbers, as limits_text returns them.
+  [[noreturn]] void fail(std::string_view part, std::string_view problem, const std::string& range) const {
     using Texts = NumberTexts<Limits>;
     const std::string given = part == full_text_
                                   ? fmt::format("\"{}\"", shortened(part))
                                   : fmt::format("\"{}\" in \"{}\"", shortened(part), shortened(full_text_));
     throw UsageError(
         fmt::format("{}: {} {}.\n  Give {}{}, such as {}.", name_, given, problem,
-                    is_list_ ? Texts::kPlural : Texts::kSingular, limits_text(limits_),
+                    is_list_ ? Texts::kPlural : Texts::kSingular, range,
                     is_list_ ? Texts::list_example(limits_) : fmt::format("{}", example(limits_))));
   }
 

@@ -244,7 +244,7 @@ private:
     for (const LanguageRecord& record : fit.records) {
       if (record.kind == LanguageRecord::Kind::sample) {
         samples.emplace_back(report::Heading{"After " + report::counted(record.step, "step")});
-        samples.emplace_back(report::Prose{record.text});
+        samples.emplace_back(report::Verbatim{record.text});
       }
     }
     report::Page page{

@@ -120,13 +120,14 @@ std::vector<double> after_last_epoch(const BagGroup& group, const BagMeasure& me
 }
 
 report::Series seeds_series(const std::string& name, const BagGroup& group, const BagMeasure& measure) {
-  report::Series series{.name = name, .style = report::SeriesStyle::line};
+  report::Series series{.name = name};
   const auto longest = std::ranges::max(group.fits, {}, [](const BagFit& fit) { return fit.epochs.size(); });
   for (int64_t epoch = 1; epoch <= static_cast<int64_t>(longest.epochs.size()); ++epoch) {
     const std::vector<double> numbers = after_epochs(group, measure, epoch);
     const auto [min, max] = std::ranges::minmax(numbers);
     series.points.push_back({static_cast<double>(epoch), {quantile(numbers, 0.5), min, max}});
   }
+  series.style = curve_style(series.points);
   return series;
 }
 

@@ -39,9 +39,7 @@ report::Series series_of(const std::string& name, const std::vector<LanguageReco
       used.push_back(&record);
     }
   }
-  report::Series series{.name = name,
-                        .style = kind == Kind::step ? report::SeriesStyle::line
-                                                    : report::SeriesStyle::line_with_points};
+  report::Series series{.name = name};
   const size_t per_point = used.size() / kPoints + 1;
   for (size_t first = 0; first < used.size(); first += per_point) {
     const size_t count = std::min(per_point, used.size() - first);
@@ -52,6 +50,7 @@ report::Series series_of(const std::string& name, const std::vector<LanguageReco
     const double mean = sum / static_cast<double>(count);
     series.points.push_back({static_cast<double>(used[first + count - 1]->step), {mean, mean, mean}});
   }
+  series.style = kind == Kind::step ? curve_style(series.points) : report::SeriesStyle::line_with_points;
   return series;
 }
 

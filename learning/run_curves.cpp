@@ -23,16 +23,20 @@ struct Measure {
   const char* name;
   const char* axis;
   std::array<const char*, 2> keys; ///< the second one may be null
+  const char* column;              ///< in runs.csv, with the unit
 };
 constexpr std::array kByEpoch = {
-    Measure{"training loss", "loss", {"training_loss", "loss"}},
-    Measure{"validation loss", "loss", {"validation_loss", nullptr}},
-    Measure{"training accuracy", "accuracy", {"training_accuracy", "accuracy"}},
-    Measure{"validation accuracy", "accuracy", {"validation_accuracy", nullptr}}};
+    Measure{"training loss", "loss", {"training_loss", "loss"}, "training loss"},
+    Measure{"validation loss", "loss", {"validation_loss", nullptr}, "validation loss"},
+    Measure{"training accuracy", "accuracy", {"training_accuracy", "accuracy"}, "training accuracy"},
+    Measure{"validation accuracy", "accuracy", {"validation_accuracy", nullptr}, "validation accuracy"}};
 // Not the loss in nats per token: runs may have different tokenizers.
 constexpr std::array kByStep = {
-    Measure{"training loss", "bits per byte of text", {"bits_per_byte", nullptr}},
-    Measure{"validation loss", "bits per byte of text", {"validation_bits_per_byte", nullptr}}};
+    Measure{"training loss", "bits per byte of text", {"bits_per_byte", nullptr}, "training_bits_per_byte"},
+    Measure{"validation loss",
+            "bits per byte of text",
+            {"validation_bits_per_byte", nullptr},
+            "validation_bits_per_byte"}};
 constexpr const char* kSelected = "validation loss"; ///< the measure whose minimum is listed
 
 const std::string& unit_of(const std::vector<RunMetrics>& runs) {
@@ -174,8 +178,8 @@ report::Chart run_curves(const std::string& title, const std::vector<RunMetrics>
                                                     : report::Axis{.title = axis},
                             .series_title = "run"};
     for (const RunMetrics& run : runs) { // also without points, so that all panels have the same colours
-      chart.series.push_back(
-          {.name = run.name, .points = thinned(points_of(run, measure)), .style = report::SeriesStyle::line});
+      const std::vector<report::Point> points = thinned(points_of(run, measure));
+      chart.series.push_back({.name = run.name, .points = points, .style = curve_style(points)});
     }
     panels.charts.push_back(to_chart(chart));
   }
@@ -202,16 +206,17 @@ report::Table run_table(const std::vector<RunMetrics>& runs) {
       const bool is_accuracy = std::string(measure.axis) == "accuracy";
       table.columns.push_back({.name = measure.name,
                                .unit = table_unit,
-                               .key = measure.name,
+                               .key = measure.column,
                                .notation = is_accuracy ? report::Notation::percent : report::Notation::fixed,
                                .digits = is_accuracy ? 1 : 4});
     }
   }
   const auto selected = std::ranges::find(used, std::string(kSelected), &Measure::name);
   if (selected != used.end()) {
-    const std::string name = fmt::format("lowest {}", kSelected);
+    const std::string name = fmt::format("lowest {}", kSelected),
+                      key = fmt::format("lowest{}{}", unit == "epoch" ? " " : "_", selected->column);
     table.columns.push_back(
-        {.name = name, .unit = table_unit, .key = name, .notation = report::Notation::fixed, .digits = 4});
+        {.name = name, .unit = table_unit, .key = key, .notation = report::Notation::fixed, .digits = 4});
     table.columns.push_back({.name = "at " + unit});
   }
   for (const RunMetrics& run : runs) {

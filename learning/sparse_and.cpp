@@ -27,7 +27,7 @@ report::LineChart over_epochs(const std::string& title, const std::vector<Learni
                               const TrialMeasure& validation_measure) {
   report::LineChart chart{.title = title, .x = {.title = "epoch"}, .series_title = "model"};
   for (const LearningGroup& group : groups) {
-    report::Series line{.name = group.name + ", training", .style = report::SeriesStyle::line};
+    report::Series line{.name = group.name + ", training"};
     for (size_t point = 0; point < group.trials.front().fit.curve.size(); ++point) {
       const std::vector<double> numbers = each(group.trials, [&](const SparseAndTrial& trial) {
         return trial.fit.curve[point].*training_measure;
@@ -35,6 +35,7 @@ report::LineChart over_epochs(const std::string& title, const std::vector<Learni
       line.points.push_back(
           {static_cast<double>(group.trials.front().fit.curve[point].epoch), spread(numbers, min)});
     }
+    line.style = curve_style(line.points);
     const double end = line.points.back().x;
     chart.series.push_back(std::move(line));
     chart.series.push_back({.name = group.name + ", validation",

@@ -47,6 +47,11 @@ struct Series {
   bool on_second_axis = false;
 };
 
+/// Style of a curve: a line, or a point if the curve has only one, which as a line would be invisible.
+inline SeriesStyle curve_style(const std::vector<Point>& points) {
+  return points.size() == 1 ? SeriesStyle::line_with_points : SeriesStyle::line;
+}
+
 /// A dashed line across the chart, with its label.
 struct Reference {
   double at = 0; ///< on the x axis, or on the y axis where horizontal

@@ -126,6 +126,10 @@ public:
 private:
   static std::string write(const Prose& prose) { return paragraphs(prose.text); }
 
+  static std::string write(const Verbatim& verbatim) { // the first line break in <pre> is not shown
+    return "<pre>\n" + escape_html(verbatim.text) + "</pre>\n";
+  }
+
   static std::string write(const Heading& heading) { return "<h3>" + escape_html(heading.text) + "</h3>\n"; }
 
   static std::string write(const Note& note) {

@@ -19,6 +19,11 @@ struct Prose {
   std::string text = {};
 };
 
+/// Text that keeps its line breaks and blanks, such as the output of a language model; long lines wrap.
+struct Verbatim {
+  std::string text = {};
+};
+
 struct CaptionedTable {
   Table table = {};
   std::string caption = {};
@@ -62,7 +67,8 @@ struct Parameters {
   std::vector<std::pair<std::string, std::string>> values = {};
 };
 
-using Block = std::variant<Prose, Heading, CaptionedTable, Chart, Figure, Picture, Note, Parameters>;
+using Block =
+    std::variant<Prose, Verbatim, Heading, CaptionedTable, Chart, Figure, Picture, Note, Parameters>;
 
 struct Section {
   std::string heading = {};

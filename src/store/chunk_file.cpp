@@ -10,9 +10,9 @@
 
 #include <fmt/format.h>
 
+#include "mneme/core/crc32c.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
-#include "store/crc32c.h"
 
 namespace mneme::store {
 namespace {

@@ -17,12 +17,12 @@
 #include <fmt/format.h>
 
 #include "mneme/core/atomic_file.h"
+#include "mneme/core/crc32c.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/packed_bits.h"
 #include "mneme/data/read_file.h"
 #include "mneme/data/safetensors.h"
-#include "store/crc32c.h"
 #include "store/memory_file.h"
 
 namespace mneme::store {

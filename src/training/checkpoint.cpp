@@ -2,11 +2,46 @@
 
 #include "mneme/training/checkpoint.h"
 
+#include <array>
+#include <cstdio>
+#include <span>
+#include <string_view>
+
+#include "mneme/core/crc32c.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/tensor_file.h"
 
 namespace mneme::training {
 namespace {
+
+const std::string kChecksum = "crc32c"; // text with the checksum of everything else
+
+/// CRC32C of all texts but `kChecksum` and of all tensors, sorted by name, as eight hexadecimal digits.
+std::string checksum_of(const Checkpoint& checkpoint) {
+  uint32_t crc = 0;
+  const auto add = [&](const void* data, size_t size) { // with its size: "ab", "c" is not "a", "bc"
+    const auto length = static_cast<uint64_t>(size);
+    crc = crc32c(std::as_bytes(std::span(&length, 1)), crc);
+    crc = crc32c({static_cast<const std::byte*>(data), size}, crc);
+  };
+  const auto add_text = [&](std::string_view text) { add(text.data(), text.size()); };
+  for (const auto& [name, text] : checkpoint.texts) {
+    if (name != kChecksum) {
+      add_text(name);
+      add_text(text);
+    }
+  }
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    const at::Tensor numbers = tensor.detach().cpu().contiguous();
+    add_text(name);
+    add_text(c10::toString(numbers.scalar_type()));
+    add(numbers.sizes().data(), numbers.sizes().size() * sizeof(int64_t));
+    add(numbers.const_data_ptr(), numbers.nbytes());
+  }
+  std::array<char, 16> digits{};
+  std::snprintf(digits.data(), digits.size(), "%08x", crc);
+  return digits.data();
+}
 
 template <class Map>
 const typename Map::mapped_type& entry(const Map& map, const std::string& name, const char* kind,
@@ -30,12 +65,30 @@ const std::string& Checkpoint::text(const std::string& name) const {
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
-  nn::write_tensor_file(path, {checkpoint.tensors, checkpoint.texts});
+  nn::TensorFile file{checkpoint.tensors, checkpoint.texts};
+  file.texts[kChecksum] = checksum_of(checkpoint);
+  nn::write_tensor_file(path, file);
 }
 
 Checkpoint load_checkpoint(const std::filesystem::path& path) {
   nn::TensorFile file = nn::read_tensor_file(path);
-  return {std::move(file.tensors), std::move(file.texts), path.string()};
+  for (const auto& [name, text] : file.texts) { // names of tied tensors, which a checkpoint does not have
+    const auto alias = file.tensors.find(name), tensor = file.tensors.find(text);
+    if (alias != file.tensors.end() && tensor != file.tensors.end() && alias != tensor &&
+        alias->second.is_same(tensor->second)) {
+      file.tensors.erase(alias);
+    }
+  }
+  Checkpoint checkpoint{std::move(file.tensors), std::move(file.texts), path.string()};
+  if (const auto stored = checkpoint.texts.find(kChecksum); stored != checkpoint.texts.end()) {
+    if (const std::string actual = checksum_of(checkpoint); stored->second != actual) {
+      throw DataError(c10::str(path.string(), ": the file is damaged: its contents have the checksum ",
+                               actual, ", but ", stored->second, " was written.\n  ",
+                               "Restore the file, or delete it to continue without it."));
+    }
+    checkpoint.texts.erase(stored);
+  }
+  return checkpoint;
 }
 
 } // namespace mneme::training

@@ -199,6 +199,8 @@ TEST(Program, RejectsNumbersOutOfRangeAndNamesTheRange) {
     expect_wrong_usage({"doctor", "--threads", count},
                        {"--threads: \"" + std::string(count) + "\"", "from 1 to 1024"});
   }
+  expect_wrong_usage({"doctor", "--seed", "18446744073709551615"},
+                     {"\"18446744073709551615\" is out of range", "from 0 to 9223372036854775807"});
   expect_wrong_usage({"doctor", "--seed", "-1"}, {"\"-1\" is out of range", "at least 0"});
 }
 

@@ -348,6 +348,22 @@ TEST_F(TrainLm, UsesTheCheckpointBeforeADamagedOne) {
   EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
 }
 
+TEST_F(TrainLm, NoticesAChangedBitOfACheckpoint) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const std::string weights = read_text(folder_ / "run/model.safetensors"),
+                    lines = read_text(folder_ / "run/metrics.jsonl");
+  const auto newest = folder_ / "run/checkpoints/step-000000020.safetensors";
+  std::string bytes = read_text(newest);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  testing::write_text(newest, bytes);
+  const ProgramResult result = train("run", kShort);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.err, {"A damaged checkpoint is ignored", "step-000000020", "the file is damaged"});
+  EXPECT_TRUE(contains(result.out, "from step 15"));
+  EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
+  EXPECT_EQ(read_text(folder_ / "run/metrics.jsonl") == lines, true);
+}
+
 TEST_F(TrainLm, FixesTheNumberOfStepsOfARunLimitedByTime) {
   const Arguments options = {"--minutes", "0.01", "--sample-every", "0"};
   ASSERT_EQ(train("run", options).exit_code, 0);

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "mneme/core/crc32c.h"
 #include "mneme/core/error.h"
 #include "mneme/data/bag_files.h"
 #include "mneme/data/cifar.h"
@@ -26,7 +27,6 @@
 #include "mneme/tokens/token_file.h"
 #include "mneme/tokens/word_piece.h"
 #include "store/chunk_file.h"
-#include "store/crc32c.h"
 #include "store/memory_file.h"
 #include "tokens/tokenizer_json.h"
 
@@ -192,9 +192,9 @@ inline bool chunk_file(std::span<const std::byte> bytes) {
   constexpr size_t kHeader = 72, kContentCrc = 64, kHeaderCrc = 68;
   if (bytes.size() >= kHeader) {
     std::vector<std::byte> repaired(bytes.begin(), bytes.end());
-    const uint32_t content = store::crc32c(std::span(repaired).subspan(kHeader));
+    const uint32_t content = crc32c(std::span(repaired).subspan(kHeader));
     std::memcpy(repaired.data() + kContentCrc, &content, sizeof(content));
-    const uint32_t header = store::crc32c(std::span(repaired).first(kHeaderCrc));
+    const uint32_t header = crc32c(std::span(repaired).first(kHeaderCrc));
     std::memcpy(repaired.data() + kHeaderCrc, &header, sizeof(header));
     parse(repaired);
   }

@@ -123,5 +123,17 @@ TEST(LanguageRecords, BecomeCurvesOfAtMostAboutAThousandPoints) {
   EXPECT_NO_THROW(loss_curves("nothing", {}));
 }
 
+TEST(LanguageRecords, OfOneStepAreDrawnAsPoints) {
+  const std::vector<LanguageRecord> records = {
+      {.step = 1, .loss = 3, .bits_per_byte = 4, .gradient_norm = 1, .learning_rate = 1e-3}};
+  for (const report::Chart& chart : {loss_curves("losses", records), step_curves(records)}) {
+    const nlohmann::json& panels = chart.spec.at("concat");
+    EXPECT_EQ(panels.size(), 2U);
+    for (const nlohmann::json& panel : panels) {
+      EXPECT_TRUE(testing::contains(panel.dump(), R"("type":"point")")) << panel.dump();
+    }
+  }
+}
+
 } // namespace
 } // namespace mneme::learning

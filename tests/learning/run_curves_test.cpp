@@ -57,8 +57,10 @@ TEST(RunCurves, DrawTheMedianOfTheSeedsOfEachRunInAllPanels) {
 
 TEST(RunCurves, UseBitsPerByteOfLanguageModelsAndSkipWhatIsNotFinite) {
   const report::Table table = run_table({run("text", kText)});
-  EXPECT_EQ(report::to_csv(table),
-            "run,steps,training loss,validation loss,lowest validation loss,at step\r\ntext,2,4,3,3,2\r\n");
+  EXPECT_EQ(
+      report::to_csv(table),
+      "run,steps,training_bits_per_byte,validation_bits_per_byte,lowest_validation_bits_per_byte,at step\r\n"
+      "text,2,4,3,3,2\r\n");
   EXPECT_EQ(run_curves("curves", {run("text", kText)}).spec.at("concat").size(), 2U);
 }
 
@@ -71,6 +73,12 @@ TEST(RunCurves, ListLastValuesAndTheLowestValidationLoss) {
             "lowest validation loss,at epoch\r\n"
             "bags,pooling,2,2,1.5,3.5,,0.75,3,1\r\n"
             "trials,,1,1,0.5,,0.75,,,\r\n");
+}
+
+TEST(RunCurves, DrawASinglePoint) {
+  const report::Chart chart = run_curves("curves", {run("trials", kTrials)});
+  const std::string panel = chart.spec.at("concat").at(0).dump();
+  EXPECT_TRUE(testing::contains(panel, R"("type":"point")")) << panel;
 }
 
 TEST(RunCurves, AverageConsecutivePointsOfLongRuns) {

@@ -33,11 +33,13 @@ Page full_page(const std::string& text) {
                                          .x = {.title = text},
                                          .y = {.title = text},
                                          .series = {{.name = text, .points = {{1, {2, 1, 3}}}}}});
-  return {.title = text,
-          .intro = text,
-          .sections = {{text, {Prose{text}, Note{text}, Note{text, true}, CaptionedTable{table, text}}},
-                       {text, {chart, Parameters{{{text, text}}}}},
-                       {text, {Picture{tiny_png(), text, text}}}}};
+  return {
+      .title = text,
+      .intro = text,
+      .sections = {
+          {text, {Prose{text}, Verbatim{text}, Note{text}, Note{text, true}, CaptionedTable{table, text}}},
+          {text, {chart, Parameters{{{text, text}}}}},
+          {text, {Picture{tiny_png(), text, text}}}}};
 }
 
 size_t count(const std::string& text, const std::string& pattern) {
@@ -160,6 +162,13 @@ TEST(Page, ConvertsParagraphsAndCodeInProse) {
   const std::string html = to_html({.title = "t", .sections = {{"s", {Prose{"a `b<c` d\n\n\n`open"}}}}});
   EXPECT_NE(html.find("<p>a <code>b&lt;c</code> d</p>\n<p>"), std::string::npos) << markup(html);
   EXPECT_NE(html.find("`open</p>"), std::string::npos);
+}
+
+TEST(Page, KeepsTheLinesOfVerbatimText) {
+  const std::string html =
+      to_html({.title = "t", .sections = {{"s", {Verbatim{"\nROMEO:\n  `a<b\n\nend"}}}}});
+  EXPECT_NE(html.find("<pre>\n\nROMEO:\n  `a&lt;b\n\nend</pre>"), std::string::npos) << markup(html);
+  EXPECT_NE(html.find("white-space: pre-wrap"), std::string::npos);
 }
 
 TEST(Page, ShowsTheFirstRowsOfLongChartData) {

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "mneme/core/parallel.h"
-#include "store/crc32c.h"
 #include "store/recorder.h"
 #include "store/workload.h"
 
@@ -31,19 +30,6 @@ namespace {
 
 using namespace test;
 namespace fs = std::filesystem;
-
-TEST(Crc32c, EqualsThePublishedValues) {
-  const auto crc = [](const std::string& text) { return crc32c(std::as_bytes(std::span(text))); };
-  EXPECT_EQ(crc("123456789"), 0xE3069283);           // the check value of CRC-32C
-  EXPECT_EQ(crc(std::string(32, '\0')), 0x8A9136AA); // RFC 3720, B.4
-  EXPECT_EQ(crc(std::string(32, '\xff')), 0x62A8AB43);
-  const std::string text = "any bytes, also in parts";
-  for (size_t size = 0; size <= text.size(); ++size) { // both implementations
-    const auto bytes = std::as_bytes(std::span(text).first(size));
-    EXPECT_EQ(crc32c_by_tables(bytes, 7), crc32c(bytes, 7)) << size;
-  }
-  EXPECT_EQ(crc32c(std::as_bytes(std::span(text).subspan(9)), crc(text.substr(0, 9))), crc(text));
-}
 
 /// Runs the workload with a recorder and acknowledges every step. The memory is closed and opened again on
 /// the way.

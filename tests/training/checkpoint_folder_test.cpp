@@ -79,6 +79,21 @@ TEST(CheckpointFolder, UsesTheOneBeforeADamagedCheckpoint) {
   EXPECT_TRUE(testing::contains(damaged[0], newest.string())) << damaged[0];
 }
 
+TEST(CheckpointFolder, UsesTheOneBeforeACheckpointWithAChangedBit) {
+  const TemporaryFolder temporary;
+  const CheckpointFolder folder(temporary.path());
+  folder.save(1, checkpoint_of(1));
+  folder.save(2, checkpoint_of(2));
+  const std::filesystem::path newest = folder.files().front();
+  std::string bytes = testing::read_text(newest);
+  bytes[bytes.size() - 7] = static_cast<char>(bytes[bytes.size() - 7] ^ 4);
+  testing::write_text(newest, bytes);
+  std::vector<std::string> damaged;
+  EXPECT_EQ(newest_step(folder, &damaged), 1);
+  ASSERT_EQ(damaged.size(), 1U);
+  EXPECT_TRUE(testing::contains(damaged[0], newest.string() + ": the file is damaged")) << damaged[0];
+}
+
 TEST(CheckpointFolder, KeepsEarlierCheckpointsIfTheDiskIsFull) {
   const TemporaryFolder temporary;
   const CheckpointFolder folder(temporary.path(), 1);

@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/nn/tensor_file.h"
 #include "ops/tensors.h"
 
 namespace mneme::training {
@@ -41,6 +43,52 @@ TEST(Checkpoint, RoundTripsBitForBit) {
     EXPECT_TRUE(after.tensor(name).equal(tensor)) << name;
     EXPECT_EQ(after.tensor(name).scalar_type(), tensor.scalar_type()) << name;
   }
+}
+
+TEST(Checkpoint, ReportsEveryBitThatChanged) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "a";
+  save_checkpoint(path,
+                  {.tensors = {{"x", random_tensor({4}, 1, at::kFloat)}, {"n", at::arange(2, at::kByte)}},
+                   .texts = {{"done", "15"}}});
+  const std::string good = testing::read_text(path);
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (const int bit : {0, 3}) {
+      std::string damaged = good;
+      damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
+      testing::write_text(path, damaged);
+      // Equal contents are no damage: other blanks, or another name of the checksum, which is then ignored.
+      try {
+        const Checkpoint read = load_checkpoint(path);
+        EXPECT_TRUE(read.tensor("x").equal(random_tensor({4}, 1, at::kFloat))) << i;
+        EXPECT_TRUE(read.tensor("n").equal(at::arange(2, at::kByte))) << i;
+        EXPECT_EQ(read.text("done"), "15") << i;
+      } catch (const DataError& error) {
+        expect_contains(error.what(), {path.string()});
+      }
+    }
+  }
+  std::string damaged = good;
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  testing::write_text(path, damaged);
+  expect_contains(message_of<DataError>([&] { load_checkpoint(path); }),
+                  {path.string(), "the file is damaged", "delete it"});
+}
+
+TEST(Checkpoint, ReadsFilesWithoutAChecksum) {
+  const TemporaryFolder folder;
+  nn::write_tensor_file(folder.path() / "a", {{{"x", at::ones({2})}}, {{"format", "test"}}});
+  const Checkpoint read = load_checkpoint(folder.path() / "a");
+  EXPECT_TRUE(read.tensor("x").equal(at::ones({2})));
+  EXPECT_EQ(read.texts, (std::map<std::string, std::string>{{"format", "test"}}));
+}
+
+TEST(Checkpoint, MayHaveTextsThatAreNamesOfTensors) {
+  const TemporaryFolder folder;
+  save_checkpoint(folder.path() / "a", {.tensors = {{"x", at::ones({2})}}, .texts = {{"best", "x"}}});
+  const Checkpoint read = load_checkpoint(folder.path() / "a");
+  EXPECT_EQ(read.tensors.size(), 1U);
+  EXPECT_EQ(read.text("best"), "x");
 }
 
 TEST(Checkpoint, ReportsMissingEntriesAndUnsupportedTypes) {

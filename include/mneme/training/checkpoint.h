@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Checkpoints of training runs: named tensors and texts in one .safetensors file.
+/// Checkpoints of training runs: named tensors and texts in one .safetensors file, with a checksum.
 #pragma once
 
 #include <filesystem>
@@ -24,10 +24,14 @@ struct Checkpoint {
   std::string source; ///< path it was read from, for error messages
 };
 
+/// Adds the text "crc32c" to the file, the checksum of all tensors and texts.
+///
 /// Errors  OutputError; UsageError for a tensor that is not on the CPU or of a type that nn/tensor_file.h
 ///         does not support
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
-/// Errors  DataError
+/// A file without a checksum, from an earlier version, is read as it is.
+///
+/// Errors  DataError, also if the contents of the file do not have its checksum
 Checkpoint load_checkpoint(const std::filesystem::path& path);
 
 } // namespace mneme::training

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-#include "store/crc32c.h"
+#include "mneme/core/crc32c.h"
 
 #include <array>
 #include <bit>
 #include <cstring>
 
-namespace mneme::store {
+namespace mneme {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian");
@@ -90,4 +90,4 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
 
 #endif
 
-} // namespace mneme::store
+} // namespace mneme

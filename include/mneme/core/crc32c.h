@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-namespace mneme::store {
+namespace mneme {
 
 /// Checksum of the bytes that `crc` is the checksum of, followed by `bytes`.
 ///
@@ -19,4 +19,4 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);
 /// takes a tenth of that.
 uint32_t crc32c_by_tables(std::span<const std::byte> bytes, uint32_t crc = 0);
 
-} // namespace mneme::store
+} // namespace mneme
