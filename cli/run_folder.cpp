@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -125,6 +124,65 @@ Json read_earlier(const std::filesystem::path& folder) {
   return config;
 }
 
+/// Names and both values of the settings of `before` and `requested` that differ, such as
+/// "seed 1 (requested: 2)".
+class Differences {
+public:
+  explicit Differences(const std::vector<std::string>& may_grow) : may_grow_(may_grow) {}
+
+  /// `prefix`: the objects that these are in, such as "training.".
+  void compare(const Json& before, const Json& requested, const std::string& prefix = "") {
+    for (const auto& [key, value] : requested.items()) {
+      const auto found = before.find(key);
+      if (found != before.end()) {
+        compare_setting(prefix + key, *found, value);
+      } else if (!is_none(value) && key != "verb") {
+        add(prefix + key, "default", shown_value(value));
+      }
+    }
+    if (prefix.empty()) {
+      return;
+    }
+    for (const auto& [key, value] : before.items()) {
+      if (!requested.contains(key) && !is_none(value)) {
+        add(prefix + key, shown_value(value), "none");
+      }
+    }
+  }
+
+  const std::vector<std::string>& all() const { return all_; }
+  const std::vector<std::string>& shrunk() const { return shrunk_; } ///< numbers that may only increase
+
+private:
+  /// Null, an empty object and false are the same as none: earlier versions had no such setting.
+  static bool is_none(const Json& value) { return value.empty() || value == false; }
+
+  void compare_setting(const std::string& name, const Json& before, const Json& requested) {
+    if (before == requested || name == "verb") {
+      return;
+    }
+    if (before.is_object() && requested.is_object() && !before.empty() && !requested.empty()) {
+      compare(before, requested, name + ".");
+      return;
+    }
+    const bool grows = std::ranges::find(may_grow_, name) != may_grow_.end();
+    if (grows && before.is_number() && before < requested) {
+      return;
+    }
+    add(name, shown_value(before), shown_value(requested));
+    if (grows) {
+      shrunk_.push_back(name);
+    }
+  }
+
+  void add(const std::string& name, const std::string& before, const std::string& requested) {
+    all_.push_back(fmt::format("{} {} (requested: {})", shown_name(name), before, requested));
+  }
+
+  const std::vector<std::string>& may_grow_;
+  std::vector<std::string> all_, shrunk_;
+};
+
 } // namespace
 
 UnusedFolders::UnusedFolders(std::filesystem::path path) {
@@ -141,8 +199,7 @@ UnusedFolders::~UnusedFolders() {
   }
 }
 
-RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run,
-                          const std::vector<std::string>& may_grow) {
+RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run, const RunFolderRules& rules) {
   UnusedFolders unused(folder);
   make_output_folder(folder);
   FolderLock lock(folder,
@@ -152,7 +209,7 @@ RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run,
                    .read_only_advice = "Check the permissions of the folder, or choose another one "
                                        "with --out.",
                    .required = false});
-  const Json earlier = read_earlier(folder);
+  Json earlier = read_earlier(folder);
   if (earlier.is_null()) {
     return {std::move(unused), std::move(lock)};
   }
@@ -161,45 +218,21 @@ RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run,
          fmt::format("contains a run of {}, which {} would overwrite", command_of(earlier), command_of(run)),
          fmt::format("Choose {}", kAnotherFolder));
   }
-  std::vector<std::string> differences, shrunk;
-  const std::function<void(const Json&, const Json&, const std::string&)> compare =
-      [&](const Json& before, const Json& requested, const std::string& prefix) {
-        for (const auto& [key, value] : requested.items()) {
-          const auto found = before.find(key);
-          // Null, an empty object and false are the same as none: earlier versions had no such setting.
-          const bool is_none = found == before.end() && (value.empty() || value == false);
-          if (key == "verb" || is_none || (found != before.end() && *found == value)) {
-            continue;
-          }
-          const std::string name = prefix + key;
-          const auto is_requested = [&value = value](const auto& setting) {
-            return value.contains(setting.key());
-          };
-          if (found != before.end() && found->is_object() && !found->empty() && value.is_object() &&
-              std::ranges::all_of(found->items(), is_requested)) {
-            compare(*found, value, name + ".");
-            continue;
-          }
-          const bool grows = std::ranges::find(may_grow, name) != may_grow.end();
-          if (grows && found != before.end() && found->is_number() && *found < value) {
-            continue;
-          }
-          differences.push_back(fmt::format("{} {} (requested: {})", shown_name(name),
-                                            found == before.end() ? "default" : shown_value(*found),
-                                            shown_value(value)));
-          if (grows) {
-            shrunk.push_back(name);
-          }
-        }
-      };
-  compare(earlier, run, "");
-  if (!differences.empty()) {
+  if (rules.update) {
+    rules.update(earlier);
+  }
+  Differences differences(rules.may_grow);
+  differences.compare(earlier, run);
+  if (!differences.all().empty()) {
     const std::string growth =
-        shrunk.empty() ? "" : fmt::format(" ({} may only increase)", fmt::join(shrunk, " and "));
-    fail(folder,
-         fmt::format("contains a run of {} with {}", command_of(earlier), fmt::join(differences, ", ")),
-         fmt::format("Use the same settings to resume or repeat that run{}, delete the folder, or choose {}",
-                     growth, kAnotherFolder));
+        differences.shrunk().empty()
+            ? ""
+            : fmt::format(" ({} may only increase)", fmt::join(differences.shrunk(), " and "));
+    fail(
+        folder,
+        fmt::format("contains a run of {} with {}", command_of(earlier), fmt::join(differences.all(), ", ")),
+        fmt::format("Use the same settings to resume or repeat that run{}, delete the folder, or choose {}{}",
+                    growth, kAnotherFolder, rules.advice.empty() ? "" : ". " + rules.advice));
   }
   return {std::move(unused), std::move(lock)};
 }

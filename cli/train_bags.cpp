@@ -142,7 +142,7 @@ public:
     }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
     learning::check_bag_job(jobs.front()); // before the folder is created
-    const RunFolder lock = open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
+    const RunFolder lock = open_run_folder(folder, identity_of(run_), {.may_grow = {"epochs", "seeds"}});
     make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);

@@ -52,6 +52,7 @@ public:
       folder_ = std::filesystem::path("runs/train/lm") / options_.model;
     }
     const Json earlier = folder_.empty() ? Json() : read_run_config(folder_, name());
+    require_other_folder();
     run_ = language_run_of(options_, context.options.seed, earlier);
     const LanguageText text = read_language_text(options_, run_.schedule.length, initial);
     require_memory(run_, text.data.vocab_size(), initial);
@@ -69,7 +70,10 @@ public:
           }
         }
       }
-      lock.emplace(open_run_folder(folder_, requested));
+      lock.emplace(open_run_folder(
+          folder_, requested,
+          {.advice = fmt::format("`--init {}` with another --out trains the model of that run further",
+                                 printable(folder_.string()))}));
     }
     learning::LanguageJob job{.run = run_,
                               .data = &text.data,
@@ -102,6 +106,17 @@ public:
   }
 
 private:
+  /// Errors  UsageError if the run would overwrite the model that it starts from
+  void require_other_folder() const {
+    std::error_code missing;
+    if (!options_.init.empty() && !folder_.empty() &&
+        std::filesystem::equivalent(folder_, options_.init, missing)) {
+      throw UsageError(fmt::format("--init {}: --out is the same folder, whose model the run would overwrite."
+                                   "\n  Choose another folder with --out.",
+                                   printable(options_.init)));
+    }
+  }
+
   void set_resume(learning::LanguageJob& job) const {
     std::error_code missing;
     if (options_.resume == "never") {

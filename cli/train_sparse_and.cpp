@@ -150,7 +150,7 @@ public:
     nlohmann::ordered_json identity = config();
     identity.erase("version");
     // The number of seeds may grow, since the results of a trial do not depend on it.
-    const RunFolder lock = open_run_folder(folder, identity, {"seeds"});
+    const RunFolder lock = open_run_folder(folder, identity, {.may_grow = {"seeds"}});
     std::map<int64_t, SparseAndTrial> finished;
     context.progress.start("epochs", options_.seeds * options_.schedule.epochs);
     try {

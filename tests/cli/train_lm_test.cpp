@@ -319,6 +319,38 @@ TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
   refused({}, {"training_text.sha256"});
 }
 
+TEST_F(TrainLm, RefusesToOverwriteTheModelItStartsFrom) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const auto continued = [&](const std::string& out, const Arguments& more = {}) {
+    Arguments command = {"train",     "lm",    "--text", path("text.txt"), "--init",
+                         path("run"), "--out", out,      "--steps",        "2"};
+    command.insert(command.end(), more.begin(), more.end());
+    return run_mneme(command, {.timeout = std::chrono::seconds(120)});
+  };
+  const ProgramResult same = continued(path("run") + "/.");
+  EXPECT_EQ(same.exit_code, 2) << same.out;
+  expect_contains(same.err,
+                  {"--init " + path("run"), "--out is the same folder", "another folder with --out"});
+  EXPECT_EQ(same.err.size() < 300, true) << same.err;
+  // In the folder of another run, only what differs is named.
+  ASSERT_EQ(train("other", {"--steps", "2"}).exit_code, 0);
+  const ProgramResult other = continued(path("other"), {"--length", "16", "--tokens-per-step", "128"});
+  EXPECT_EQ(other.exit_code, 2) << other.out;
+  expect_contains(other.err,
+                  {"init ", "layers 1 (requested: none)", "learning_rate 0.01 (requested: 0.001)"});
+  for (const char* equal : {"seed", "clip", "training_text", "steps 2 "}) {
+    EXPECT_FALSE(contains(other.err, equal)) << other.err;
+  }
+}
+
+TEST_F(TrainLm, NamesTheWayToTrainAFinishedModelFurther) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const ProgramResult refused = train("run", {"--steps", "40"});
+  EXPECT_EQ(refused.exit_code, 2) << refused.out;
+  expect_contains(refused.err, {"limit \"20 steps\" (requested: \"40 steps\")",
+                                "`--init " + path("run") + "` with another --out trains the model"});
+}
+
 TEST_F(TrainLm, ResumesFromAFileOfTheUsersChoice) {
   ASSERT_EQ(train("run", kShort).exit_code, 0);
   const std::string weights = read_text(folder_ / "run/model.safetensors"),
