@@ -170,7 +170,7 @@ TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   expect_contains(continued("x", {"--layers", "2", "--positions", "none"}).err,
                   {"--layers, --positions does not go with --init"});
   expect_contains(continued("x", {"--length", "32"}).err, {"--length is 32", "16 positions"});
-  expect_contains(continued("first").err, {"contains a run of"});
+  expect_contains(continued("first").err, {"--out is the same folder"});
 }
 
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {

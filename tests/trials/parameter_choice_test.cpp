@@ -121,8 +121,8 @@ TEST(ChooseRadius, BetaMinMakesPatternsFixedPoints) {
     }
     return static_cast<double>(count) / 300;
   };
-  EXPECT_GT(stay(beta), 0.93);
-  EXPECT_LT(stay(beta / 3), 0.8);
+  EXPECT_GT(stay(beta), 0.97);
+  EXPECT_LT(stay(beta / 6), 0.8);
 }
 
 TEST(ChooseRadius, WorksForEveryValidSize) {
