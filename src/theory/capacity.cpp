@@ -11,6 +11,7 @@
 #include "mneme/core/error.h"
 #include "mneme/theory/space_fraction.h"
 #include "theory/arguments.h"
+#include "theory/best_radius.h"
 #include "theory/normal.h"
 
 namespace mneme::theory {

@@ -9,6 +9,7 @@
 #include "mneme/theory/shared_locations.h"
 #include "mneme/theory/space_fraction.h"
 #include "theory/arguments.h"
+#include "theory/best_radius.h"
 
 namespace mneme::theory {
 namespace {
