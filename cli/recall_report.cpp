@@ -298,19 +298,11 @@ std::string settings_text(const RecallRun& run, const trials::MemoryReport& memo
   return text.empty() ? "no parameters" : text;
 }
 
-/// Whether a Hamming radius is among the parameters, or is the origin of one.
-bool shows_radius(const trials::MemoryReport& memory) {
-  return memory.kind.uses.hamming_radius ||
-         std::ranges::any_of(memory.parameters.settings, [](const trials::MemorySetting& setting) {
-           return setting.origin.find("Hamming radius") != std::string::npos;
-         });
-}
-
 /// Explains how radii and encodings were chosen from the patterns; empty if none were.
 std::string choice_text(const RecallRun& run) {
   const auto& given = run.options.parameters;
   const auto is_chosen = [&](const trials::MemoryReport& memory) {
-    return (shows_radius(memory) && !given.hamming_radius) ||
+    return (memory.parameters.hamming_radius > 0 && !given.hamming_radius) ||
            (memory.parameters.selected_coordinates > 0 && !given.selected_coordinates);
   };
   if (std::ranges::none_of(run.memories, is_chosen)) {
@@ -322,9 +314,9 @@ std::string choice_text(const RecallRun& run) {
         run.memories, [&](const trials::MemoryReport& memory) { return is_chosen(memory) && has(memory); });
   };
   const bool selects = any([](const auto& memory) { return memory.kind.uses.selected_coordinates; });
-  const bool has_radius = any(shows_radius);
+  const bool has_radius = any([](const auto& memory) { return memory.parameters.hamming_radius > 0; });
   if (any([](const trials::MemoryReport& memory) {
-        return shows_radius(memory) && !memory.kind.uses.finite_locations;
+        return memory.parameters.hamming_radius > 0 && !memory.kind.uses.finite_locations;
       })) {
     aims.emplace_back("the noise up to which a pattern has more weight than all others");
   }

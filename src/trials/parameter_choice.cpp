@@ -528,8 +528,9 @@ double ParameterChooser::score_per_cosine(const MemoryKind& kind) const {
   return score > 0 && cosine > 0 ? score / cosine : 1;
 }
 
-/// Beta for cosines, fitted to a Hamming radius, with a description of its origin.
-MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t hamming_radius) {
+/// Beta for cosines, fitted to a Hamming radius, with a description of its origin. Sets the radius to 0 if
+/// beta has another origin.
+MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t& hamming_radius) {
   const double fitted =
       theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, hamming_radius), std::log(kLocationsOfFit))
           .beta;
@@ -546,8 +547,11 @@ MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t hamm
                          is_only_update ? "there is one update"
                                         : "readouts that are not normalised become shorter");
   }
-  return {"beta", std::max(fitted, beta_min),
-          fitted >= beta_min ? fmt::format("fitted to the Hamming radius {}", hamming_radius) : origin};
+  if (fitted >= beta_min) {
+    return {"beta", fitted, fmt::format("fitted to the Hamming radius {}", hamming_radius)};
+  }
+  hamming_radius = 0;
+  return {"beta", beta_min, origin};
 }
 
 MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {

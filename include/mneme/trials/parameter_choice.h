@@ -109,7 +109,7 @@ public:
 
 private:
   const RadiusChoice& radius(bool on_bits, RadiusWeights weights);
-  MemorySetting fitted_beta(const MemoryKind& kind, int64_t hamming_radius);
+  MemorySetting fitted_beta(const MemoryKind& kind, int64_t& hamming_radius);
   double score_per_cosine(const MemoryKind& kind) const;
   const LocationChoice& locations(double hard_locations, LocationDesign design);
 
