@@ -71,12 +71,10 @@ constexpr double bits_of(double nats) {
   return nats / std::numbers::ln2;
 }
 
-trials::MeanInterval in_bits(const StudiedResult& result) {
-  StudiedResult bits = result;
-  for (TrialResult& trial : bits.trials) {
-    trial.loss = bits_of(trial.loss);
-  }
-  return bits.loss();
+trials::MeanInterval loss_in_bits(const StudiedResult& result) {
+  std::vector<double> losses = result.losses();
+  std::ranges::transform(losses, losses.begin(), bits_of);
+  return losses.empty() ? result.loss() : trials::mean_interval(losses);
 }
 
 /// One line: lines of verse are divided by a stroke.
@@ -120,10 +118,15 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const StudyData text = study_data(settings, kValidationTokens.of(settings));
   const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings));
   const std::array<Size, 2> sizes = {half_hour_of(settings), recipe_of(settings)}; // the longest first
+  const auto name_of = [](const Size& size, const Kind& kind) {
+    return fmt::format("{}, {}", size.name, kind.name);
+  };
   std::vector<LanguageTrial> trials;
+  std::vector<std::string> names; // of the results of each trial
   for (const Size& size : sizes) {
     for (int64_t seed = 0; seed < seeds; ++seed) {
       for (const Kind& kind : kKinds) {
+        names.push_back(name_of(size, kind));
         LanguageTrial& trial = trials.emplace_back();
         trial.model = {.type = kind.type,
                        .as_trained_by_program = true,
@@ -139,16 +142,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   }
   std::vector<TrialResult> flat = train_trials(text.data, trials, settings.parts, progress);
   std::map<std::string, StudiedResult> results; // by size and kind
-  const auto name_of = [](const Size& size, const Kind& kind) {
-    return fmt::format("{}, {}", size.name, kind.name);
-  };
-  size_t next = 0;
-  for (const Size& size : sizes) {
-    for (int64_t seed = 0; seed < seeds; ++seed) {
-      for (const Kind& kind : kKinds) {
-        results[name_of(size, kind)].trials.push_back(std::move(flat[next++]));
-      }
-    }
+  for (size_t i = 0; i < flat.size(); ++i) {
+    results[names[i]].trials.push_back(std::move(flat[i]));
   }
 
   report::Table table{
@@ -178,7 +173,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         }
       }
       table.rows.push_back({size.name, kind.name, result.parameters(), cell(result.loss()),
-                            cell(in_bits(result)), cell(trials::mean_interval(training))});
+                            cell(loss_in_bits(result)), cell(trials::mean_interval(training))});
       if (size.keeps_text) {
         chart.series.push_back(curve_of(kind.name, result));
       }
