@@ -13,6 +13,7 @@
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
 #include "mneme/core/sha256.h"
@@ -130,6 +131,17 @@ std::string duration(double seconds) {
                           : fmt::format("{:.1f} h", seconds / 3600);
 }
 
+/// Length of the rows that the model in a folder was trained on, if its config.json contains it.
+std::optional<int64_t> trained_length(const std::filesystem::path& folder) {
+  const Json config = read_run_config(folder, "lm");
+  const Json::json_pointer place("/training/length");
+  if (config.is_null() || !config.contains(place) || !config.at(place).is_number_integer()) {
+    return std::nullopt;
+  }
+  const auto length = config.at(place).get<int64_t>();
+  return length > 0 ? std::optional(length) : std::nullopt;
+}
+
 std::string every(int64_t steps) {
   return steps == 0 ? "never" : steps == 1 ? "every step" : fmt::format("every {} steps", steps);
 }
@@ -169,7 +181,7 @@ void LanguageOptions::declare(Arguments& arguments) {
                                                 "Width of the hidden states");
   const Option* of_heads =
       add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads");
-  add_optional_integer(arguments, "--length", length, kSize, "from the preset",
+  add_optional_integer(arguments, "--length", length, kSize, "from the preset or --init",
                        "Number of tokens per row, and of learned positions");
   static const std::vector<std::string> kPositions = {"learned", "rotary", "decay", "none"};
   const Option* of_positions = add_word_option(
@@ -265,7 +277,8 @@ std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options)
                     *options.length, *initial.max_length, *initial.max_length));
   }
   constexpr int64_t kLength = 512;
-  options.length = options.length.value_or(std::min(kLength, initial.max_length.value_or(kLength)));
+  const int64_t usual = trained_length(options.init).value_or(kLength);
+  options.length = options.length.value_or(std::min(usual, initial.max_length.value_or(usual)));
   return initial;
 }
 
@@ -452,7 +465,7 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
     size += fmt::format(", positions: {}", run.model.positions);
   }
   if (!options.init.empty()) {
-    size = fmt::format("that of {}", printable(options.init));
+    size = fmt::format("that of {}, in rows of {} tokens", printable(options.init), schedule.length);
   }
   std::string limit = limit_of(options, run); // of config.json: always with a plural
   if (limit.starts_with("1 ")) {

@@ -61,8 +61,8 @@ struct LanguageText {
 LanguageText read_language_text(const LanguageOptions& options, int64_t length,
                                 const std::optional<learning::InitialModel>& initial);
 
-/// The model of --init, if it is given. Its type and, unless --length is given, its length are set in the
-/// options.
+/// The model of --init, if it is given. Its type and, unless --length is given, the length of the rows
+/// of its training are set in the options.
 ///
 /// Errors  as read_initial_model; UsageError for options of a new model
 std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options);

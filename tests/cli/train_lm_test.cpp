@@ -173,6 +173,23 @@ TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   expect_contains(continued("first").err, {"--out is the same folder"});
 }
 
+TEST_F(TrainLm, ContinuesWithRowsOfTheLengthOfTheFirstTraining) {
+  ASSERT_EQ(train("first", {"--steps", "2", "--positions", "rotary"}).exit_code, 0);
+  const auto continued = [&](const Arguments& more = {}) {
+    Arguments arguments = {"train",     "lm",      "--text", path("text.txt"), "--init", path("first"),
+                           "--dry-run", "--steps", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_mneme(arguments, {.timeout = std::chrono::seconds(120)}).out;
+  };
+  expect_contains(continued(),
+                  {"that of " + path("first") + ", in rows of 16 tokens", "4096: 256 rows of 16"});
+  expect_contains(continued({"--length", "32"}), {"in rows of 32 tokens"});
+  nlohmann::json config = this->config("first"); // of another program
+  config.erase("training");
+  testing::write_text(folder_ / "first/config.json", config.dump());
+  expect_contains(continued(), {"in rows of 512 tokens"});
+}
+
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
   Arguments options = kShort;
   testing::write_text(folder_ / "val.txt", "abc");
