@@ -41,6 +41,9 @@ const std::vector<std::pair<std::string, ProductPrecision>> kPrecisions = {
 const std::string& name_of(RateSchedule schedule) {
   return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
 }
+const std::string& name_of(ProductPrecision precision) {
+  return std::ranges::find(kPrecisions, precision, &std::pair<std::string, ProductPrecision>::second)->first;
+}
 
 Option* add_optional_integer(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
                              const IntegerLimits& limits, const std::string& default_text,
@@ -417,7 +420,7 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
                        const LanguageText& text, const std::optional<learning::InitialModel>& initial) {
   const training::LanguageSchedule& schedule = run.schedule;
   Json settings = {
-      {"init", initial ? Json{{"sha256", initial->sha256}} : Json::object()},
+      {"init", initial ? Json{{"sha256", initial->sha256}} : Json()},
       {"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
       {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
       {"tokenizer_sha256", text.tokenizer.hash()},
@@ -426,7 +429,7 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
       {"width", run.model.width},
       {"heads", run.model.heads},
       {"length", schedule.length},
-      {"positions", run.model.positions == "learned" ? Json::object() : Json{{"kind", run.model.positions}}},
+      {"positions", run.model.positions},
       {"dropout", run.dropout},
       {"rows_per_step", schedule.rows_per_step},
       {"rows_per_batch", schedule.rows_per_batch},
@@ -439,8 +442,7 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
       {"beta1", schedule.beta1},
       {"beta2", schedule.beta2},
       {"clip", schedule.gradient_norm_max},
-      {"precision",
-       schedule.precision == ProductPrecision::bfloat16 ? Json{{"products", "bfloat16"}} : Json::object()},
+      {"precision", name_of(schedule.precision)},
       {"overfit_one_batch", schedule.one_batch},
       {"seed", schedule.seed}};
   if (initial) {
@@ -449,6 +451,26 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
     }
   }
   return settings;
+}
+
+void update_language_config(Json& config) {
+  const auto training = config.find("training");
+  if (training == config.end() || !training->is_object()) {
+    return;
+  }
+  Json& settings = *training;
+  const auto use_word = [&](const char* name, const char* key, const char* usual) {
+    const Json earlier = settings.value(name, Json::object());
+    if (earlier.is_object()) { // {} was the default, {key: word} another choice
+      settings[name] = earlier.value(key, Json(usual));
+    }
+  };
+  use_word("precision", "products", "float32");
+  const Json init = settings.value("init", Json());
+  settings["init"] = init.empty() ? Json() : init;
+  if (init.empty()) { // else the positions are those of the initial model
+    use_word("positions", "kind", "learned");
+  }
 }
 
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,

@@ -84,6 +84,9 @@ nlohmann::ordered_json language_settings(const LanguageOptions& options, const l
                                          const LanguageText& text,
                                          const std::optional<learning::InitialModel>& initial);
 
+/// Rewrites the settings in a config.json of an earlier version of mneme as language_settings returns them.
+void update_language_config(nlohmann::ordered_json& config);
+
 /// Settings and plan as names and values, for people.
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,
                                                                   const learning::LanguageRun& run,

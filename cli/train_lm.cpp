@@ -72,7 +72,8 @@ public:
       }
       lock.emplace(open_run_folder(
           folder_, requested,
-          {.advice = fmt::format("`--init {}` with another --out trains the model of that run further",
+          {.update = update_language_config,
+           .advice = fmt::format("`--init {}` with another --out trains the model of that run further",
                                  printable(folder_.string()))}));
     }
     learning::LanguageJob job{.run = run_,

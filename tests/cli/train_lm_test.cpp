@@ -326,14 +326,38 @@ TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
   refused({"--weight-decay", "0.2"}, {"with weight_decay 0.1 (requested: 0.2)"});
   refused({"--seed", "2"}, {"with seed 1 (requested: 2)"});
   refused({"--batch", "1"}, {"with rows_per_batch"});
-  refused({"--precision", "bfloat16"}, {"precision default (requested: \"bfloat16\")"});
-  refused({"--positions", "decay"}, {"positions default (requested: \"decay\")"});
+  refused({"--precision", "bfloat16"}, {"precision \"float32\" (requested: \"bfloat16\")"});
+  refused({"--positions", "decay"}, {"positions \"learned\" (requested: \"decay\")"});
   refused({"--eval-every", "7"}, {"with eval_every 10 (requested: 7)"});
   refused({"--model", "lstm", "--preset", "tiny"}, {"heads"});
   refused({"--resume", "never"}, {"contains checkpoints", "--out"});
   refused({"--resume", "no-such-file"}, {"no-such-file", "is not a file"});
   testing::write_text(folder_ / "text.txt", text_of(300, 2));
   refused({}, {"training_text.sha256"});
+}
+
+TEST_F(TrainLm, WritesSettingsInWordsAndResumesRunsOfEarlierVersions) {
+  const Arguments decay = {"--steps", "2", "--positions", "decay", "--precision", "bfloat16"};
+  ASSERT_EQ(train("run", {"--steps", "2"}).exit_code, 0);
+  ASSERT_EQ(train("decay", decay).exit_code, 0);
+  nlohmann::json usual = config("run"), other = config("decay");
+  const auto text = [](const nlohmann::json& config) {
+    const nlohmann::json& training = config.at("training");
+    return training.at("precision").dump() + training.at("positions").dump() + training.at("init").dump();
+  };
+  EXPECT_EQ(text(usual), R"("float32""learned"null)");
+  EXPECT_EQ(text(other), R"("bfloat16""decay"null)");
+  usual["training"].update(
+      nlohmann::json{{"positions", nlohmann::json::object()}, {"init", nlohmann::json::object()}});
+  usual["training"].erase("precision");
+  other["training"].update(
+      nlohmann::json{{"precision", {{"products", "bfloat16"}}}, {"positions", {{"kind", "decay"}}}});
+  other["training"].erase("init");
+  testing::write_text(folder_ / "run/config.json", usual.dump());
+  testing::write_text(folder_ / "decay/config.json", other.dump());
+  const ProgramResult first = train("run", {"--steps", "2"}), second = train("decay", decay);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_EQ(second.exit_code, 0) << second.err;
 }
 
 TEST_F(TrainLm, RefusesToOverwriteTheModelItStartsFrom) {
