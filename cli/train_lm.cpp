@@ -86,6 +86,7 @@ public:
     const LanguageFit fit = learning::train_language_model(
         job,
         [&](const LanguagePlan& plan) {
+          require_end_of_warmup(plan);
           config = config_of(plan, identity);
           summary_ = language_summary(options_, run_, text, plan);
           if (!context.options.json) {
@@ -115,6 +116,16 @@ private:
       throw UsageError(fmt::format("--init {}: --out is the same folder, whose model the run would overwrite."
                                    "\n  Choose another folder with --out.",
                                    printable(options_.init)));
+    }
+  }
+
+  /// Errors  UsageError if a new run ends before its learning rate has reached the highest one
+  void require_end_of_warmup(const LanguagePlan& plan) const {
+    if (plan.warmup_steps > 0 && plan.warmup_steps >= plan.steps && plan.resumed_from.empty()) {
+      throw UsageError(fmt::format("--warmup {}: the run has {}, so that the learning rate would never reach "
+                                   "--lr {:g}.\n  Use a smaller --warmup, such as 5%, or a longer run.",
+                                   printable(options_.warmup), report::counted(plan.steps, "step"),
+                                   options_.learning_rate));
     }
   }
 

@@ -499,6 +499,11 @@ TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
   refused({"--tokens-per-step", "100"}, {"--tokens-per-step is 100", "16", "112"});
   refused({"--betas", "0.9"}, {"--betas: 1 numbers"});
   refused({"--warmup", "half"}, {"--warmup", "half"});
+  for (const char* warmup : {"1e9", "50", "100%"}) {
+    refused({"--steps", "50", "--warmup", warmup},
+            {std::string("--warmup ") + warmup, "50 steps", "never reach --lr 0.01", "5%"});
+  }
+  refused({"--minutes", "0.001", "--warmup", "100000"}, {"--warmup 100000", "never reach"});
   refused({"--length", "9000", "--tokens-per-step", "9000"}, {"9001"});
   refused({"--model", "lstm"}, {"--heads", "LSTM"});
   refused({"--model", "lstm", "--precision", "bfloat16"}, {"--precision bfloat16", "LSTM", "LibTorch"});
