@@ -53,6 +53,7 @@ public:
     }
     const Json earlier = folder_.empty() ? Json() : read_run_config(folder_, name());
     require_other_folder();
+    require_config();
     run_ = language_run_of(options_, context.options.seed, earlier);
     const LanguageText text = read_language_text(options_, run_.schedule.length, initial);
     require_memory(run_, text.data.vocab_size(), initial);
@@ -116,6 +117,28 @@ private:
       throw UsageError(fmt::format("--init {}: --out is the same folder, whose model the run would overwrite."
                                    "\n  Choose another folder with --out.",
                                    printable(options_.init)));
+    }
+  }
+
+  /// Errors  UsageError if the folder contains checkpoints, but no config.json that identifies their run
+  void require_config() const {
+    const std::filesystem::path checkpoints = folder_ / "checkpoints";
+    std::error_code missing;
+    if (options_.dry_run || std::filesystem::exists(folder_ / "config.json", missing)) {
+      return;
+    }
+    std::string newest;
+    for (std::filesystem::directory_iterator entry(checkpoints, missing), end; !missing && entry != end;
+         entry.increment(missing)) {
+      if (entry->path().extension() == ".safetensors") {
+        newest = std::max(newest, entry->path().string());
+      }
+    }
+    if (!newest.empty()) {
+      throw UsageError(fmt::format(
+          "{}: contains checkpoints, but no config.json that identifies their run.\n  Restore it, or choose "
+          "another folder with --out: --resume {} continues the run there with the same options.",
+          printable(folder_.string()), printable(newest)));
     }
   }
 
@@ -242,9 +265,18 @@ private:
       text += fmt::format("skipped steps    {} (loss or gradient not finite)\n", fit.steps_skipped);
     }
     const std::string shown = printable(folder_.string());
-    text += fmt::format("\nWritten to {}: the model (config.json, model.safetensors, tokenizer.json; `mneme "
+    if (!fit.saved_step) {
+      return text +
+             fmt::format("\nWritten to {}: metrics.jsonl, index.html; no model, because the loss was not "
+                         "finite\n",
+                         shown);
+    }
+    const std::string model = *fit.saved_step == fit.plan.steps
+                                  ? "the model"
+                                  : fmt::format("the model after step {}", *fit.saved_step);
+    text += fmt::format("\nWritten to {}: {} (config.json, model.safetensors, tokenizer.json; `mneme "
                         "generate {}` continues a text), metrics.jsonl, index.html, checkpoints/\n",
-                        shown, shown);
+                        shown, model, shown);
     return text;
   }
 

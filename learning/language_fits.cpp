@@ -108,6 +108,7 @@ public:
     if (planned(fit_.plan)) {
       train();
     }
+    fit_.saved_step = saved_;
     fit_.steps_skipped = trainer_->steps_skipped();
     fit_.records = parse_records(metrics_.text(), kMetrics);
     fit_.seconds = seconds_since(begin);
@@ -171,6 +172,9 @@ private:
   void train() {
     metrics_.reset(std::move(resumed_metrics_));
     tokens::write_tokenizer(job_.folder, job_.tokenizer);
+    if (saved_) { // that of the checkpoint: it may have been removed, or a later one written before a crash
+      write_model();
+    }
     progress_.start("step", fit_.plan.steps);
     progress_.skip(trainer_->steps_done());
     try {
@@ -294,6 +298,11 @@ private:
     return lines;
   }
 
+  void write_model() {
+    nn::write_tensor_file(job_.folder / "model.safetensors",
+                          {trainer_->model().published_state(), {{"format", "pt"}}});
+  }
+
   void save() {
     Checkpoint checkpoint = trainer_->checkpoint();
     const std::string& text = metrics_.text();
@@ -301,8 +310,7 @@ private:
     std::copy(text.begin(), text.end(), reinterpret_cast<char*>(bytes.mutable_data_ptr<uint8_t>()));
     checkpoint.tensors.emplace(kMetrics, bytes);
     checkpoint.texts.emplace(kRecorded, events_recorded_ ? "yes" : "no");
-    nn::write_tensor_file(job_.folder / "model.safetensors",
-                          {trainer_->model().published_state(), {{"format", "pt"}}});
+    write_model();
     folder_.save(trainer_->steps_done(), checkpoint);
     saved_ = trainer_->steps_done();
   }

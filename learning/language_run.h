@@ -97,6 +97,7 @@ struct LanguageRecord {
 struct LanguageFit {
   LanguagePlan plan = {};
   std::vector<LanguageRecord> records = {}; ///< of the whole run, in order
+  std::optional<int64_t> saved_step = {};   ///< number of steps of the model in the folder, if there is one
   int64_t steps_skipped = 0;
   int64_t steps_here = 0;      ///< number of steps of this process
   double seconds = 0;          ///< wall time of this process

@@ -392,6 +392,38 @@ TEST_F(TrainLm, NamesTheWayToTrainAFinishedModelFurther) {
                                 "`--init " + path("run") + "` with another --out trains the model"});
 }
 
+TEST_F(TrainLm, RestoresFilesOfTheModelFromTheLastCheckpoint) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  std::filesystem::copy(folder_ / "run", folder_ / "whole", std::filesystem::copy_options::recursive);
+  for (const char* name : {"model.safetensors", "tokenizer.json"}) {
+    std::filesystem::remove(folder_ / "run" / name);
+    const ProgramResult again = train("run", kShort);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "run" / name)) << name;
+  }
+  expect_same_run("whole", "run");
+  std::filesystem::remove(folder_ / "run/config.json");
+  const ProgramResult refused = train("run", kShort);
+  EXPECT_EQ(refused.exit_code, 2) << refused.out;
+  const std::string last = path("run/checkpoints/step-000000020.safetensors");
+  expect_contains(refused.err, {"no config.json", "--resume " + last + " continues the run there"});
+  Arguments advised = kShort;
+  advised.insert(advised.end(), {"--resume", last});
+  const ProgramResult resumed = train("another", advised);
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  expect_same_run("whole", "another");
+}
+
+TEST_F(TrainLm, NamesTheModelThatWasWrittenIfTheLossIsNotFinite) {
+  const ProgramResult result =
+      train("run", {"--steps", "4", "--lr", "1e6", "--warmup", "0", "--schedule", "constant", "--eval-every",
+                    "0", "--sample-every", "0", "--save-every", "0"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const bool written = std::filesystem::exists(folder_ / "run/model.safetensors");
+  EXPECT_EQ(contains(result.out, "model.safetensors"), written) << result.out;
+  EXPECT_EQ(contains(result.out, "no model, because the loss was not finite"), !written) << result.out;
+}
+
 TEST_F(TrainLm, ResumesFromAFileOfTheUsersChoice) {
   ASSERT_EQ(train("run", kShort).exit_code, 0);
   const std::string weights = read_text(folder_ / "run/model.safetensors"),
