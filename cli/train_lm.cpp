@@ -243,9 +243,11 @@ private:
     }
     context.out << result_text(fit, step, score);
     if (options_.overfit_one_batch) {
-      context.out << fmt::format("The loss on one batch is {:.4g} nats per token; it must be below {}: {}.\n",
-                                 step == nullptr ? std::nan("") : step->loss, kOverfitLoss,
-                                 passed ? "passed" : "failed");
+      const double loss = step == nullptr ? std::nan("") : step->loss;
+      context.out << fmt::format("The loss on one batch is {}; it must be below {}: {}.\n",
+                                 std::isfinite(loss) ? fmt::format("{:.4g} nats per token", loss)
+                                                     : learning::number_text(loss, 4),
+                                 kOverfitLoss, passed ? "passed" : "failed");
     }
     return passed ? ExitCode::ok : ExitCode::check_failed;
   }
@@ -254,12 +256,12 @@ private:
                           const LanguageRecord* score) const {
     std::string text;
     if (step != nullptr) {
-      text += fmt::format("training loss    {:.4f} nats per token, {:.3f} bits per byte (last step)\n",
-                          step->loss, step->bits_per_byte);
+      text += fmt::format("training loss    {} (last step)\n",
+                          learning::loss_text(step->loss, step->bits_per_byte));
     }
     if (score != nullptr) {
-      text += fmt::format("validation loss  {:.4f} nats per token, {:.3f} bits per byte (step {})\n",
-                          score->loss, score->bits_per_byte, score->step);
+      text += fmt::format("validation loss  {} (step {})\n",
+                          learning::loss_text(score->loss, score->bits_per_byte), score->step);
     }
     if (fit.steps_skipped > 0) {
       text += fmt::format("skipped steps    {} (loss or gradient not finite)\n", fit.steps_skipped);
@@ -310,10 +312,10 @@ private:
         .title = fmt::format("Language model: {}", run_.model.type),
         .intro = fmt::format("{} parameters, {} of {} tokens{}.", fit.plan.num_parameters,
                              report::counted(fit.plan.steps, "step"), run_.schedule.tokens_per_step(),
-                             score == nullptr ? ""
-                                              : fmt::format("; validation loss {:.4f} nats per token, {:.3f} "
-                                                            "bits per byte",
-                                                            score->loss, score->bits_per_byte)),
+                             score == nullptr
+                                 ? ""
+                                 : fmt::format("; validation loss {}",
+                                               learning::loss_text(score->loss, score->bits_per_byte))),
         .sections = {{.heading = "Results", .blocks = std::move(blocks)}}};
     if (!samples.empty()) {
       page.sections.push_back({.heading = "Samples", .blocks = std::move(samples)});

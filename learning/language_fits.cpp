@@ -216,11 +216,14 @@ private:
     fit_.seconds_in_steps += seconds;
     if (result.skipped) {
       progress_.message(fmt::format("Step {} was skipped, because its loss is {} and its gradient norm {}.",
-                                    trainer_->steps_done(), result.loss, result.gradient_norm));
+                                    trainer_->steps_done(), number_text(result.loss, 3),
+                                    number_text(result.gradient_norm, 3)));
     }
-    progress_.status(fmt::format(
-        "loss {:.3f} ({:.3f} bits/byte), {:.1f}k tok/s, lr {:.0e}", result.loss, result.bits_per_byte,
-        1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds, result.learning_rate));
+    const std::string bits =
+        std::isfinite(result.loss) ? fmt::format(" ({:.3f} bits/byte)", result.bits_per_byte) : "";
+    progress_.status(fmt::format("loss {}{}, {:.1f}k tok/s, lr {:.0e}", number_text(result.loss, 3), bits,
+                                 1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds,
+                                 result.learning_rate));
     progress_.advance();
   }
 
@@ -254,8 +257,8 @@ private:
                           .loss = score.loss,
                           .bits_per_byte = score.bits_per_byte});
         is_finite_ = is_finite_ && std::isfinite(score.loss);
-        progress_.message(fmt::format("step {}: validation loss {:.4f} nats/token, {:.3f} bits/byte", done,
-                                      score.loss, score.bits_per_byte));
+        progress_.message(
+            fmt::format("step {}: validation loss {}", done, loss_text(score.loss, score.bits_per_byte)));
       }
       if (done > 0 && is_due(fit_.plan.sample_every)) {
         const LanguageRecord record{

@@ -117,6 +117,12 @@ inline constinit TorchFunction<LanguageFit(const LanguageJob& job, const Languag
                                            Progress& progress)>
     train_language_model{"training a language model"};
 
+/// A number with `digits` digits after the point, or "not a number" or "infinite".
+std::string number_text(double number, int digits);
+/// A loss in nats per token and in bits per byte, such as "3.8170 nats per token, 5.507 bits per byte", or as
+/// number_text if it is not finite.
+std::string loss_text(double loss, double bits_per_byte);
+
 /// Records from the text of metrics.jsonl. Errors  DataError
 std::vector<LanguageRecord> parse_records(const std::string& text, const std::string& source);
 /// One line of metrics.jsonl.

@@ -266,6 +266,8 @@ TEST_F(TrainLm, KeepsTheModelFromBeforeItDiverged) {
   expect_contains(result.err, {"no checkpoint is written, because the loss is not finite", "has diverged",
                                "before it diverged", "smaller learning rate"});
   EXPECT_FALSE(contains(result.err, "mneme::"));
+  EXPECT_FALSE(contains(result.err, "nan")) << result.err;
+  expect_contains(result.err, {"its loss is not a number", "validation loss not a number"});
   const ProgramResult generated = run_mneme({"generate", path("run"), "--prompt", "a", "--tokens", "3"});
   EXPECT_EQ(generated.exit_code, 0) << generated.err;
 }
