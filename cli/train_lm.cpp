@@ -90,7 +90,7 @@ public:
           require_end_of_warmup(plan);
           config = config_of(plan, identity);
           summary_ = language_summary(options_, run_, text, plan);
-          if (!context.options.json) {
+          if (!context.options.json && (!context.options.quiet || options_.dry_run)) {
             print_settings(plan, context);
           }
           if (!options_.dry_run) {

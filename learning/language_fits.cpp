@@ -257,14 +257,14 @@ private:
                           .loss = score.loss,
                           .bits_per_byte = score.bits_per_byte});
         is_finite_ = is_finite_ && std::isfinite(score.loss);
-        progress_.message(
+        progress_.interim(
             fmt::format("step {}: validation loss {}", done, loss_text(score.loss, score.bits_per_byte)));
       }
       if (done > 0 && is_due(fit_.plan.sample_every)) {
         const LanguageRecord record{
             .kind = LanguageRecord::Kind::sample, .step = done, .loss = 0, .text = sample()};
         lines += line_of(record);
-        progress_.message(fmt::format("step {}: sample\n  {}", done, indented(record.text)));
+        progress_.interim(fmt::format("step {}: sample\n  {}", done, indented(record.text)));
       }
       metrics_.append(lines);
       events_recorded_ = true;

@@ -122,6 +122,19 @@ TEST_F(TrainLm, WritesAModelThatDoesNotDependOnThreads) {
   EXPECT_EQ(checkpoints, (std::set<std::string>{"step-000000015.safetensors", "step-000000020.safetensors"}));
 }
 
+TEST_F(TrainLm, PrintsOnlyTheResultIfItIsQuiet) {
+  for (const Arguments& quiet : {Arguments{"--quiet"}, Arguments{"--progress", "none"}}) {
+    Arguments options = kShort;
+    options.insert(options.end(), quiet.begin(), quiet.end());
+    const ProgramResult result = train(quiet.back(), options);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    expect_contains(result.out, {"training loss", "validation loss", "Written to"});
+    EXPECT_EQ(contains(result.out, "SHA-256"), quiet.front() != "--quiet") << result.out;
+  }
+  expect_contains(train("run", {"--steps", "2", "--quiet", "--dry-run"}).out, {"SHA-256", "estimated time"});
+}
+
 TEST_F(TrainLm, TrainsOnATokenFileAsOnItsText) {
   const tokens::Tokenizer bytes = tokens::Tokenizer::bytes();
   tokens::TokenFileWriter file(bytes);
