@@ -13,6 +13,7 @@
 #include "learning/language_run.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
 #include "mneme/core/sha256.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
@@ -54,19 +55,46 @@ std::shared_ptr<language::Model> model_of(const LanguageJob& job) {
   return language::make_model(config);
 }
 
-/// Time of one step: the shortest of a few gradients, after one that allocates memory.
+/// Time of one step, from a few seconds of computation, however large the step is: more and more rows of one
+/// micro-batch, then as many micro-batches as are computed at once, then a few times as many of them.
 double measure_step(LanguageTrainer& trainer) {
-  constexpr double kSeconds = 2;
-  constexpr int kRepetitionsMin = 3, kRepetitionsMax = 20;
-  trainer.rehearse();
-  double best = HUGE_VAL;
-  const Clock::time_point begin = Clock::now();
-  for (int i = 0; i < kRepetitionsMax && (i < kRepetitionsMin || seconds_since(begin) < kSeconds); ++i) {
+  constexpr double kSeconds = 2; // of the repetitions
+  constexpr int kRepetitionsMax = 20;
+  const training::LanguageSchedule& schedule = trainer.schedule();
+  const int64_t size = schedule.rows_per_batch, batches = (schedule.rows_per_step + size - 1) / size,
+                at_once = schedule.has_dropout ? 1 : std::min<int64_t>(batches, threads()),
+                rounds = (batches + at_once - 1) / at_once;
+  const auto seconds_of = [&](int64_t rows) {
     const Clock::time_point start = Clock::now();
-    trainer.rehearse();
-    best = std::min(best, seconds_since(start));
+    trainer.rehearse(rows);
+    return seconds_since(start);
+  };
+  const auto rows_of = [&](int64_t measured_rounds) {
+    return std::min(schedule.rows_per_step, measured_rounds * at_once * size);
+  };
+  const int64_t per_batch = std::min(size, schedule.rows_per_step);
+  int64_t rows = 1;
+  double seconds = seconds_of(rows);
+  if (seconds < kSeconds / 2) { // the first computation also allocates memory
+    seconds = seconds_of(rows);
   }
-  return best;
+  while (rows < per_batch && seconds < kSeconds / 4) {
+    rows = std::min(2 * rows, per_batch);
+    seconds = seconds_of(rows);
+  }
+  if (rows < per_batch) {
+    return seconds * static_cast<double>(per_batch * rounds) / static_cast<double>(rows);
+  }
+  double best = seconds_of(rows_of(1));
+  const auto measured = std::clamp<int64_t>(static_cast<int64_t>(kSeconds / 4 / best), 1, rounds);
+  if (measured > 1) {
+    best = HUGE_VAL;
+  }
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < kRepetitionsMax && (std::isinf(best) || seconds_since(begin) + best < kSeconds); ++i) {
+    best = std::min(best, seconds_of(rows_of(measured)));
+  }
+  return best * static_cast<double>(rounds) / static_cast<double>(measured);
 }
 
 /// metrics.jsonl, and its text, which is a part of each checkpoint: a resumed run continues exactly there.

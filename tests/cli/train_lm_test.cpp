@@ -534,6 +534,20 @@ TEST_F(TrainLm, PrintsAPlanWithoutWritingAnything) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
+TEST_F(TrainLm, EstimatesTheTimeOfAnyStepInAFewSeconds) {
+  const auto seconds_per_step = [&](const std::string& tokens, const std::string& batch) {
+    const ProgramResult result =
+        train("run", {"--dry-run", "--steps", "1", "--json", "--tokens-per-step", tokens, "--batch", batch},
+              {.timeout = std::chrono::seconds(60)});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out).at("plan").at("seconds_per_step").get<double>();
+  };
+  const double small = seconds_per_step("51200", "0");
+  EXPECT_GT(seconds_per_step("512000000", "0"),
+            1000 * small); // 10 000 times, on a machine without other load
+  EXPECT_GT(seconds_per_step("512000000", "1000000"), 1000 * small);
+}
+
 TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
   const auto refused = [&](const Arguments& more, const Arguments& expected) {
     const ProgramResult result = train("run", more);
