@@ -33,7 +33,8 @@ void add_common_options(Arguments& arguments, CommonOptions& options, const Verb
   add_integer_option(arguments, "--threads", options.threads, {.min = 1, .max = kMaxThreads},
                      "Number of threads")
       ->group(group);
-  arguments.add_flag("--quiet", options.quiet, "Do not show progress")->group(group);
+  arguments.add_flag("--quiet", options.quiet, "Do not show progress, interim results and hints")
+      ->group(group);
   add_choice_option<ProgressStyle>(arguments, "--progress", options.progress,
                                    {{"auto", ProgressStyle::automatic},
                                     {"bar", ProgressStyle::bar},

@@ -13,6 +13,7 @@
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
 #include "mneme/core/sha256.h"
@@ -39,6 +40,9 @@ const std::vector<std::pair<std::string, ProductPrecision>> kPrecisions = {
 
 const std::string& name_of(RateSchedule schedule) {
   return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
+}
+const std::string& name_of(ProductPrecision precision) {
+  return std::ranges::find(kPrecisions, precision, &std::pair<std::string, ProductPrecision>::second)->first;
 }
 
 Option* add_optional_integer(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
@@ -130,6 +134,17 @@ std::string duration(double seconds) {
                           : fmt::format("{:.1f} h", seconds / 3600);
 }
 
+/// Length of the rows that the model in a folder was trained on, if its config.json contains it.
+std::optional<int64_t> trained_length(const std::filesystem::path& folder) {
+  const Json config = read_run_config(folder, "lm");
+  const Json::json_pointer place("/training/length");
+  if (config.is_null() || !config.contains(place) || !config.at(place).is_number_integer()) {
+    return std::nullopt;
+  }
+  const auto length = config.at(place).get<int64_t>();
+  return length > 0 ? std::optional(length) : std::nullopt;
+}
+
 std::string every(int64_t steps) {
   return steps == 0 ? "never" : steps == 1 ? "every step" : fmt::format("every {} steps", steps);
 }
@@ -169,7 +184,7 @@ void LanguageOptions::declare(Arguments& arguments) {
                                                 "Width of the hidden states");
   const Option* of_heads =
       add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads");
-  add_optional_integer(arguments, "--length", length, kSize, "from the preset",
+  add_optional_integer(arguments, "--length", length, kSize, "from the preset or --init",
                        "Number of tokens per row, and of learned positions");
   static const std::vector<std::string> kPositions = {"learned", "rotary", "decay", "none"};
   const Option* of_positions = add_word_option(
@@ -265,7 +280,8 @@ std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options)
                     *options.length, *initial.max_length, *initial.max_length));
   }
   constexpr int64_t kLength = 512;
-  options.length = options.length.value_or(std::min(kLength, initial.max_length.value_or(kLength)));
+  const int64_t usual = trained_length(options.init).value_or(kLength);
+  options.length = options.length.value_or(std::min(usual, initial.max_length.value_or(usual)));
   return initial;
 }
 
@@ -404,7 +420,7 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
                        const LanguageText& text, const std::optional<learning::InitialModel>& initial) {
   const training::LanguageSchedule& schedule = run.schedule;
   Json settings = {
-      {"init", initial ? Json{{"sha256", initial->sha256}} : Json::object()},
+      {"init", initial ? Json{{"sha256", initial->sha256}} : Json()},
       {"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
       {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
       {"tokenizer_sha256", text.tokenizer.hash()},
@@ -413,7 +429,7 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
       {"width", run.model.width},
       {"heads", run.model.heads},
       {"length", schedule.length},
-      {"positions", run.model.positions == "learned" ? Json::object() : Json{{"kind", run.model.positions}}},
+      {"positions", run.model.positions},
       {"dropout", run.dropout},
       {"rows_per_step", schedule.rows_per_step},
       {"rows_per_batch", schedule.rows_per_batch},
@@ -426,8 +442,7 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
       {"beta1", schedule.beta1},
       {"beta2", schedule.beta2},
       {"clip", schedule.gradient_norm_max},
-      {"precision",
-       schedule.precision == ProductPrecision::bfloat16 ? Json{{"products", "bfloat16"}} : Json::object()},
+      {"precision", name_of(schedule.precision)},
       {"overfit_one_batch", schedule.one_batch},
       {"seed", schedule.seed}};
   if (initial) {
@@ -436,6 +451,26 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
     }
   }
   return settings;
+}
+
+void update_language_config(Json& config) {
+  const auto training = config.find("training");
+  if (training == config.end() || !training->is_object()) {
+    return;
+  }
+  Json& settings = *training;
+  const auto use_word = [&](const char* name, const char* key, const char* usual) {
+    const Json earlier = settings.value(name, Json::object());
+    if (earlier.is_object()) { // {} was the default, {key: word} another choice
+      settings[name] = earlier.value(key, Json(usual));
+    }
+  };
+  use_word("precision", "products", "float32");
+  const Json init = settings.value("init", Json());
+  settings["init"] = init.empty() ? Json() : init;
+  if (init.empty()) { // else the positions are those of the initial model
+    use_word("positions", "kind", "learned");
+  }
 }
 
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,
@@ -452,7 +487,7 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
     size += fmt::format(", positions: {}", run.model.positions);
   }
   if (!options.init.empty()) {
-    size = fmt::format("that of {}", printable(options.init));
+    size = fmt::format("that of {}, in rows of {} tokens", printable(options.init), schedule.length);
   }
   std::string limit = limit_of(options, run); // of config.json: always with a plural
   if (limit.starts_with("1 ")) {

@@ -61,8 +61,8 @@ struct LanguageText {
 LanguageText read_language_text(const LanguageOptions& options, int64_t length,
                                 const std::optional<learning::InitialModel>& initial);
 
-/// The model of --init, if it is given. Its type and, unless --length is given, its length are set in the
-/// options.
+/// The model of --init, if it is given. Its type and, unless --length is given, the length of the rows
+/// of its training are set in the options.
 ///
 /// Errors  as read_initial_model; UsageError for options of a new model
 std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options);
@@ -83,6 +83,9 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
 nlohmann::ordered_json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
                                          const LanguageText& text,
                                          const std::optional<learning::InitialModel>& initial);
+
+/// Rewrites the settings in a config.json of an earlier version of mneme as language_settings returns them.
+void update_language_config(nlohmann::ordered_json& config);
 
 /// Settings and plan as names and values, for people.
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,

@@ -53,6 +53,7 @@ public:
     }
     const Json earlier = folder_.empty() ? Json() : read_run_config(folder_, name());
     require_other_folder();
+    require_config();
     run_ = language_run_of(options_, context.options.seed, earlier);
     const LanguageText text = read_language_text(options_, run_.schedule.length, initial);
     require_memory(run_, text.data.vocab_size(), initial);
@@ -72,7 +73,8 @@ public:
       }
       lock.emplace(open_run_folder(
           folder_, requested,
-          {.advice = fmt::format("`--init {}` with another --out trains the model of that run further",
+          {.update = update_language_config,
+           .advice = fmt::format("`--init {}` with another --out trains the model of that run further",
                                  printable(folder_.string()))}));
     }
     learning::LanguageJob job{.run = run_,
@@ -85,9 +87,10 @@ public:
     const LanguageFit fit = learning::train_language_model(
         job,
         [&](const LanguagePlan& plan) {
+          require_end_of_warmup(plan);
           config = config_of(plan, identity);
           summary_ = language_summary(options_, run_, text, plan);
-          if (!context.options.json) {
+          if (!context.options.json && (!context.options.quiet || options_.dry_run)) {
             print_settings(plan, context);
           }
           if (!options_.dry_run) {
@@ -114,6 +117,38 @@ private:
       throw UsageError(fmt::format("--init {}: --out is the same folder, whose model the run would overwrite."
                                    "\n  Choose another folder with --out.",
                                    printable(options_.init)));
+    }
+  }
+
+  /// Errors  UsageError if the folder contains checkpoints, but no config.json that identifies their run
+  void require_config() const {
+    const std::filesystem::path checkpoints = folder_ / "checkpoints";
+    std::error_code missing;
+    if (options_.dry_run || std::filesystem::exists(folder_ / "config.json", missing)) {
+      return;
+    }
+    std::string newest;
+    for (std::filesystem::directory_iterator entry(checkpoints, missing), end; !missing && entry != end;
+         entry.increment(missing)) {
+      if (entry->path().extension() == ".safetensors") {
+        newest = std::max(newest, entry->path().string());
+      }
+    }
+    if (!newest.empty()) {
+      throw UsageError(fmt::format(
+          "{}: contains checkpoints, but no config.json that identifies their run.\n  Restore it, or choose "
+          "another folder with --out: --resume {} continues the run there with the same options.",
+          printable(folder_.string()), printable(newest)));
+    }
+  }
+
+  /// Errors  UsageError if a new run ends before its learning rate has reached the highest one
+  void require_end_of_warmup(const LanguagePlan& plan) const {
+    if (plan.warmup_steps > 0 && plan.warmup_steps >= plan.steps && plan.resumed_from.empty()) {
+      throw UsageError(fmt::format("--warmup {}: the run has {}, so that the learning rate would never reach "
+                                   "--lr {:g}.\n  Use a smaller --warmup, such as 5%, or a longer run.",
+                                   printable(options_.warmup), report::counted(plan.steps, "step"),
+                                   options_.learning_rate));
     }
   }
 
@@ -208,9 +243,11 @@ private:
     }
     context.out << result_text(fit, step, score);
     if (options_.overfit_one_batch) {
-      context.out << fmt::format("The loss on one batch is {:.4g} nats per token; it must be below {}: {}.\n",
-                                 step == nullptr ? std::nan("") : step->loss, kOverfitLoss,
-                                 passed ? "passed" : "failed");
+      const double loss = step == nullptr ? std::nan("") : step->loss;
+      context.out << fmt::format("The loss on one batch is {}; it must be below {}: {}.\n",
+                                 std::isfinite(loss) ? fmt::format("{:.4g} nats per token", loss)
+                                                     : learning::number_text(loss, 4),
+                                 kOverfitLoss, passed ? "passed" : "failed");
     }
     return passed ? ExitCode::ok : ExitCode::check_failed;
   }
@@ -219,20 +256,29 @@ private:
                           const LanguageRecord* score) const {
     std::string text;
     if (step != nullptr) {
-      text += fmt::format("training loss    {:.4f} nats per token, {:.3f} bits per byte (last step)\n",
-                          step->loss, step->bits_per_byte);
+      text += fmt::format("training loss    {} (last step)\n",
+                          learning::loss_text(step->loss, step->bits_per_byte));
     }
     if (score != nullptr) {
-      text += fmt::format("validation loss  {:.4f} nats per token, {:.3f} bits per byte (step {})\n",
-                          score->loss, score->bits_per_byte, score->step);
+      text += fmt::format("validation loss  {} (step {})\n",
+                          learning::loss_text(score->loss, score->bits_per_byte), score->step);
     }
     if (fit.steps_skipped > 0) {
       text += fmt::format("skipped steps    {} (loss or gradient not finite)\n", fit.steps_skipped);
     }
     const std::string shown = printable(folder_.string());
-    text += fmt::format("\nWritten to {}: the model (config.json, model.safetensors, tokenizer.json; `mneme "
+    if (!fit.saved_step) {
+      return text +
+             fmt::format("\nWritten to {}: metrics.jsonl, index.html; no model, because the loss was not "
+                         "finite\n",
+                         shown);
+    }
+    const std::string model = *fit.saved_step == fit.plan.steps
+                                  ? "the model"
+                                  : fmt::format("the model after step {}", *fit.saved_step);
+    text += fmt::format("\nWritten to {}: {} (config.json, model.safetensors, tokenizer.json; `mneme "
                         "generate {}` continues a text), metrics.jsonl, index.html, checkpoints/\n",
-                        shown, shown);
+                        shown, model, shown);
     return text;
   }
 
@@ -266,10 +312,10 @@ private:
         .title = fmt::format("Language model: {}", run_.model.type),
         .intro = fmt::format("{} parameters, {} of {} tokens{}.", fit.plan.num_parameters,
                              report::counted(fit.plan.steps, "step"), run_.schedule.tokens_per_step(),
-                             score == nullptr ? ""
-                                              : fmt::format("; validation loss {:.4f} nats per token, {:.3f} "
-                                                            "bits per byte",
-                                                            score->loss, score->bits_per_byte)),
+                             score == nullptr
+                                 ? ""
+                                 : fmt::format("; validation loss {}",
+                                               learning::loss_text(score->loss, score->bits_per_byte))),
         .sections = {{.heading = "Results", .blocks = std::move(blocks)}}};
     if (!samples.empty()) {
       page.sections.push_back({.heading = "Samples", .blocks = std::move(samples)});

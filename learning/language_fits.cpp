@@ -13,6 +13,7 @@
 #include "learning/language_run.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
 #include "mneme/core/sha256.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
@@ -54,19 +55,46 @@ std::shared_ptr<language::Model> model_of(const LanguageJob& job) {
   return language::make_model(config);
 }
 
-/// Time of one step: the shortest of a few gradients, after one that allocates memory.
+/// Time of one step, from a few seconds of computation, however large the step is: more and more rows of one
+/// micro-batch, then as many micro-batches as are computed at once, then a few times as many of them.
 double measure_step(LanguageTrainer& trainer) {
-  constexpr double kSeconds = 2;
-  constexpr int kRepetitionsMin = 3, kRepetitionsMax = 20;
-  trainer.rehearse();
-  double best = HUGE_VAL;
-  const Clock::time_point begin = Clock::now();
-  for (int i = 0; i < kRepetitionsMax && (i < kRepetitionsMin || seconds_since(begin) < kSeconds); ++i) {
+  constexpr double kSeconds = 2; // of the repetitions
+  constexpr int kRepetitionsMax = 20;
+  const training::LanguageSchedule& schedule = trainer.schedule();
+  const int64_t size = schedule.rows_per_batch, batches = (schedule.rows_per_step + size - 1) / size,
+                at_once = schedule.has_dropout ? 1 : std::min<int64_t>(batches, threads()),
+                rounds = (batches + at_once - 1) / at_once;
+  const auto seconds_of = [&](int64_t rows) {
     const Clock::time_point start = Clock::now();
-    trainer.rehearse();
-    best = std::min(best, seconds_since(start));
+    trainer.rehearse(rows);
+    return seconds_since(start);
+  };
+  const auto rows_of = [&](int64_t measured_rounds) {
+    return std::min(schedule.rows_per_step, measured_rounds * at_once * size);
+  };
+  const int64_t per_batch = std::min(size, schedule.rows_per_step);
+  int64_t rows = 1;
+  double seconds = seconds_of(rows);
+  if (seconds < kSeconds / 2) { // the first computation also allocates memory
+    seconds = seconds_of(rows);
   }
-  return best;
+  while (rows < per_batch && seconds < kSeconds / 4) {
+    rows = std::min(2 * rows, per_batch);
+    seconds = seconds_of(rows);
+  }
+  if (rows < per_batch) {
+    return seconds * static_cast<double>(per_batch * rounds) / static_cast<double>(rows);
+  }
+  double best = seconds_of(rows_of(1));
+  const auto measured = std::clamp<int64_t>(static_cast<int64_t>(kSeconds / 4 / best), 1, rounds);
+  if (measured > 1) {
+    best = HUGE_VAL;
+  }
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < kRepetitionsMax && (std::isinf(best) || seconds_since(begin) + best < kSeconds); ++i) {
+    best = std::min(best, seconds_of(rows_of(measured)));
+  }
+  return best * static_cast<double>(rounds) / static_cast<double>(measured);
 }
 
 /// metrics.jsonl, and its text, which is a part of each checkpoint: a resumed run continues exactly there.
@@ -108,6 +136,7 @@ public:
     if (planned(fit_.plan)) {
       train();
     }
+    fit_.saved_step = saved_;
     fit_.steps_skipped = trainer_->steps_skipped();
     fit_.records = parse_records(metrics_.text(), kMetrics);
     fit_.seconds = seconds_since(begin);
@@ -171,6 +200,9 @@ private:
   void train() {
     metrics_.reset(std::move(resumed_metrics_));
     tokens::write_tokenizer(job_.folder, job_.tokenizer);
+    if (saved_) { // that of the checkpoint: it may have been removed, or a later one written before a crash
+      write_model();
+    }
     progress_.start("step", fit_.plan.steps);
     progress_.skip(trainer_->steps_done());
     try {
@@ -212,11 +244,14 @@ private:
     fit_.seconds_in_steps += seconds;
     if (result.skipped) {
       progress_.message(fmt::format("Step {} was skipped, because its loss is {} and its gradient norm {}.",
-                                    trainer_->steps_done(), result.loss, result.gradient_norm));
+                                    trainer_->steps_done(), number_text(result.loss, 3),
+                                    number_text(result.gradient_norm, 3)));
     }
-    progress_.status(fmt::format(
-        "loss {:.3f} ({:.3f} bits/byte), {:.1f}k tok/s, lr {:.0e}", result.loss, result.bits_per_byte,
-        1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds, result.learning_rate));
+    const std::string bits =
+        std::isfinite(result.loss) ? fmt::format(" ({:.3f} bits/byte)", result.bits_per_byte) : "";
+    progress_.status(fmt::format("loss {}{}, {:.1f}k tok/s, lr {:.0e}", number_text(result.loss, 3), bits,
+                                 1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds,
+                                 result.learning_rate));
     progress_.advance();
   }
 
@@ -250,14 +285,14 @@ private:
                           .loss = score.loss,
                           .bits_per_byte = score.bits_per_byte});
         is_finite_ = is_finite_ && std::isfinite(score.loss);
-        progress_.message(fmt::format("step {}: validation loss {:.4f} nats/token, {:.3f} bits/byte", done,
-                                      score.loss, score.bits_per_byte));
+        progress_.interim(
+            fmt::format("step {}: validation loss {}", done, loss_text(score.loss, score.bits_per_byte)));
       }
       if (done > 0 && is_due(fit_.plan.sample_every)) {
         const LanguageRecord record{
             .kind = LanguageRecord::Kind::sample, .step = done, .loss = 0, .text = sample()};
         lines += line_of(record);
-        progress_.message(fmt::format("step {}: sample\n  {}", done, indented(record.text)));
+        progress_.interim(fmt::format("step {}: sample\n  {}", done, indented(record.text)));
       }
       metrics_.append(lines);
       events_recorded_ = true;
@@ -294,6 +329,11 @@ private:
     return lines;
   }
 
+  void write_model() {
+    nn::write_tensor_file(job_.folder / "model.safetensors",
+                          {trainer_->model().published_state(), {{"format", "pt"}}});
+  }
+
   void save() {
     Checkpoint checkpoint = trainer_->checkpoint();
     const std::string& text = metrics_.text();
@@ -301,8 +341,7 @@ private:
     std::copy(text.begin(), text.end(), reinterpret_cast<char*>(bytes.mutable_data_ptr<uint8_t>()));
     checkpoint.tensors.emplace(kMetrics, bytes);
     checkpoint.texts.emplace(kRecorded, events_recorded_ ? "yes" : "no");
-    nn::write_tensor_file(job_.folder / "model.safetensors",
-                          {trainer_->model().published_state(), {{"format", "pt"}}});
+    write_model();
     folder_.save(trainer_->steps_done(), checkpoint);
     saved_ = trainer_->steps_done();
   }

@@ -97,6 +97,18 @@ LanguagePlan plan_of(const LanguageRun& run, double seconds_per_step, int64_t va
   return plan;
 }
 
+std::string number_text(double number, int digits) {
+  return std::isnan(number)   ? "not a number"
+         : std::isinf(number) ? "infinite"
+                              : fmt::format("{:.{}f}", number, digits);
+}
+
+std::string loss_text(double loss, double bits_per_byte) {
+  return std::isfinite(loss)
+             ? fmt::format("{:.4f} nats per token, {} bits per byte", loss, number_text(bits_per_byte, 3))
+             : number_text(loss, 4);
+}
+
 std::string line_of(const LanguageRecord& record) {
   nlohmann::ordered_json line = {{"step", record.step}};
   // JSON has no NaN: the loss of a skipped step is null.

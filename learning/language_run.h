@@ -97,6 +97,7 @@ struct LanguageRecord {
 struct LanguageFit {
   LanguagePlan plan = {};
   std::vector<LanguageRecord> records = {}; ///< of the whole run, in order
+  std::optional<int64_t> saved_step = {};   ///< number of steps of the model in the folder, if there is one
   int64_t steps_skipped = 0;
   int64_t steps_here = 0;      ///< number of steps of this process
   double seconds = 0;          ///< wall time of this process
@@ -115,6 +116,12 @@ using LanguagePlanned = std::function<bool(const LanguagePlan& plan)>;
 inline constinit TorchFunction<LanguageFit(const LanguageJob& job, const LanguagePlanned& planned,
                                            Progress& progress)>
     train_language_model{"training a language model"};
+
+/// A number with `digits` digits after the point, or "not a number" or "infinite".
+std::string number_text(double number, int digits);
+/// A loss in nats per token and in bits per byte, such as "3.8170 nats per token, 5.507 bits per byte", or as
+/// number_text if it is not finite.
+std::string loss_text(double loss, double bits_per_byte);
 
 /// Records from the text of metrics.jsonl. Errors  DataError
 std::vector<LanguageRecord> parse_records(const std::string& text, const std::string& source);

@@ -105,6 +105,7 @@ public:
     clear_line();
     write(printable_message(line) + "\n");
   }
+  void interim(const std::string& line) override { message(line); }
 
 protected:
   virtual void on_start() { show(); }
@@ -249,6 +250,7 @@ void Progress::skip(int64_t) {}
 void Progress::status(const std::string&) {}
 void Progress::finish() {}
 void Progress::message(const std::string&) {}
+void Progress::interim(const std::string&) {}
 
 std::unique_ptr<Progress> make_progress(ProgressStyle style, std::FILE* stream, bool colour) {
   if (style == ProgressStyle::automatic) {

@@ -241,7 +241,8 @@ void BagTrainer::epoch() {
   const std::string when = c10::str("the validation of epoch ", done + 1);
   epoch.validation = finite(when, [&] { return validate(); });
   if (!std::isfinite(epoch.validation.loss)) {
-    kChecks.diverged(c10::str("the loss in ", when, " is ", epoch.validation.loss, ", but must be finite"));
+    kChecks.diverged(
+        c10::str("the loss in ", when, " is ", not_finite(epoch.validation.loss), ", but must be finite"));
   }
   s.epochs.push_back(epoch);
 }

@@ -84,6 +84,13 @@ void check(const LanguageSchedule& schedule) {
   in_unit("beta2", schedule.beta2, false);
 }
 
+/// Positions of the first `rows` rows of a step.
+std::vector<int64_t> first_positions(LanguageSchedule schedule, int64_t step, const LanguageData& data,
+                                     int64_t rows) {
+  schedule.rows_per_step = rows; // the position of a row does not depend on it
+  return row_positions(schedule, step, static_cast<int64_t>(data.training.size()));
+}
+
 void check(const LanguageData& data, const LanguageSchedule& schedule, language::Model& model) {
   if (data.vocab_size() != model.vocab_size()) {
     kChecks.refuse(c10::str("the vocabulary of the text has ", data.vocab_size(),
@@ -105,7 +112,7 @@ void check(const LanguageData& data, const LanguageSchedule& schedule, language:
     kChecks.refuse(c10::str("length is ", schedule.length, ", but the model has ", *max, " positions."),
                    "Use shorter rows.");
   }
-  static_cast<void>(row_positions(schedule, 0, static_cast<int64_t>(data.training.size()))); // checks it
+  static_cast<void>(first_positions(schedule, 0, data, 1)); // checks it
 }
 
 /// Rows of consecutive tokens as int64 [rows, length]. `shift` 1: targets, the token after each input token.
@@ -229,11 +236,11 @@ struct LanguageTrainer::State {
     }
   }
 
-  MicroBatch total_of_step() {
+  /// Loss and gradient of the first rows of the next step.
+  MicroBatch total_of_rows(int64_t num_rows) {
     model->module().train(schedule.has_dropout); // a model from a file can have dropout of its own
-    const std::vector<int64_t> positions =
-        row_positions(schedule, done, static_cast<int64_t>(data.training.size()));
-    const int64_t size = schedule.rows_per_batch, count = (schedule.rows_per_step + size - 1) / size;
+    const std::vector<int64_t> positions = first_positions(schedule, done, data, num_rows);
+    const int64_t size = schedule.rows_per_batch, count = (num_rows + size - 1) / size;
     OrderedSum sum(count);
     for_each_batch(count, schedule.has_dropout, [&](int64_t index) {
       const ops::ProductPrecisionGuard precision(schedule.precision);
@@ -315,7 +322,7 @@ LanguageTrainer::~LanguageTrainer() = default;
 
 LanguageStep LanguageTrainer::step() {
   State& s = *state_;
-  const MicroBatch total = s.total_of_step();
+  const MicroBatch total = s.total_of_rows(s.schedule.rows_per_step);
   const auto count = static_cast<double>(total.count);
   const double norm = s.adam.norm(total.gradients) / count;
   LanguageStep result{.step = s.done,
@@ -345,8 +352,13 @@ LanguageStep LanguageTrainer::step() {
   return result;
 }
 
-double LanguageTrainer::rehearse() {
-  const MicroBatch total = state_->total_of_step();
+double LanguageTrainer::rehearse(std::optional<int64_t> rows) {
+  const int64_t all = state_->schedule.rows_per_step, used = rows.value_or(all);
+  if (used < 1 || used > all) {
+    kChecks.refuse(c10::str("rows is ", used, ", but a step has 1 to ", all, "."),
+                   "Leave it out for all rows.");
+  }
+  const MicroBatch total = state_->total_of_rows(used);
   return total.sum / static_cast<double>(total.count);
 }
 

@@ -34,8 +34,12 @@ void TrainerChecks::not_negative(const char* name, double value) const {
 
 void TrainerChecks::finite_loss(int64_t step, double loss) const {
   if (!std::isfinite(loss)) {
-    diverged(c10::str("the loss of step ", step, " is ", loss, ", but must be finite"));
+    diverged(c10::str("the loss of step ", step, " is ", not_finite(loss), ", but must be finite"));
   }
+}
+
+const char* not_finite(double x) {
+  return std::isnan(x) ? "not a number" : "infinite";
 }
 
 void TrainerChecks::diverged(const std::string& problem) const {

@@ -57,6 +57,9 @@ private:
   uint64_t value_ = 0xCBF29CE484222325U;
 };
 
+/// NaN or an infinity in words.
+const char* not_finite(double x);
+
 /// A number as text from which the same number can be read.
 std::string exact(double x);
 

@@ -122,6 +122,19 @@ TEST_F(TrainLm, WritesAModelThatDoesNotDependOnThreads) {
   EXPECT_EQ(checkpoints, (std::set<std::string>{"step-000000015.safetensors", "step-000000020.safetensors"}));
 }
 
+TEST_F(TrainLm, PrintsOnlyTheResultIfItIsQuiet) {
+  for (const Arguments& quiet : {Arguments{"--quiet"}, Arguments{"--progress", "none"}}) {
+    Arguments options = kShort;
+    options.insert(options.end(), quiet.begin(), quiet.end());
+    const ProgramResult result = train(quiet.back(), options);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    expect_contains(result.out, {"training loss", "validation loss", "Written to"});
+    EXPECT_EQ(contains(result.out, "SHA-256"), quiet.front() != "--quiet") << result.out;
+  }
+  expect_contains(train("run", {"--steps", "2", "--quiet", "--dry-run"}).out, {"SHA-256", "estimated time"});
+}
+
 TEST_F(TrainLm, TrainsOnATokenFileAsOnItsText) {
   const tokens::Tokenizer bytes = tokens::Tokenizer::bytes();
   tokens::TokenFileWriter file(bytes);
@@ -171,6 +184,23 @@ TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
                   {"--layers, --positions does not go with --init"});
   expect_contains(continued("x", {"--length", "32"}).err, {"--length is 32", "16 positions"});
   expect_contains(continued("first").err, {"--out is the same folder"});
+}
+
+TEST_F(TrainLm, ContinuesWithRowsOfTheLengthOfTheFirstTraining) {
+  ASSERT_EQ(train("first", {"--steps", "2", "--positions", "rotary"}).exit_code, 0);
+  const auto continued = [&](const Arguments& more = {}) {
+    Arguments arguments = {"train",     "lm",      "--text", path("text.txt"), "--init", path("first"),
+                           "--dry-run", "--steps", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_mneme(arguments, {.timeout = std::chrono::seconds(120)}).out;
+  };
+  expect_contains(continued(),
+                  {"that of " + path("first") + ", in rows of 16 tokens", "4096: 256 rows of 16"});
+  expect_contains(continued({"--length", "32"}), {"in rows of 32 tokens"});
+  nlohmann::json config = this->config("first"); // of another program
+  config.erase("training");
+  testing::write_text(folder_ / "first/config.json", config.dump());
+  expect_contains(continued(), {"in rows of 512 tokens"});
 }
 
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
@@ -249,6 +279,8 @@ TEST_F(TrainLm, KeepsTheModelFromBeforeItDiverged) {
   expect_contains(result.err, {"no checkpoint is written, because the loss is not finite", "has diverged",
                                "before it diverged", "smaller learning rate"});
   EXPECT_FALSE(contains(result.err, "mneme::"));
+  EXPECT_FALSE(contains(result.err, "nan")) << result.err;
+  expect_contains(result.err, {"its loss is not a number", "validation loss not a number"});
   const ProgramResult generated = run_mneme({"generate", path("run"), "--prompt", "a", "--tokens", "3"});
   EXPECT_EQ(generated.exit_code, 0) << generated.err;
 }
@@ -309,14 +341,38 @@ TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
   refused({"--weight-decay", "0.2"}, {"with weight_decay 0.1 (requested: 0.2)"});
   refused({"--seed", "2"}, {"with seed 1 (requested: 2)"});
   refused({"--batch", "1"}, {"with rows_per_batch"});
-  refused({"--precision", "bfloat16"}, {"precision default (requested: \"bfloat16\")"});
-  refused({"--positions", "decay"}, {"positions default (requested: \"decay\")"});
+  refused({"--precision", "bfloat16"}, {"precision \"float32\" (requested: \"bfloat16\")"});
+  refused({"--positions", "decay"}, {"positions \"learned\" (requested: \"decay\")"});
   refused({"--eval-every", "7"}, {"with eval_every 10 (requested: 7)"});
   refused({"--model", "lstm", "--preset", "tiny"}, {"heads"});
   refused({"--resume", "never"}, {"contains checkpoints", "--out"});
   refused({"--resume", "no-such-file"}, {"no-such-file", "is not a file"});
   testing::write_text(folder_ / "text.txt", text_of(300, 2));
   refused({}, {"training_text.sha256"});
+}
+
+TEST_F(TrainLm, WritesSettingsInWordsAndResumesRunsOfEarlierVersions) {
+  const Arguments decay = {"--steps", "2", "--positions", "decay", "--precision", "bfloat16"};
+  ASSERT_EQ(train("run", {"--steps", "2"}).exit_code, 0);
+  ASSERT_EQ(train("decay", decay).exit_code, 0);
+  nlohmann::json usual = config("run"), other = config("decay");
+  const auto text = [](const nlohmann::json& config) {
+    const nlohmann::json& training = config.at("training");
+    return training.at("precision").dump() + training.at("positions").dump() + training.at("init").dump();
+  };
+  EXPECT_EQ(text(usual), R"("float32""learned"null)");
+  EXPECT_EQ(text(other), R"("bfloat16""decay"null)");
+  usual["training"].update(
+      nlohmann::json{{"positions", nlohmann::json::object()}, {"init", nlohmann::json::object()}});
+  usual["training"].erase("precision");
+  other["training"].update(
+      nlohmann::json{{"precision", {{"products", "bfloat16"}}}, {"positions", {{"kind", "decay"}}}});
+  other["training"].erase("init");
+  testing::write_text(folder_ / "run/config.json", usual.dump());
+  testing::write_text(folder_ / "decay/config.json", other.dump());
+  const ProgramResult first = train("run", {"--steps", "2"}), second = train("decay", decay);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_EQ(second.exit_code, 0) << second.err;
 }
 
 TEST_F(TrainLm, RefusesToOverwriteTheModelItStartsFrom) {
@@ -349,6 +405,38 @@ TEST_F(TrainLm, NamesTheWayToTrainAFinishedModelFurther) {
   EXPECT_EQ(refused.exit_code, 2) << refused.out;
   expect_contains(refused.err, {"limit \"20 steps\" (requested: \"40 steps\")",
                                 "`--init " + path("run") + "` with another --out trains the model"});
+}
+
+TEST_F(TrainLm, RestoresFilesOfTheModelFromTheLastCheckpoint) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  std::filesystem::copy(folder_ / "run", folder_ / "whole", std::filesystem::copy_options::recursive);
+  for (const char* name : {"model.safetensors", "tokenizer.json"}) {
+    std::filesystem::remove(folder_ / "run" / name);
+    const ProgramResult again = train("run", kShort);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "run" / name)) << name;
+  }
+  expect_same_run("whole", "run");
+  std::filesystem::remove(folder_ / "run/config.json");
+  const ProgramResult refused = train("run", kShort);
+  EXPECT_EQ(refused.exit_code, 2) << refused.out;
+  const std::string last = path("run/checkpoints/step-000000020.safetensors");
+  expect_contains(refused.err, {"no config.json", "--resume " + last + " continues the run there"});
+  Arguments advised = kShort;
+  advised.insert(advised.end(), {"--resume", last});
+  const ProgramResult resumed = train("another", advised);
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  expect_same_run("whole", "another");
+}
+
+TEST_F(TrainLm, NamesTheModelThatWasWrittenIfTheLossIsNotFinite) {
+  const ProgramResult result =
+      train("run", {"--steps", "4", "--lr", "1e6", "--warmup", "0", "--schedule", "constant", "--eval-every",
+                    "0", "--sample-every", "0", "--save-every", "0"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const bool written = std::filesystem::exists(folder_ / "run/model.safetensors");
+  EXPECT_EQ(contains(result.out, "model.safetensors"), written) << result.out;
+  EXPECT_EQ(contains(result.out, "no model, because the loss was not finite"), !written) << result.out;
 }
 
 TEST_F(TrainLm, ResumesFromAFileOfTheUsersChoice) {
@@ -446,6 +534,20 @@ TEST_F(TrainLm, PrintsAPlanWithoutWritingAnything) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
+TEST_F(TrainLm, EstimatesTheTimeOfAnyStepInAFewSeconds) {
+  const auto seconds_per_step = [&](const std::string& tokens, const std::string& batch) {
+    const ProgramResult result =
+        train("run", {"--dry-run", "--steps", "1", "--json", "--tokens-per-step", tokens, "--batch", batch},
+              {.timeout = std::chrono::seconds(60)});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out).at("plan").at("seconds_per_step").get<double>();
+  };
+  const double small = seconds_per_step("51200", "0");
+  EXPECT_GT(seconds_per_step("512000000", "0"),
+            1000 * small); // 10 000 times, on a machine without other load
+  EXPECT_GT(seconds_per_step("512000000", "1000000"), 1000 * small);
+}
+
 TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
   const auto refused = [&](const Arguments& more, const Arguments& expected) {
     const ProgramResult result = train("run", more);
@@ -458,6 +560,11 @@ TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
   refused({"--tokens-per-step", "100"}, {"--tokens-per-step is 100", "16", "112"});
   refused({"--betas", "0.9"}, {"--betas: 1 numbers"});
   refused({"--warmup", "half"}, {"--warmup", "half"});
+  for (const char* warmup : {"1e9", "50", "100%"}) {
+    refused({"--steps", "50", "--warmup", warmup},
+            {std::string("--warmup ") + warmup, "50 steps", "never reach --lr 0.01", "5%"});
+  }
+  refused({"--minutes", "0.001", "--warmup", "100000"}, {"--warmup 100000", "never reach"});
   refused({"--length", "9000", "--tokens-per-step", "9000"}, {"9001"});
   refused({"--model", "lstm"}, {"--heads", "LSTM"});
   refused({"--model", "lstm", "--precision", "bfloat16"}, {"--precision bfloat16", "LSTM", "LibTorch"});

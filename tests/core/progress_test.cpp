@@ -261,6 +261,14 @@ TEST(BarProgress, IsClearedBeforeAMessage) {
   EXPECT_TRUE(contains(text, "\r\033[Ka warning\n"));
 }
 
+TEST(Progress, ShowsInterimResultsUnlessThereIsNone) {
+  const auto lines = [](ProgressStyle style) {
+    return shown(style, [](Progress& progress) { progress.interim("loss 3"); });
+  };
+  EXPECT_EQ(lines(ProgressStyle::plain), "loss 3\n");
+  EXPECT_EQ(lines(ProgressStyle::none), "");
+}
+
 TEST(NoProgress, ShowsOnlyMessages) {
   const std::string text = shown(ProgressStyle::none, [](Progress& progress) {
     ten_steps(progress);

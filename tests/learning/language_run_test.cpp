@@ -96,6 +96,12 @@ TEST(LanguageRecords, RoundTrip) {
   EXPECT_EQ(parsed[3].step, 2);
 }
 
+TEST(LossText, NamesUnitsOrWhatIsNotFinite) {
+  EXPECT_EQ(loss_text(1.5, 2), "1.5000 nats per token, 2.000 bits per byte");
+  EXPECT_EQ(loss_text(1.5, HUGE_VAL), "1.5000 nats per token, infinite bits per byte");
+  EXPECT_EQ(loss_text(-std::nan(""), -std::nan("")), "not a number");
+}
+
 TEST(LanguageRecords, NameTheLineThatIsDamaged) {
   for (const char* damaged :
        {"{\"step\": 1}\n{\"ste", "{\"step\": 1}\n[]\n", "{\"step\": 1}\n{\"step\": \"2\"}"}) {

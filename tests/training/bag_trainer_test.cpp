@@ -299,7 +299,7 @@ TEST(BagTrainer, ReportsThatTrainingDiverged) {
                     {"training diverged: " + why, "smaller learning rate (--learning-rate)"});
   };
   schedule.batch_size = 1; // several steps per epoch
-  expect_diverged("attention", 1e30, "the loss of step");
+  expect_diverged("attention", 1e30, "the loss of step 2 is not a number");
   expect_diverged("pooling", 1e30, "numbers of the model are not finite in step");
   expect_diverged("attention", 1e38, "with a learning rate of 1e+38, the update of step 0 is beyond");
   schedule.batch_size = task.training.count(); // only the validation shows it

@@ -157,6 +157,17 @@ TEST_F(LanguageTrainerTest, ReportsTheMeanLossOfItsRows) {
   const LanguageStep step = trainer.step();
   EXPECT_NEAR(step.loss, sum / 72, 1e-6);
   EXPECT_EQ(rehearsed, step.loss);
+  const std::vector<int64_t> positions =
+      row_positions(trainer.schedule(), 1, static_cast<int64_t>(data_.training.size()));
+  double first = 0; // of the first two rows of the next step
+  for (const int64_t position : {positions.at(0), positions.at(1)}) {
+    std::vector<int64_t> row(data_.training.begin() + position, data_.training.begin() + position + 13);
+    const at::Tensor tokens = at::tensor(row).unsqueeze(0);
+    first += trainer.model().loss(tokens.slice(1, 0, 12), tokens.slice(1, 1)).sum.item<double>();
+  }
+  EXPECT_NEAR(trainer.rehearse(2), first / 24, 1e-6);
+  EXPECT_THROW(trainer.rehearse(0), UsageError);
+  EXPECT_THROW(trainer.rehearse(7), UsageError);
   EXPECT_NEAR(step.bits_per_byte, step.loss / std::log(2), 1e-12); // one byte per token
 }
 

@@ -25,6 +25,8 @@ public:
   virtual void finish();
   /// Shows a line of text, such as a warning.
   virtual void message(const std::string& line);
+  /// As message, for interim results such as a validation loss, which are a part of the progress.
+  virtual void interim(const std::string& line);
 };
 
 enum class ProgressStyle {
@@ -32,7 +34,7 @@ enum class ProgressStyle {
   bar,       ///< one line, redrawn, with rate and time left
   plain,     ///< a line every few seconds
   json,      ///< one JSON object per line: {"stage", "done", "total", "seconds"}, and "status" if set
-  none       ///< messages only
+  none       ///< messages only, without interim results
 };
 
 /// Progress that is written to `stream`, usually stderr.

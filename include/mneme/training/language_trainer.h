@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "mneme/training/checkpoint.h"
@@ -57,8 +58,11 @@ public:
   ///         is then unchanged
   LanguageStep step();
 
-  /// Computes the loss and the gradient of the next step, and changes nothing. Returns the loss.
-  double rehearse();
+  /// Computes the loss and the gradient of the next step, or only of its first `rows` rows, and changes
+  /// nothing. Returns the loss.
+  ///
+  /// Errors  UsageError unless 1 <= rows <= schedule().rows_per_step; Interrupted
+  double rehearse(std::optional<int64_t> rows = {});
 
   /// Loss on the complete validation text, in windows of `length` tokens that do not overlap, so that every
   /// token but the first is predicted once. Without dropout.
