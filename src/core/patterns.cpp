@@ -10,9 +10,11 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "mneme/core/assert.h"
+#include <fmt/format.h>
+
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/machine.h"
 
 namespace mneme {
 namespace {
@@ -70,6 +72,28 @@ void BitPatterns::erase(std::span<const int64_t> ascending) {
   for (size_t i = 0; i < ascending.size(); ++i) {
     if (ascending[i] < 0 || ascending[i] >= count_ || (i > 0 && ascending[i] <= ascending[i - 1])) {
       throw UsageError("mneme::BitPatterns: pattern " + std::to_string(ascending[i]) + " of " +
+/// Errors  UsageError if pattern `index` does not exist
+template <class Patterns> void require_pattern(const char* where, const Patterns& patterns, int64_t index) {
+  if (index < 0 || index >= patterns.count()) {
+    throw UsageError(fmt::format("{}: pattern {} was requested, but there are {}.\n  Indices start at 0.",
+                                 where, index, patterns.count()));
+  }
+}
+
+/// Errors  UsageError if one of two compared patterns does not exist, or if their sizes differ
+template <class Patterns>
+void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t size_a, const Patterns& b,
+                        int64_t j, int64_t size_b, const char* unit) {
+  if (size_a != size_b) {
+    throw UsageError(
+        fmt::format("{}: a pattern of {} {} cannot be compared with one of {} {}.\n  Both must have the "
+                    "same size.",
+                    where, size_a, unit, size_b, unit));
+  }
+  require_pattern(where, a, i);
+  require_pattern(where, b, j);
+}
+
                        std::to_string(count_) +
                        " cannot be erased.\n  The indices must be in range and ascend strictly.");
     }
@@ -155,6 +179,7 @@ RealPatterns to_zeros_and_ones(const BitPatterns& patterns) {
 BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
   BitPatterns bits(patterns.count(), patterns.size());
   for (int64_t i = 0; i < patterns.count(); ++i) {
+    require_pattern("mneme::select", patterns, indices[i]);
     for (int64_t b = 0; b < patterns.size(); ++b) {
       if (patterns[i][static_cast<size_t>(b)] > threshold) {
         bits.flip(i, b);
@@ -163,6 +188,7 @@ BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
   }
   return bits;
 }
+    require_pattern("mneme::select", patterns, indices[i]);
 
 std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns) {
   std::unordered_map<std::string_view, int64_t> known;
@@ -218,7 +244,7 @@ RealPatterns normalised(const RealPatterns& patterns, double length) {
 }
 
 int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j) {
-  MNEME_ASSERT(a.bits() == b.bits());
+  require_comparable("mneme::hamming_distance", a, i, a.bits(), b, j, b.bits(), "bits");
   int64_t distance = 0;
   for (size_t w = 0; w < static_cast<size_t>(a.words()); ++w) {
     distance += std::popcount(a[i][w] ^ b[j][w]);
@@ -227,7 +253,7 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 }
 
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
-  MNEME_ASSERT(a.size() == b.size());
+  require_comparable("mneme::cosine", a, i, a.size(), b, j, b.size(), "numbers");
   const std::span<const double> x = a[i], y = b[j];
   const double max_x = max_magnitude(x), max_y = max_magnitude(y);
   if (max_x == 0 || max_y == 0) {

@@ -191,6 +191,32 @@ TEST(Cosine, DoesNotDependOnTheMagnitudeOfTheNumbers) {
 }
 
 TEST(Cosine, IsZeroForAPatternOfZeros) {
+TEST(Normalised, RejectsALengthThatIsNone) {
+  for (const double bad : {-1.0, kInfinity, std::nan("")}) {
+    expect_usage_error([&] { normalised(RealPatterns(1, 2, {3, 4}), bad); }, "length", "at least 0");
+  }
+}
+
+TEST(HammingDistance, RejectsPatternsThatCannotBeCompared) {
+  const BitPatterns one(2, 100), other(3, 70);
+  expect_usage_error([&] { hamming_distance(one, 0, other, 0); }, "100 bits", "70 bits");
+  expect_usage_error([&] { hamming_distance(one, 2, one, 0); }, "pattern 2", "there are 2");
+  expect_usage_error([&] { hamming_distance(one, 0, one, -1); }, "pattern -1", "there are 2");
+}
+
+TEST(Cosine, RejectsPatternsThatCannotBeCompared) {
+  const RealPatterns one(2, 10), other(3, 7);
+  expect_usage_error([&] { cosine(one, 0, other, 0); }, "10 numbers", "7 numbers");
+  expect_usage_error([&] { cosine(one, -1, one, 0); }, "pattern -1", "there are 2");
+  expect_usage_error([&] { cosine(one, 0, one, 2); }, "pattern 2", "there are 2");
+}
+
+TEST(Select, RejectsIndicesOutOfRange) {
+  const std::vector<int64_t> indices{0, 5}, negative{-1};
+  expect_usage_error([&] { select(BitPatterns(5, 8), indices); }, "pattern 5", "there are 5");
+  expect_usage_error([&] { select(RealPatterns(5, 8), negative); }, "pattern -1", "there are 5");
+}
+
   const RealPatterns pair(2, 2, {0, 0, 1, 2});
   EXPECT_EQ(cosine(pair, 0, pair, 1), 0.0);
 }

@@ -101,8 +101,12 @@ private:
 
 /// Patterns `begin` to `end` (not included).
 BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end);
+///
+/// Errors  UsageError if the range is not within the patterns
 RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end);
-/// The patterns with these indices, in this order. Every index exists.
+/// The patterns with these indices, in this order.
+///
+/// Errors  UsageError if an index is out of range
 BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices);
 RealPatterns select(const RealPatterns& patterns, std::span<const int64_t> indices);
 
@@ -124,11 +128,14 @@ void scale_to_length(std::span<double> pattern, double length);
 /// Errors  UsageError if a number is not finite
 RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
 
-/// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`; both have the same number of
-/// bits.
+/// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`.
+///
+/// Errors  UsageError if the sizes of the patterns differ, or an index is out of range
 int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j);
 
 /// Cosine of the angle between pattern `i` of `a` and pattern `j` of `b`; 0 if one of them is all zeros.
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
+///
+/// Errors  UsageError if the sizes of the patterns differ, or an index is out of range
 
 } // namespace mneme
