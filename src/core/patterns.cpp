@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,18 +20,49 @@
 namespace mneme {
 namespace {
 
-/// count * items, if a vector can address it. `size` and `unit` are for the message.
-size_t checked_product(const char* where, int64_t count, int64_t size, const char* unit, int64_t items,
-                       size_t item_bytes) {
-  const auto limit =
-      static_cast<int64_t>(std::numeric_limits<ptrdiff_t>::max() / static_cast<ptrdiff_t>(item_bytes));
-  if (count < 0 || size < 0 || (items > 0 && count > limit / items)) {
-    throw UsageError(
-        std::string(where) + ": " + std::to_string(count) + " patterns of " + std::to_string(size) + " " +
-        unit +
-        " cannot be allocated.\n  Both numbers must be at least 0, and all patterns must fit in memory.");
+/// Name of a pattern matrix and of its elements, for messages.
+struct MatrixName {
+  const char *type, *unit;
+};
+constexpr MatrixName kBits{"mneme::BitPatterns", "bits"}, kReals{"mneme::RealPatterns", "numbers"};
+
+/// Errors  UsageError that names the sizes, and the bytes of `count` patterns of `items` vector elements
+[[noreturn]] void reject_allocation(const MatrixName& name, int64_t count, int64_t size, int64_t items,
+                                    size_t item_bytes) {
+  const std::string patterns = fmt::format("{}: {} patterns of {} {}", name.type, count, size, name.unit);
+  if (count < 0 || size < 0) {
+    throw UsageError(patterns + " cannot be allocated.\n  Both numbers must be at least 0.");
   }
-  return static_cast<size_t>(count * items);
+  const double bytes =
+      static_cast<double>(count) * static_cast<double>(items) * static_cast<double>(item_bytes);
+  throw UsageError(fmt::format("{} need {:.3g} GB of memory, which cannot be allocated.\n  Use fewer or "
+                               "smaller patterns, or a machine with more memory.",
+                               patterns, bytes / 1e9));
+}
+
+/// count * items, if a vector can address it and this machine can have it.
+template <class T>
+size_t checked_product(const MatrixName& name, int64_t count, int64_t size, int64_t items) {
+  const auto limit =
+      static_cast<int64_t>(std::numeric_limits<ptrdiff_t>::max() / static_cast<ptrdiff_t>(sizeof(T)));
+  if (count < 0 || size < 0 || (items > 0 && count > limit / items)) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
+  const auto product = static_cast<size_t>(count * items);
+  constexpr size_t kLarge = size_t{1} << 40; // below it the allocator decides, as there may be swap space
+  if (product > kLarge / sizeof(T) && product * sizeof(T) > machine_memory().total.value_or(kLarge)) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
+  return product;
+}
+
+template <class T> std::vector<T> zeros(const MatrixName& name, int64_t count, int64_t size, int64_t items) {
+  const size_t product = checked_product<T>(name, count, size, items);
+  try {
+    return std::vector<T>(product);
+  } catch (const std::bad_alloc&) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
 }
 
 template <class Patterns> void check_slice(const Patterns& patterns, int64_t begin, int64_t end) {
@@ -52,11 +84,15 @@ double max_magnitude(std::span<const double> row) {
 
 BitPatterns::BitPatterns(int64_t count, int64_t bits)
     : count_(count), bits_(bits), words_(bits > 0 ? (bits - 1) / 64 + 1 : 0),
-      words_of_all_(checked_product("mneme::BitPatterns", count, bits, "bits", words_, sizeof(uint64_t))) {}
+      words_of_all_(zeros<uint64_t>(kBits, count, bits, words_)) {}
 
 void BitPatterns::reserve(int64_t count) {
-  words_of_all_.reserve(
-      checked_product("mneme::BitPatterns", count, bits_, "bits", words_, sizeof(uint64_t)));
+  const size_t product = checked_product<uint64_t>(kBits, count, bits_, words_);
+  try {
+    words_of_all_.reserve(product);
+  } catch (const std::bad_alloc&) {
+    reject_allocation(kBits, count, bits_, words_, sizeof(uint64_t));
+  }
 }
 
 void BitPatterns::append(const BitPatterns& more) {
@@ -64,7 +100,11 @@ void BitPatterns::append(const BitPatterns& more) {
     throw UsageError("mneme::BitPatterns: patterns of " + std::to_string(more.bits_) +
                      " bits cannot be appended to patterns of " + std::to_string(bits_) + " bits.");
   }
-  words_of_all_.insert(words_of_all_.end(), more.words_of_all_.begin(), more.words_of_all_.end());
+  try {
+    words_of_all_.insert(words_of_all_.end(), more.words_of_all_.begin(), more.words_of_all_.end());
+  } catch (const std::bad_alloc&) {
+    reject_allocation(kBits, count_ + more.count_, bits_, words_, sizeof(uint64_t));
+  }
   count_ += more.count_;
 }
 
@@ -110,13 +150,11 @@ void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t
 }
 
 RealPatterns::RealPatterns(int64_t count, int64_t size)
-    : count_(count), size_(size),
-      values_(checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double))) {}
+    : count_(count), size_(size), values_(zeros<double>(kReals, count, size, size)) {}
 
 RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> values)
     : count_(count), size_(size), values_(std::move(values)) {
-  if (const size_t expected =
-          checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double));
+  if (const size_t expected = checked_product<double>(kReals, count, size, size);
       expected != values_.size()) {
     throw UsageError("mneme::RealPatterns: " + std::to_string(count) + " patterns of " +
                      std::to_string(size) + " need " + std::to_string(expected) + " values, but " +

@@ -142,6 +142,15 @@ TEST(RealPatterns, ThatCannotBeAllocatedAreRejectedWithBothSizes) {
   expect_usage_error([] { RealPatterns(kMax, 2); }, std::to_string(kMax), "2 numbers");
 }
 
+TEST(Patterns, LargerThanTheMemoryOfTheMachineAreRejectedWithTheirGigabytes) {
+  constexpr int64_t kCount = int64_t{1} << 50;
+  expect_usage_error([] { BitPatterns(kCount, 64); }, "9.01e+06 GB", "64 bits");
+  expect_usage_error([] { RealPatterns(int64_t{1} << 38, 1 << 10); }, "2.25e+06 GB", "1024 numbers");
+  BitPatterns patterns(1, 64);
+  expect_usage_error([&] { patterns.reserve(kCount); }, "9.01e+06 GB", std::to_string(kCount));
+  EXPECT_EQ(patterns.count(), 1);
+}
+
 TEST(RealPatterns, NeedTheRightNumberOfValues) {
   expect_usage_error([] { RealPatterns(2, 3, std::vector<double>(5)); }, "need 6 values", "5 were given");
 }
@@ -182,15 +191,6 @@ TEST(Normalised, RejectsInfinityAndNaN) {
   }
 }
 
-TEST(Cosine, DoesNotDependOnTheMagnitudeOfTheNumbers) {
-  for (const double unit : {1.0, 1e300, 1e-300}) {
-    const RealPatterns pair(2, 2, {unit, 0, unit, unit});
-    EXPECT_NEAR(cosine(pair, 0, pair, 1), std::sqrt(0.5), 1e-15) << unit;
-    EXPECT_DOUBLE_EQ(cosine(pair, 1, pair, 1), 1.0) << unit;
-  }
-}
-
-TEST(Cosine, IsZeroForAPatternOfZeros) {
 TEST(Normalised, RejectsALengthThatIsNone) {
   for (const double bad : {-1.0, kInfinity, std::nan("")}) {
     expect_usage_error([&] { normalised(RealPatterns(1, 2, {3, 4}), bad); }, "length", "at least 0");
@@ -217,6 +217,15 @@ TEST(Select, RejectsIndicesOutOfRange) {
   expect_usage_error([&] { select(RealPatterns(5, 8), negative); }, "pattern -1", "there are 5");
 }
 
+TEST(Cosine, DoesNotDependOnTheMagnitudeOfTheNumbers) {
+  for (const double unit : {1.0, 1e300, 1e-300}) {
+    const RealPatterns pair(2, 2, {unit, 0, unit, unit});
+    EXPECT_NEAR(cosine(pair, 0, pair, 1), std::sqrt(0.5), 1e-15) << unit;
+    EXPECT_DOUBLE_EQ(cosine(pair, 1, pair, 1), 1.0) << unit;
+  }
+}
+
+TEST(Cosine, IsZeroForAPatternOfZeros) {
   const RealPatterns pair(2, 2, {0, 0, 1, 2});
   EXPECT_EQ(cosine(pair, 0, pair, 1), 0.0);
 }

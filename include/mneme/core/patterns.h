@@ -12,7 +12,7 @@ namespace mneme {
 /// Binary patterns, packed into 64-bit words.
 ///
 /// Layout  bit b of a pattern is bit (b mod 64) of its word (b / 64); the pad bits of the last word are 0
-/// Errors  UsageError if a size is negative or the memory cannot be addressed
+/// Errors  UsageError if a size is negative, or the patterns cannot be allocated
 class BitPatterns {
 public:
   BitPatterns() = default;
@@ -71,7 +71,8 @@ private:
 
 /// Patterns of real numbers (float64).
 ///
-/// Errors  UsageError if a size is negative, the memory cannot be addressed, or `values` has the wrong length
+/// Errors  UsageError if a size is negative, the patterns cannot be allocated, or `values` has the wrong
+///         length
 class RealPatterns {
 public:
   RealPatterns() = default;
