@@ -14,8 +14,8 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
-#include "mneme/core/parallel.h"
 #include "mneme/core/machine.h"
+#include "mneme/core/parallel.h"
 
 namespace mneme {
 namespace {
@@ -72,6 +72,28 @@ template <class Patterns> void check_slice(const Patterns& patterns, int64_t beg
   }
 }
 
+/// Errors  UsageError if pattern `index` does not exist
+template <class Patterns> void require_pattern(const char* where, const Patterns& patterns, int64_t index) {
+  if (index < 0 || index >= patterns.count()) {
+    throw UsageError(fmt::format("{}: pattern {} was requested, but there are {}.\n  Indices start at 0.",
+                                 where, index, patterns.count()));
+  }
+}
+
+/// Errors  UsageError if one of two compared patterns does not exist, or if their sizes differ
+template <class Patterns>
+void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t size_a, const Patterns& b,
+                        int64_t j, int64_t size_b, const char* unit) {
+  if (size_a != size_b) {
+    throw UsageError(
+        fmt::format("{}: a pattern of {} {} cannot be compared with one of {} {}.\n  Both must have the "
+                    "same size.",
+                    where, size_a, unit, size_b, unit));
+  }
+  require_pattern(where, a, i);
+  require_pattern(where, b, j);
+}
+
 double max_magnitude(std::span<const double> row) {
   double max = 0;
   for (const double x : row) {
@@ -112,28 +134,6 @@ void BitPatterns::erase(std::span<const int64_t> ascending) {
   for (size_t i = 0; i < ascending.size(); ++i) {
     if (ascending[i] < 0 || ascending[i] >= count_ || (i > 0 && ascending[i] <= ascending[i - 1])) {
       throw UsageError("mneme::BitPatterns: pattern " + std::to_string(ascending[i]) + " of " +
-/// Errors  UsageError if pattern `index` does not exist
-template <class Patterns> void require_pattern(const char* where, const Patterns& patterns, int64_t index) {
-  if (index < 0 || index >= patterns.count()) {
-    throw UsageError(fmt::format("{}: pattern {} was requested, but there are {}.\n  Indices start at 0.",
-                                 where, index, patterns.count()));
-  }
-}
-
-/// Errors  UsageError if one of two compared patterns does not exist, or if their sizes differ
-template <class Patterns>
-void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t size_a, const Patterns& b,
-                        int64_t j, int64_t size_b, const char* unit) {
-  if (size_a != size_b) {
-    throw UsageError(
-        fmt::format("{}: a pattern of {} {} cannot be compared with one of {} {}.\n  Both must have the "
-                    "same size.",
-                    where, size_a, unit, size_b, unit));
-  }
-  require_pattern(where, a, i);
-  require_pattern(where, b, j);
-}
-
                        std::to_string(count_) +
                        " cannot be erased.\n  The indices must be in range and ascend strictly.");
     }
@@ -179,6 +179,7 @@ RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end) {
 BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices) {
   BitPatterns selected(std::ssize(indices), patterns.bits());
   for (size_t i = 0; i < indices.size(); ++i) {
+    require_pattern("mneme::select", patterns, indices[i]);
     std::ranges::copy(patterns[indices[i]], selected[static_cast<int64_t>(i)].begin());
   }
   return selected;
@@ -187,6 +188,7 @@ BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices
 RealPatterns select(const RealPatterns& patterns, std::span<const int64_t> indices) {
   RealPatterns selected(std::ssize(indices), patterns.size());
   for (size_t i = 0; i < indices.size(); ++i) {
+    require_pattern("mneme::select", patterns, indices[i]);
     std::ranges::copy(patterns[indices[i]], selected[static_cast<int64_t>(i)].begin());
   }
   return selected;
@@ -217,7 +219,6 @@ RealPatterns to_zeros_and_ones(const BitPatterns& patterns) {
 BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
   BitPatterns bits(patterns.count(), patterns.size());
   for (int64_t i = 0; i < patterns.count(); ++i) {
-    require_pattern("mneme::select", patterns, indices[i]);
     for (int64_t b = 0; b < patterns.size(); ++b) {
       if (patterns[i][static_cast<size_t>(b)] > threshold) {
         bits.flip(i, b);
@@ -226,7 +227,6 @@ BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
   }
   return bits;
 }
-    require_pattern("mneme::select", patterns, indices[i]);
 
 std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns) {
   std::unordered_map<std::string_view, int64_t> known;
@@ -264,6 +264,11 @@ void scale_to_length(std::span<double> pattern, double length) {
 }
 
 RealPatterns normalised(const RealPatterns& patterns, double length) {
+  if (!(length >= 0) || !std::isfinite(length)) {
+    throw UsageError(fmt::format("mneme::normalised: the length is {}, but it must be a finite number of at "
+                                 "least 0.\n  1 makes the dot product of two patterns their cosine.",
+                                 length));
+  }
   RealPatterns result = patterns;
   parallel_for(result.count(), 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -101,9 +101,9 @@ private:
 };
 
 /// Patterns `begin` to `end` (not included).
-BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end);
 ///
 /// Errors  UsageError if the range is not within the patterns
+BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end);
 RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end);
 /// The patterns with these indices, in this order.
 ///
@@ -126,7 +126,7 @@ std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns);
 /// Scales a pattern in place to Euclidean length `length`; a pattern of zeros is unchanged.
 void scale_to_length(std::span<double> pattern, double length);
 /// Patterns scaled to Euclidean length `length`.
-/// Errors  UsageError if a number is not finite
+/// Errors  UsageError if a number is not finite, or `length` is not a finite number of at least 0
 RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
 
 /// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`.
@@ -135,8 +135,8 @@ RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
 int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j);
 
 /// Cosine of the angle between pattern `i` of `a` and pattern `j` of `b`; 0 if one of them is all zeros.
-double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
 ///
 /// Errors  UsageError if the sizes of the patterns differ, or an index is out of range
+double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
 
 } // namespace mneme
