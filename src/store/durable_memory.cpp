@@ -158,9 +158,11 @@ MemoryInfo info_of(const fs::path& folder, const Log& log, const Head& head) {
 
 class DurableMemory::Implementation {
 public:
-  Implementation(const fs::path& folder, const OpenOptions& options)
+  /// Opens a memory, or finishes one that was created.
+  Implementation(const fs::path& folder, const OpenOptions& options, UnfinishedMemory* unfinished = nullptr)
       : folder_(folder), environment_(environment_of(options)), is_writer_(options.access == Access::write) {
-    if (is_writer_ && fs::exists(database_path(folder))) { // else the message below is clearer
+    // Without a database the message of open_database is clearer.
+    if (is_writer_ && unfinished == nullptr && fs::exists(database_path(folder))) {
       lock_.emplace(writer_lock(folder));
     }
     opened_ = std::make_unique<OpenedDatabase>(open_database(folder, is_writer_, environment_));
@@ -185,6 +187,9 @@ public:
     if (is_writer_) {
       identity_ = file_identity(folder_);
       remove_unnamed_files();
+    }
+    if (unfinished != nullptr) {
+      lock_.emplace(unfinished->finish());
     }
   }
 
@@ -1085,30 +1090,23 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   const MemoryDesign complete = completed(design);
   const Environment& environment = environment_of(options);
   std::error_code error;
-  if (fs::exists(database_path(folder), error)) {
-    throw UsageError(
-        fmt::format("{}: there is a memory in this folder already.\n  Choose another folder, or remove "
-                    "this one first.",
-                    printable(folder.string())));
-  }
+  require_no_memory(folder);
   if (fs::exists(folder, error) && (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))) {
     throw UsageError(
         fmt::format("{}: a memory is created in a new or empty folder, and this is neither.\n  Choose "
                     "another folder.",
                     printable(folder.string())));
   }
-  const fs::path absolute = fs::absolute(folder);
-  fs::create_directories(absolute.parent_path(), error);
-  environment.files->make_folder(absolute);
-  environment.files->sync_folder(absolute.parent_path());
+  UnfinishedMemory unfinished(folder, environment);
+  unfinished.begin();
   {
     const FolderLock lock = writer_lock(folder);
     const Database database(database_path(folder), OpenMode::create, environment.vfs);
     database.run("PRAGMA synchronous=FULL");
     Log::create(database, complete);
   }
-  environment.files->sync_folder(absolute);
-  return open(folder, options);
+  environment.files->sync_folder(fs::absolute(folder));
+  return DurableMemory(std::make_unique<Implementation>(folder, options, &unfinished));
 }
 
 DurableMemory DurableMemory::open(const fs::path& folder, const OpenOptions& options) {

@@ -745,6 +745,15 @@ TEST_F(MemoryVerb, RefusesPathsThatAreNoMemory) {
                  {"8 bits", "Give beta (--beta)"});
 }
 
+TEST_F(MemoryVerb, LeavesNothingBehindIfItCannotBeCreated) {
+  memory_ = (folder_ / "big").string();
+  const std::vector<std::string> huge{"--bits",           "1000",       "--memory",     "sdm",
+                                      "--hard-locations", "1000000000", "--memory-max", "100T"};
+  expect_refused(run("create", huge), 2, {"1000000000 hard locations"});
+  EXPECT_FALSE(std::filesystem::exists(memory_));
+  succeed("create", {"--bits", "1000"});
+}
+
 TEST_F(MemoryVerb, ReadsAnEmptyFile) {
   memory_ = (folder_ / "empty.safetensors").string();
   store::save_memory(memory_, ItemMemory<BitPatterns>());

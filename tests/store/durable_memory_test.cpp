@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
@@ -445,6 +446,24 @@ TEST(DurableMemory, ReportsInvalidArguments) {
   expect_contains(message_of<UsageError>([&] { memory.read(one, {.top = -1}); }), {"-1"});
   EXPECT_EQ(memory.stored(), 0);
   EXPECT_EQ(memory.read(one).recall.readout, one) << "an empty memory keeps the query";
+}
+
+TEST(DurableMemory, LeavesNothingBehindIfItCannotBeCreated) {
+  const FastFolder folder;
+  const MemoryDesign huge{.bits = 1000, .steps = {}, .hard_locations = 1'000'000'000};
+  fs::create_directory(folder / "empty");
+  for (const fs::path& path : {folder / "new" / "memory", folder / "new/", folder / "empty"}) {
+    expect_contains(message_of<UsageError>([&] { DurableMemory::create(path, huge); }), {"1000000000 hard"});
+  }
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  EXPECT_TRUE(fs::is_empty(folder / "empty")) << "a folder that was there before is kept";
+  expect_contains(message_of<UnsupportedError>(
+                      [&] { DurableMemory::create(folder / "new", kLocations, {.bytes_max = 1000}); }),
+                  {"at most 1000 may be used"});
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  DurableMemory::create(folder / "empty", kSmall).write(random_bits(1, 200, 1));
+  EXPECT_THROW(DurableMemory::create(folder / "empty", huge), UsageError);
+  EXPECT_EQ(DurableMemory::open(folder / "empty").stored(), 1);
 }
 
 TEST(DurableMemory, ReportsFoldersThatDoNotFit) {

@@ -175,7 +175,7 @@ struct OpenOptions {
 ///         stored completely or not stored, and `compact` may leave snapshot files to the next opening
 class DurableMemory {
 public:
-  /// Creates a memory in a folder that does not exist or is empty.
+  /// Creates a memory in a folder that does not exist or is empty. If that fails, nothing is left of it.
   static DurableMemory create(const std::filesystem::path& folder, const MemoryDesign& design,
                               const OpenOptions& options = {});
   /// Errors  as above; UnsupportedError if `bytes_max` does not suffice
