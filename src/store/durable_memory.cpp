@@ -271,6 +271,7 @@ public:
   }
 
   std::vector<std::string> unknown_keys(std::span<const std::string> keys) {
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<std::string> unknown;
@@ -285,6 +286,7 @@ public:
   }
 
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs) {
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<int64_t> unknown;
@@ -357,6 +359,7 @@ public:
       throw UsageError(fmt::format("mneme::store: {} nearest patterns were requested.\n  Request 0 or more.",
                                    options.top));
     }
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     ReadResult result;
@@ -380,6 +383,7 @@ public:
   }
 
   void for_each(const std::function<void(const Entry&)>& visit) {
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     const std::vector<int64_t> stored = seqs_;
@@ -391,6 +395,7 @@ public:
                         .pattern = BitPatterns(1, design().bits),
                         .annotation = annotation_of(record)};
             set_pattern(entry.pattern, 0, *record.pattern, log_->name());
+            const Visit visiting(is_visiting_);
             visit(entry);
           }
         });
@@ -472,6 +477,26 @@ private:
     std::vector<int64_t> cancelled; ///< writes of the change that it also forgets, as indices of its patterns
   };
 
+  /// Call of the visitor of `for_each`.
+  class Visit {
+  public:
+    explicit Visit(bool& is_visiting) : is_visiting_(is_visiting) { is_visiting_ = true; }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    ~Visit() { is_visiting_ = false; }
+
+  private:
+    bool& is_visiting_;
+  };
+
+  /// The transaction of `for_each` is open while it calls the visitor.
+  void require_no_visit() const {
+    if (is_visiting_) {
+      throw UsageError("mneme::store: the visitor of `for_each` must not use the memory that it visits.\n  "
+                       "Collect the numbers of the patterns, and use the memory after `for_each`.");
+    }
+  }
+
   /// Records of one transaction, in the log and in main memory.
   class Change {
   public:
@@ -525,6 +550,7 @@ private:
 
   /// Checks before a change that the memory may be changed, and that main memory has the state of the log.
   void begin_change() {
+    require_no_visit();
     if (!is_writer_) {
       throw UsageError(
           "mneme::store: this memory was opened for reading.\n  Open it with Access::write to change it.");
@@ -1054,7 +1080,8 @@ private:
   std::unique_ptr<OpenedDatabase> opened_; ///< closed before the lock is released
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
-  FileIdentity identity_; ///< of a writer
+  bool is_visiting_ = false; ///< in a call of the visitor of `for_each`
+  FileIdentity identity_;    ///< of a writer
 
   // State of main memory: that of the log at `head_`.
   bool is_loaded_ = false;

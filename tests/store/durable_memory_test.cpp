@@ -466,6 +466,29 @@ TEST(DurableMemory, LeavesNothingBehindIfItCannotBeCreated) {
   EXPECT_EQ(DurableMemory::open(folder / "empty").stored(), 1);
 }
 
+TEST(DurableMemory, RefusesToBeUsedByItsVisitor) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
+  const BitPatterns patterns = random_bits(2, 200, 1);
+  const std::vector<int64_t> seqs = memory.write(patterns).seqs;
+  const std::vector<std::string> keys{"a"};
+  const std::vector<std::function<void()>> uses{[&] { memory.write(patterns); },
+                                                [&] { memory.forget_seqs(seqs); },
+                                                [&] { memory.forget_patterns(patterns); },
+                                                [&] { memory.read(patterns); },
+                                                [&] { memory.for_each([](const Entry&) {}); },
+                                                [&] { memory.unknown_keys(keys); },
+                                                [&] { memory.unknown_seqs(seqs); },
+                                                [&] { memory.snapshot(); },
+                                                [&] { memory.compact(); }};
+  for (const auto& use : uses) {
+    expect_contains(message_of<UsageError>([&] { memory.for_each([&](const Entry&) { use(); }); }),
+                    {"visitor", "must not use the memory"});
+  }
+  memory.for_each([&](const Entry&) { EXPECT_EQ(memory.stored(), 2); });
+  EXPECT_EQ(memory.forget_seqs(seqs), 2) << "the memory can be used afterwards";
+}
+
 TEST(DurableMemory, ReportsFoldersThatDoNotFit) {
   const FastFolder folder;
   expect_contains(message_of<DataError>([&] { DurableMemory::open(folder / "none"); }),

@@ -215,7 +215,10 @@ public:
 
   /// Shapes  queries [Q, bits]
   ReadResult read(const BitPatterns& queries, const ReadOptions& options = {});
-  /// Calls `visit` for every stored pattern, by seq, and checks all records on the way.
+  /// Calls `visit` for every stored pattern, by seq, and checks all records on the way. `visit` must not read
+  /// or change this memory.
+  ///
+  /// Errors  as above; UsageError if `visit` reads or changes the memory
   void for_each(const std::function<void(const Entry&)>& visit);
 
   /// Writes snapshot files, so that the next opening need not replay the log. `write` does so by itself when
