@@ -795,17 +795,17 @@ private:
   }
 
   void print_query(Context& context, const std::string& text, const store::ReadResult& result, size_t index,
-                   const std::optional<int64_t>& seq) const {
+                   const std::optional<int64_t>& seq, bool is_empty) const {
     context.out << printable(text) << "\n";
-    if (!no_recall_) {
+    if (!no_recall_ && is_empty) {
+      context.out << "  recalled nothing: the memory is empty\n";
+    } else if (!no_recall_) {
       const int64_t steps = result.recall.steps[index];
       context.out << fmt::format(
           "  recalled {} in {} step{}{}\n",
-          result.recall.num_activated[index] == 0
-              ? (result.nearest[index].empty() && !seq ? "nothing: the memory is empty or nothing is near"
-                                                       : "nothing: no pattern or location is near")
-          : seq ? fmt::format("the pattern of number {}", *seq)
-                : "a pattern that is not stored: a mixture of several",
+          result.recall.num_activated[index] == 0 ? "nothing: no pattern or location is near"
+          : seq                                   ? fmt::format("the pattern of number {}", *seq)
+                                                  : "a pattern that is not stored: a mixture of several",
           steps, steps == 1 ? "" : "s", result.recall.converged[index] != 0 ? "" : " (not converged)");
     }
     if (top_ > 0 && !result.nearest[index].empty()) {

@@ -983,6 +983,9 @@ private:
 
   Recall<BitPatterns> recall(const BitPatterns& queries, int64_t update_steps_max) {
     const UpdateOptions update{.update_steps_max = update_steps_max};
+    if (rows_->empty()) { // counters of hard locations that are all 0 would recall zeros
+      return associate(queries, *rows_, {.update = update});
+    }
     if (locations_) {
       return locations_->recall(queries, update);
     }
@@ -1127,7 +1130,6 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   UnfinishedMemory unfinished(folder, environment);
   unfinished.begin();
   {
-    const FolderLock lock = writer_lock(folder);
     const Database database(database_path(folder), OpenMode::create, environment.vfs);
     database.run("PRAGMA synchronous=FULL");
     Log::create(database, complete);

@@ -745,6 +745,23 @@ TEST_F(MemoryVerb, RefusesPathsThatAreNoMemory) {
                  {"8 bits", "Give beta (--beta)"});
 }
 
+TEST_F(MemoryVerb, SaysThatItIsEmptyForEveryKind) {
+  for (const std::string kind :
+       {"best-match", "pattern-sdm", "attention", "sdm", "selected-sdm", "hyperplane-sdm"}) {
+    memory_ = (folder_ / kind).string();
+    std::vector<std::string> arguments{"--memory", kind, "--bits", "256"};
+    if (kind == "hyperplane-sdm") {
+      arguments.insert(arguments.end(), {"--selected-coordinates", "3"});
+    }
+    succeed("create", arguments);
+    expect_contains(succeed("read", {"hello"}), {"recalled nothing: the memory is empty\n"});
+    const nlohmann::json recalled = json_lines(succeed("read", {"hello", "--json"})).at(0).at("recalled");
+    EXPECT_EQ(recalled.at("activated"), 0) << kind;
+    EXPECT_EQ(recalled.at("steps"), 1) << kind;
+    EXPECT_TRUE(recalled.at("seq").is_null()) << kind;
+  }
+}
+
 TEST_F(MemoryVerb, LeavesNothingBehindIfItCannotBeCreated) {
   memory_ = (folder_ / "big").string();
   const std::vector<std::string> huge{"--bits",           "1000",       "--memory",     "sdm",

@@ -448,6 +448,25 @@ TEST(DurableMemory, ReportsInvalidArguments) {
   EXPECT_EQ(memory.read(one).recall.readout, one) << "an empty memory keeps the query";
 }
 
+TEST(DurableMemory, ReturnsTheQueriesWhileItIsEmptyForEveryKind) {
+  const BitPatterns queries = random_bits(3, 100, 2);
+  MemoryDesign classical{.bits = 100, .steps = {"dot", "identity", "majority"}};
+  for (const MemoryDesign& design : {MemoryDesign{.bits = 100}, kLocations, classical}) {
+    const FastFolder folder;
+    DurableMemory memory = DurableMemory::create(folder / "memory", design);
+    const auto expect_queries = [&] {
+      const ReadResult result = memory.read(queries);
+      EXPECT_EQ(result.recall.readout, queries);
+      EXPECT_EQ(result.recall.num_activated, std::vector<int64_t>(3, 0));
+      EXPECT_EQ(result.recall.steps, std::vector<int64_t>(3, 1));
+      EXPECT_EQ(result.recall.converged, std::vector<uint8_t>(3, 1));
+    };
+    expect_queries();
+    memory.forget_seqs(memory.write(random_bits(1, 100, 3)).seqs);
+    expect_queries();
+  }
+}
+
 TEST(DurableMemory, LeavesNothingBehindIfItCannotBeCreated) {
   const FastFolder folder;
   const MemoryDesign huge{.bits = 1000, .steps = {}, .hard_locations = 1'000'000'000};

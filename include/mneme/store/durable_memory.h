@@ -213,6 +213,8 @@ public:
   /// Every stored pattern that equals one of `patterns` [N, bits].
   int64_t forget_patterns(const BitPatterns& patterns);
 
+  /// An empty memory recalls the queries.
+  ///
   /// Shapes  queries [Q, bits]
   ReadResult read(const BitPatterns& queries, const ReadOptions& options = {});
   /// Calls `visit` for every stored pattern, by seq, and checks all records on the way. `visit` must not read
