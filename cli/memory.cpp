@@ -20,6 +20,7 @@
 #include "cli/arguments.h"
 #include "cli/bytes.h"
 #include "cli/choices.h"
+#include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/memory_files.h"
 #include "cli/memory_lines.h"
@@ -344,6 +345,7 @@ private:
   void check_sources(const Arguments* arguments) const {
     const auto source = std::ranges::find(sources_, arguments, &Source::arguments);
     const bool from_files = !files_.paths.empty();
+    require_pattern_files(files_.paths, "--patterns");
     if (from_files && !lines_.empty()) {
       throw UsageError(
           "patterns are given as arguments and as files (--patterns).\n  Leave out one of them.");
@@ -765,7 +767,7 @@ private:
             if (context.options.json) {
               print_line(context, query_json(lines.texts[index], result, index, seq));
             } else {
-              print_query(context, lines.texts[index], result, index, seq);
+              print_query(context, lines.texts[index], result, index, seq, memory.stored() == 0);
             }
           }
           context.out.flush();

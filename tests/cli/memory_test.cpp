@@ -771,6 +771,13 @@ TEST_F(MemoryVerb, LeavesNothingBehindIfItCannotBeCreated) {
   succeed("create", {"--bits", "1000"});
 }
 
+TEST_F(MemoryVerb, RefusesRandomPatternsByName) {
+  memory_ = (folder_ / "memory").string();
+  succeed("create", {"--bits", "256"});
+  expect_refused(run("write", {"--patterns", "random:10x256"}), 2,
+                 {"--patterns random:10x256", "`mneme recall` only"});
+}
+
 TEST_F(MemoryVerb, ReadsAnEmptyFile) {
   memory_ = (folder_ / "empty.safetensors").string();
   store::save_memory(memory_, ItemMemory<BitPatterns>());
