@@ -91,7 +91,7 @@ private:
     add(add_integer_option(arguments, "--heads", layer_.num_heads, {.min = 1},
                            "Number of heads (num_heads)"));
     add(add_reals_option(
-        arguments, "--beta", layer_.beta, {},
+        arguments, "--beta", layer_.beta, {.min = 0},
         "Inverse temperature (scaling): one number, or one per head; by default 1 / sqrt(hidden_size)"));
     add(add_parsed_option(
         arguments, "--update-steps", "N|converge", "0",

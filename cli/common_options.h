@@ -3,6 +3,9 @@
 /// Options that all verbs share, and the declaration of all arguments of a verb.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "cli/arguments.h"
 #include "cli/verb.h"
 
@@ -19,5 +22,8 @@ void declare_arguments(Verb& verb, Arguments& arguments, CommonOptions& options)
 
 /// Adds --device, for verbs that compute layers. The initial value of `target` is the default.
 void add_device_option(Arguments& arguments, std::string& target);
+
+/// Errors  UsageError for random patterns, such as "random:100x256", which only `mneme recall` generates
+void require_pattern_files(const std::vector<std::string>& paths, const char* option);
 
 } // namespace mneme::cli

@@ -421,16 +421,11 @@ Layer make_layer(Kind kind, const LayerRun& run, const Parameters& parameters,
               }};
 }
 
-/// [count, size] or [count, height, width]
 void write_npy(const std::filesystem::path& path, const at::Tensor& tensor) {
   const at::Tensor numbers = tensor.to(at::kDouble).contiguous();
   const double* begin = numbers.const_data_ptr<double>();
-  const int64_t count = numbers.size(0), size = count == 0 ? 0 : numbers.numel() / count;
-  const RealPatterns patterns(count, size, std::vector<double>(begin, begin + numbers.numel()));
-  data::write_npy(path, patterns,
-                  numbers.dim() == 3
-                      ? data::ImageShape{.height = numbers.size(1), .width = numbers.size(2), .channels = 1}
-                      : data::ImageShape{});
+  data::write_npy(path, data::NumberArray{.shape = numbers.sizes().vec(),
+                                          .numbers = std::vector<double>(begin, begin + numbers.numel())});
 }
 
 LayerOutput apply(const LayerRun& run, const std::filesystem::path& out) {

@@ -20,6 +20,7 @@
 #include "cli/arguments.h"
 #include "cli/bytes.h"
 #include "cli/choices.h"
+#include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/memory_files.h"
 #include "cli/memory_lines.h"
@@ -344,6 +345,7 @@ private:
   void check_sources(const Arguments* arguments) const {
     const auto source = std::ranges::find(sources_, arguments, &Source::arguments);
     const bool from_files = !files_.paths.empty();
+    require_pattern_files(files_.paths, "--patterns");
     if (from_files && !lines_.empty()) {
       throw UsageError(
           "patterns are given as arguments and as files (--patterns).\n  Leave out one of them.");
@@ -765,7 +767,7 @@ private:
             if (context.options.json) {
               print_line(context, query_json(lines.texts[index], result, index, seq));
             } else {
-              print_query(context, lines.texts[index], result, index, seq);
+              print_query(context, lines.texts[index], result, index, seq, memory.stored() == 0);
             }
           }
           context.out.flush();
@@ -795,17 +797,17 @@ private:
   }
 
   void print_query(Context& context, const std::string& text, const store::ReadResult& result, size_t index,
-                   const std::optional<int64_t>& seq) const {
+                   const std::optional<int64_t>& seq, bool is_empty) const {
     context.out << printable(text) << "\n";
-    if (!no_recall_) {
+    if (!no_recall_ && is_empty) {
+      context.out << "  recalled nothing: the memory is empty\n";
+    } else if (!no_recall_) {
       const int64_t steps = result.recall.steps[index];
       context.out << fmt::format(
           "  recalled {} in {} step{}{}\n",
-          result.recall.num_activated[index] == 0
-              ? (result.nearest[index].empty() && !seq ? "nothing: the memory is empty or nothing is near"
-                                                       : "nothing: no pattern or location is near")
-          : seq ? fmt::format("the pattern of number {}", *seq)
-                : "a pattern that is not stored: a mixture of several",
+          result.recall.num_activated[index] == 0 ? "nothing: no pattern or location is near"
+          : seq                                   ? fmt::format("the pattern of number {}", *seq)
+                                                  : "a pattern that is not stored: a mixture of several",
           steps, steps == 1 ? "" : "s", result.recall.converged[index] != 0 ? "" : " (not converged)");
     }
     if (top_ > 0 && !result.nearest[index].empty()) {

@@ -12,6 +12,7 @@
 
 #include "cli/arguments.h"
 #include "cli/choices.h"
+#include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
@@ -258,6 +259,7 @@ private:
       throw UsageError(
           fmt::format("{}: the name of a file is empty.\n  Give a path, or leave out the option.", option));
     }
+    require_pattern_files(paths, option);
     return data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
                                {.limit = &paths == &patterns_ ? limit_ : 0,
                                 .tensor = tensor_,

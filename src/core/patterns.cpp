@@ -6,29 +6,63 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
-#include "mneme/core/assert.h"
+#include <fmt/format.h>
+
 #include "mneme/core/error.h"
+#include "mneme/core/machine.h"
 #include "mneme/core/parallel.h"
 
 namespace mneme {
 namespace {
 
-/// count * items, if a vector can address it. `size` and `unit` are for the message.
-size_t checked_product(const char* where, int64_t count, int64_t size, const char* unit, int64_t items,
-                       size_t item_bytes) {
-  const auto limit =
-      static_cast<int64_t>(std::numeric_limits<ptrdiff_t>::max() / static_cast<ptrdiff_t>(item_bytes));
-  if (count < 0 || size < 0 || (items > 0 && count > limit / items)) {
-    throw UsageError(
-        std::string(where) + ": " + std::to_string(count) + " patterns of " + std::to_string(size) + " " +
-        unit +
-        " cannot be allocated.\n  Both numbers must be at least 0, and all patterns must fit in memory.");
+/// Name of a pattern matrix and of its elements, for messages.
+struct MatrixName {
+  const char *type, *unit;
+};
+constexpr MatrixName kBits{"mneme::BitPatterns", "bits"}, kReals{"mneme::RealPatterns", "numbers"};
+
+/// Errors  UsageError that names the sizes, and the bytes of `count` patterns of `items` vector elements
+[[noreturn]] void reject_allocation(const MatrixName& name, int64_t count, int64_t size, int64_t items,
+                                    size_t item_bytes) {
+  const std::string patterns = fmt::format("{}: {} patterns of {} {}", name.type, count, size, name.unit);
+  if (count < 0 || size < 0) {
+    throw UsageError(patterns + " cannot be allocated.\n  Both numbers must be at least 0.");
   }
-  return static_cast<size_t>(count * items);
+  const double bytes =
+      static_cast<double>(count) * static_cast<double>(items) * static_cast<double>(item_bytes);
+  throw UsageError(fmt::format("{} need {:.3g} GB of memory, which cannot be allocated.\n  Use fewer or "
+                               "smaller patterns, or a machine with more memory.",
+                               patterns, bytes / 1e9));
+}
+
+/// count * items, if a vector can address it and this machine can have it.
+template <class T>
+size_t checked_product(const MatrixName& name, int64_t count, int64_t size, int64_t items) {
+  const auto limit =
+      static_cast<int64_t>(std::numeric_limits<ptrdiff_t>::max() / static_cast<ptrdiff_t>(sizeof(T)));
+  if (count < 0 || size < 0 || (items > 0 && count > limit / items)) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
+  const auto product = static_cast<size_t>(count * items);
+  constexpr size_t kLarge = size_t{1} << 40; // below it the allocator decides, as there may be swap space
+  if (product > kLarge / sizeof(T) && product * sizeof(T) > machine_memory().total.value_or(kLarge)) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
+  return product;
+}
+
+template <class T> std::vector<T> zeros(const MatrixName& name, int64_t count, int64_t size, int64_t items) {
+  const size_t product = checked_product<T>(name, count, size, items);
+  try {
+    return std::vector<T>(product);
+  } catch (const std::bad_alloc&) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
 }
 
 template <class Patterns> void check_slice(const Patterns& patterns, int64_t begin, int64_t end) {
@@ -36,6 +70,28 @@ template <class Patterns> void check_slice(const Patterns& patterns, int64_t beg
     throw UsageError("mneme::slice: patterns " + std::to_string(begin) + " to " + std::to_string(end) +
                      " requested, but there are " + std::to_string(patterns.count()) + ".");
   }
+}
+
+/// Errors  UsageError if pattern `index` does not exist
+template <class Patterns> void require_pattern(const char* where, const Patterns& patterns, int64_t index) {
+  if (index < 0 || index >= patterns.count()) {
+    throw UsageError(fmt::format("{}: pattern {} was requested, but there are {}.\n  Indices start at 0.",
+                                 where, index, patterns.count()));
+  }
+}
+
+/// Errors  UsageError if one of two compared patterns does not exist, or if their sizes differ
+template <class Patterns>
+void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t size_a, const Patterns& b,
+                        int64_t j, int64_t size_b, const char* unit) {
+  if (size_a != size_b) {
+    throw UsageError(
+        fmt::format("{}: a pattern of {} {} cannot be compared with one of {} {}.\n  Both must have the "
+                    "same size.",
+                    where, size_a, unit, size_b, unit));
+  }
+  require_pattern(where, a, i);
+  require_pattern(where, b, j);
 }
 
 double max_magnitude(std::span<const double> row) {
@@ -50,11 +106,15 @@ double max_magnitude(std::span<const double> row) {
 
 BitPatterns::BitPatterns(int64_t count, int64_t bits)
     : count_(count), bits_(bits), words_(bits > 0 ? (bits - 1) / 64 + 1 : 0),
-      words_of_all_(checked_product("mneme::BitPatterns", count, bits, "bits", words_, sizeof(uint64_t))) {}
+      words_of_all_(zeros<uint64_t>(kBits, count, bits, words_)) {}
 
 void BitPatterns::reserve(int64_t count) {
-  words_of_all_.reserve(
-      checked_product("mneme::BitPatterns", count, bits_, "bits", words_, sizeof(uint64_t)));
+  const size_t product = checked_product<uint64_t>(kBits, count, bits_, words_);
+  try {
+    words_of_all_.reserve(product);
+  } catch (const std::bad_alloc&) {
+    reject_allocation(kBits, count, bits_, words_, sizeof(uint64_t));
+  }
 }
 
 void BitPatterns::append(const BitPatterns& more) {
@@ -62,7 +122,11 @@ void BitPatterns::append(const BitPatterns& more) {
     throw UsageError("mneme::BitPatterns: patterns of " + std::to_string(more.bits_) +
                      " bits cannot be appended to patterns of " + std::to_string(bits_) + " bits.");
   }
-  words_of_all_.insert(words_of_all_.end(), more.words_of_all_.begin(), more.words_of_all_.end());
+  try {
+    words_of_all_.insert(words_of_all_.end(), more.words_of_all_.begin(), more.words_of_all_.end());
+  } catch (const std::bad_alloc&) {
+    reject_allocation(kBits, count_ + more.count_, bits_, words_, sizeof(uint64_t));
+  }
   count_ += more.count_;
 }
 
@@ -86,13 +150,11 @@ void BitPatterns::erase(std::span<const int64_t> ascending) {
 }
 
 RealPatterns::RealPatterns(int64_t count, int64_t size)
-    : count_(count), size_(size),
-      values_(checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double))) {}
+    : count_(count), size_(size), values_(zeros<double>(kReals, count, size, size)) {}
 
 RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> values)
     : count_(count), size_(size), values_(std::move(values)) {
-  if (const size_t expected =
-          checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double));
+  if (const size_t expected = checked_product<double>(kReals, count, size, size);
       expected != values_.size()) {
     throw UsageError("mneme::RealPatterns: " + std::to_string(count) + " patterns of " +
                      std::to_string(size) + " need " + std::to_string(expected) + " values, but " +
@@ -117,6 +179,7 @@ RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end) {
 BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices) {
   BitPatterns selected(std::ssize(indices), patterns.bits());
   for (size_t i = 0; i < indices.size(); ++i) {
+    require_pattern("mneme::select", patterns, indices[i]);
     std::ranges::copy(patterns[indices[i]], selected[static_cast<int64_t>(i)].begin());
   }
   return selected;
@@ -125,6 +188,7 @@ BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices
 RealPatterns select(const RealPatterns& patterns, std::span<const int64_t> indices) {
   RealPatterns selected(std::ssize(indices), patterns.size());
   for (size_t i = 0; i < indices.size(); ++i) {
+    require_pattern("mneme::select", patterns, indices[i]);
     std::ranges::copy(patterns[indices[i]], selected[static_cast<int64_t>(i)].begin());
   }
   return selected;
@@ -200,6 +264,11 @@ void scale_to_length(std::span<double> pattern, double length) {
 }
 
 RealPatterns normalised(const RealPatterns& patterns, double length) {
+  if (!(length >= 0) || !std::isfinite(length)) {
+    throw UsageError(fmt::format("mneme::normalised: the length is {}, but it must be a finite number of at "
+                                 "least 0.\n  1 makes the dot product of two patterns their cosine.",
+                                 length));
+  }
   RealPatterns result = patterns;
   parallel_for(result.count(), 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -218,7 +287,7 @@ RealPatterns normalised(const RealPatterns& patterns, double length) {
 }
 
 int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j) {
-  MNEME_ASSERT(a.bits() == b.bits());
+  require_comparable("mneme::hamming_distance", a, i, a.bits(), b, j, b.bits(), "bits");
   int64_t distance = 0;
   for (size_t w = 0; w < static_cast<size_t>(a.words()); ++w) {
     distance += std::popcount(a[i][w] ^ b[j][w]);
@@ -227,7 +296,7 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 }
 
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
-  MNEME_ASSERT(a.size() == b.size());
+  require_comparable("mneme::cosine", a, i, a.size(), b, j, b.size(), "numbers");
   const std::span<const double> x = a[i], y = b[j];
   const double max_x = max_magnitude(x), max_y = max_magnitude(y);
   if (max_x == 0 || max_y == 0) {

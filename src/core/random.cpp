@@ -5,10 +5,11 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
-#include "mneme/core/assert.h"
+#include "mneme/core/error.h"
 
 namespace mneme {
 namespace {
@@ -64,7 +65,9 @@ double Random::normal() {
 }
 
 uint64_t Random::below(uint64_t bound) {
-  MNEME_ASSERT(bound > 0);
+  if (bound == 0) {
+    throw UsageError("mneme::Random: a number below 0 was requested.\n  Give a bound of at least 1.");
+  }
   const uint64_t rejected = (0 - bound) % bound; // 2^64 mod bound; rejecting these removes the bias
   for (;;) {
     if (const uint64_t x = next(); x >= rejected) {
@@ -74,7 +77,10 @@ uint64_t Random::below(uint64_t bound) {
 }
 
 std::vector<int64_t> Random::distinct(int64_t count, int64_t bound) {
-  MNEME_ASSERT(0 <= count && count <= bound);
+  if (count < 0 || count > bound) {
+    throw UsageError("mneme::Random: " + std::to_string(count) + " distinct numbers of " +
+                     std::to_string(bound) + " were requested.\n  Request a number from 0 to that of all.");
+  }
   // Fisher-Yates shuffle of 0 .. bound - 1. If few entries move, only these are stored; the result is the
   // same.
   std::vector<int64_t> chosen(static_cast<size_t>(count));

@@ -49,9 +49,15 @@ int64_t masked_size(int64_t size, double fraction, const ImageShape& shape) {
     return fraction_of(size, fraction, "mask");
   }
   const auto [height, width, channels] = shape;
+  if (height < 1 || width < 1 || channels < 1) {
+    throw UsageError(fmt::format(
+        "mneme::data::mask: the image shape of patterns of {} numbers has height {}, width {} and {} "
+        "channels, but each must be at least 1.\n  Set channels to 1 for grey images and to 3 for "
+        "colours, or leave out the shape.",
+        size, height, width, channels));
+  }
   // Division instead of multiplication: the product of invalid sizes could overflow.
-  if (height < 1 || width < 1 || channels < 1 || size % height != 0 || size / height % width != 0 ||
-      size / height / width != channels) {
+  if (size % height != 0 || size / height % width != 0 || size / height / width != channels) {
     throw UsageError(
         fmt::format("mneme::data::mask: the image shape {} x {} x {} does not match patterns of {} numbers.\n"
                     "  Use a shape with height x width x channels = {}, or no shape.",

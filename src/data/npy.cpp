@@ -407,6 +407,23 @@ std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const 
   return numbers;
 }
 
+namespace {
+
+void write_numbers(const std::filesystem::path& path, std::span<const int64_t> axes,
+                   std::span<const double> numbers) {
+  std::vector<std::byte> bytes = header_bytes("<f8", axes);
+  bytes.reserve(bytes.size() + numbers.size_bytes());
+  for (const double number : numbers) {
+    const auto bits = std::bit_cast<uint64_t>(number);
+    for (int shift = 0; shift < 64; shift += 8) {
+      bytes.push_back(static_cast<std::byte>(bits >> shift));
+    }
+  }
+  write_file_atomically(path, bytes);
+}
+
+} // namespace
+
 void write_npy(const std::filesystem::path& path, const BitPatterns& patterns) {
   std::vector<std::byte> bytes = header_bytes("|u1", std::array{patterns.count(), patterns.bits()});
   bytes.reserve(bytes.size() + static_cast<size_t>(patterns.count() * patterns.bits()));
@@ -442,16 +459,18 @@ void write_npy(const std::filesystem::path& path, const RealPatterns& patterns, 
       axes.pop_back();
     }
   }
-  std::vector<std::byte> bytes = header_bytes("<f8", axes);
-  const int64_t count = patterns.count() * patterns.size();
-  bytes.reserve(bytes.size() + static_cast<size_t>(count) * sizeof(double));
-  for (int64_t i = 0; i < count; ++i) {
-    const auto bits = std::bit_cast<uint64_t>(patterns.data()[i]);
-    for (int shift = 0; shift < 64; shift += 8) {
-      bytes.push_back(static_cast<std::byte>(bits >> shift));
-    }
+  write_numbers(path, axes,
+                std::span(patterns.data(), static_cast<size_t>(patterns.count() * patterns.size())));
+}
+
+void write_npy(const std::filesystem::path& path, const NumberArray& array) {
+  if (product(array.shape) != std::ssize(array.numbers)) {
+    throw UsageError(fmt::format(
+        "mneme::data::write_npy: {} numbers do not fill the shape ({}).\n  Give as many numbers as "
+        "the product of its sizes.",
+        array.numbers.size(), fmt::join(array.shape, ", ")));
   }
-  write_file_atomically(path, bytes);
+  write_numbers(path, array.shape, array.numbers);
 }
 
 } // namespace mneme::data

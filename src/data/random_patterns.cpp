@@ -68,6 +68,12 @@ RealPatterns random_uniform(int64_t count, int64_t size, double low, double high
                     "less than the second.",
                     low, high));
   }
+  if (!std::isfinite(high - low)) { // also if one of them is infinite
+    throw UsageError(
+        fmt::format("mneme::data::random_uniform: the width of the range [{}, {}) is not a finite double.\n"
+                    "  Give finite numbers that differ by less than 1.79e308.",
+                    low, high));
+  }
   RealPatterns patterns(count, size);
   parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

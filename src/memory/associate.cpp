@@ -474,7 +474,11 @@ private:
     }
     // A readout of zeros has no direction: for real patterns it is an empty read, too.
     const bool no_direction = std::is_same_v<Patterns, RealPatterns> && all_zero(sums);
-    const bool empty = (separator_.divides_by_sum() && weights.sum == 0) || no_direction;
+    // Scores that are not normalised (Identity) may have the sum 0; and without self-connections the sums are
+    // not 0 where all scores are.
+    const bool no_weight =
+        separator_.divides_by_sum() ? weights.sum == 0 : weights.reached == 0 && all_zero(sums);
+    const bool empty = no_weight || no_direction;
     if (empty && empty_read == EmptyRead::keep_query &&
         sums.size() == static_cast<size_t>(pattern_size(queries))) {
       keep(queries, query, readout);

@@ -4,6 +4,9 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
 #include "mneme/theory/beta_fit.h"
 
 namespace mneme {
@@ -28,6 +31,12 @@ AssociateOptions<RealPatterns> cosine_attention(double beta) {
 }
 
 AssociateOptions<RealPatterns> transformer_attention(int64_t size) {
+  if (size < 1) {
+    throw UsageError(
+        fmt::format("mneme::transformer_attention: the size is {}, so that beta = 1 / sqrt(size) "
+                    "has no finite value.\n  Give the size of a pattern, of at least 1.",
+                    size));
+  }
   return cosine_attention(1.0 / std::sqrt(static_cast<double>(size)));
 }
 

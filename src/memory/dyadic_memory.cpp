@@ -138,6 +138,13 @@ const uint8_t* DyadicMemory::row(int64_t i, int64_t j) const {
 }
 
 int64_t DyadicMemory::counter(int64_t i, int64_t j, int64_t data_bit) const {
+  if (i < 0 || i >= j || j >= options_.bits || data_bit < 0 || data_bit >= options_.data_bits) {
+    throw UsageError(
+        fmt::format("mneme::DyadicMemory: there is no counter of data bit {} at the pair of bits {} and {}.\n"
+                    "  The first bit of a pair is less than the second, which is less than {}; there are {} "
+                    "data bits.",
+                    data_bit, i, j, options_.bits, options_.data_bits));
+  }
   return row(i, j)[data_bit];
 }
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "memory/checks.h"
+#include "memory/length.h"
 #include "mneme/core/error.h"
 #include "mneme/memory/similarity.h"
 
@@ -62,7 +63,12 @@ std::vector<double> hopfield_energy(const RealPatterns& states, const RealPatter
 }
 
 double max_norm(const RealPatterns& patterns) {
-  return std::sqrt(max_squared_norm(patterns));
+  require_finite("pattern", patterns);
+  double largest = 0;
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    largest = std::max(largest, Length(patterns[i]).value());
+  }
+  return largest;
 }
 
 std::vector<double> hopfield_gaps(const RealPatterns& stored) {
@@ -87,9 +93,23 @@ int64_t top_p_count(std::span<const double> weights, double p) {
         "the sum of all weights, such as 0.9.",
         p));
   }
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (!(weights[i] >= 0) || !std::isfinite(weights[i])) {
+      throw UsageError(
+          fmt::format("mneme::top_p_count: weight {} is {}, but weights must be finite numbers of "
+                      "at least 0.\n  Correct or remove it.",
+                      i, weights[i]));
+    }
+  }
   std::vector<double> sorted(weights.begin(), weights.end());
   std::ranges::sort(sorted, std::greater());
-  const double target = p * std::reduce(sorted.begin(), sorted.end());
+  const double total = std::reduce(sorted.begin(), sorted.end());
+  if (!std::isfinite(total)) {
+    throw UsageError(
+        "mneme::top_p_count: the sum of the weights overflows a double.\n  Divide them by a common "
+        "factor.");
+  }
+  const double target = p * total;
   double sum = 0;
   int64_t count = 0;
   for (const double weight : sorted) {

@@ -2,6 +2,10 @@
 
 #include "mneme/memory/hopfield_network.h"
 
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+
 namespace mneme {
 
 AssociateOptions<BitPatterns> classical_hopfield() {
@@ -9,6 +13,12 @@ AssociateOptions<BitPatterns> classical_hopfield() {
 }
 
 double classical_hopfield_capacity(int64_t bits) {
+  if (bits < 0) {
+    throw UsageError(
+        fmt::format("mneme::classical_hopfield_capacity: a pattern of {} bits was given.\n  Give "
+                    "a number of at least 0.",
+                    bits));
+  }
   return 0.138 * static_cast<double>(bits);
 }
 

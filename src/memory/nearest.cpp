@@ -83,6 +83,11 @@ BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int6
 
 template <class T>
 std::span<const T> of_query(const std::vector<T>& all, const std::vector<int64_t>& offsets, int64_t query) {
+  if (query < 0 || query >= std::ssize(offsets) - 1) {
+    throw UsageError(fmt::format("mneme: the neighbours of query {} were requested, but there are {} queries."
+                                 "\n  Indices start at 0.",
+                                 query, std::ssize(offsets) - 1));
+  }
   const auto begin = offsets[static_cast<size_t>(query)], end = offsets[static_cast<size_t>(query) + 1];
   return std::span(all).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
 }

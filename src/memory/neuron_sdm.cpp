@@ -545,8 +545,15 @@ Recall<BitPatterns> NeuronSdm::recall(const BitPatterns& cues, const UpdateOptio
 }
 
 std::vector<int16_t> NeuronSdm::counters(int64_t location) const {
+  require_location(location);
   const int16_t* begin = counters_of(location);
   return {begin, begin + options_.data_bits};
+}
+
+void NeuronSdm::reject_location(int64_t location) const {
+  throw UsageError(fmt::format("mneme::NeuronSdm: hard location {} was requested, but there are {}.\n  "
+                               "Indices start at 0.",
+                               location, options_.hard_locations));
 }
 
 void NeuronSdm::restore(int64_t location, std::span<const int16_t> counters, int64_t writes) {

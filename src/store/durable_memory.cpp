@@ -158,9 +158,11 @@ MemoryInfo info_of(const fs::path& folder, const Log& log, const Head& head) {
 
 class DurableMemory::Implementation {
 public:
-  Implementation(const fs::path& folder, const OpenOptions& options)
+  /// Opens a memory, or finishes one that was created.
+  Implementation(const fs::path& folder, const OpenOptions& options, UnfinishedMemory* unfinished = nullptr)
       : folder_(folder), environment_(environment_of(options)), is_writer_(options.access == Access::write) {
-    if (is_writer_ && fs::exists(database_path(folder))) { // else the message below is clearer
+    // Without a database the message of open_database is clearer.
+    if (is_writer_ && unfinished == nullptr && fs::exists(database_path(folder))) {
       lock_.emplace(writer_lock(folder));
     }
     opened_ = std::make_unique<OpenedDatabase>(open_database(folder, is_writer_, environment_));
@@ -185,6 +187,9 @@ public:
     if (is_writer_) {
       identity_ = file_identity(folder_);
       remove_unnamed_files();
+    }
+    if (unfinished != nullptr) {
+      lock_.emplace(unfinished->finish());
     }
   }
 
@@ -266,6 +271,7 @@ public:
   }
 
   std::vector<std::string> unknown_keys(std::span<const std::string> keys) {
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<std::string> unknown;
@@ -280,6 +286,7 @@ public:
   }
 
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs) {
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<int64_t> unknown;
@@ -352,6 +359,7 @@ public:
       throw UsageError(fmt::format("mneme::store: {} nearest patterns were requested.\n  Request 0 or more.",
                                    options.top));
     }
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     ReadResult result;
@@ -375,6 +383,7 @@ public:
   }
 
   void for_each(const std::function<void(const Entry&)>& visit) {
+    require_no_visit();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     const std::vector<int64_t> stored = seqs_;
@@ -386,6 +395,7 @@ public:
                         .pattern = BitPatterns(1, design().bits),
                         .annotation = annotation_of(record)};
             set_pattern(entry.pattern, 0, *record.pattern, log_->name());
+            const Visit visiting(is_visiting_);
             visit(entry);
           }
         });
@@ -467,6 +477,26 @@ private:
     std::vector<int64_t> cancelled; ///< writes of the change that it also forgets, as indices of its patterns
   };
 
+  /// Call of the visitor of `for_each`.
+  class Visit {
+  public:
+    explicit Visit(bool& is_visiting) : is_visiting_(is_visiting) { is_visiting_ = true; }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    ~Visit() { is_visiting_ = false; }
+
+  private:
+    bool& is_visiting_;
+  };
+
+  /// The transaction of `for_each` is open while it calls the visitor.
+  void require_no_visit() const {
+    if (is_visiting_) {
+      throw UsageError("mneme::store: the visitor of `for_each` must not use the memory that it visits.\n  "
+                       "Collect the numbers of the patterns, and use the memory after `for_each`.");
+    }
+  }
+
   /// Records of one transaction, in the log and in main memory.
   class Change {
   public:
@@ -520,6 +550,7 @@ private:
 
   /// Checks before a change that the memory may be changed, and that main memory has the state of the log.
   void begin_change() {
+    require_no_visit();
     if (!is_writer_) {
       throw UsageError(
           "mneme::store: this memory was opened for reading.\n  Open it with Access::write to change it.");
@@ -952,6 +983,9 @@ private:
 
   Recall<BitPatterns> recall(const BitPatterns& queries, int64_t update_steps_max) {
     const UpdateOptions update{.update_steps_max = update_steps_max};
+    if (rows_->empty()) { // counters of hard locations that are all 0 would recall zeros
+      return associate(queries, *rows_, {.update = update});
+    }
     if (locations_) {
       return locations_->recall(queries, update);
     }
@@ -1049,7 +1083,8 @@ private:
   std::unique_ptr<OpenedDatabase> opened_; ///< closed before the lock is released
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
-  FileIdentity identity_; ///< of a writer
+  bool is_visiting_ = false; ///< in a call of the visitor of `for_each`
+  FileIdentity identity_;    ///< of a writer
 
   // State of main memory: that of the log at `head_`.
   bool is_loaded_ = false;
@@ -1085,30 +1120,22 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   const MemoryDesign complete = completed(design);
   const Environment& environment = environment_of(options);
   std::error_code error;
-  if (fs::exists(database_path(folder), error)) {
-    throw UsageError(
-        fmt::format("{}: there is a memory in this folder already.\n  Choose another folder, or remove "
-                    "this one first.",
-                    printable(folder.string())));
-  }
+  require_no_memory(folder);
   if (fs::exists(folder, error) && (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))) {
     throw UsageError(
         fmt::format("{}: a memory is created in a new or empty folder, and this is neither.\n  Choose "
                     "another folder.",
                     printable(folder.string())));
   }
-  const fs::path absolute = fs::absolute(folder);
-  fs::create_directories(absolute.parent_path(), error);
-  environment.files->make_folder(absolute);
-  environment.files->sync_folder(absolute.parent_path());
+  UnfinishedMemory unfinished(folder, environment);
+  unfinished.begin();
   {
-    const FolderLock lock = writer_lock(folder);
     const Database database(database_path(folder), OpenMode::create, environment.vfs);
     database.run("PRAGMA synchronous=FULL");
     Log::create(database, complete);
   }
-  environment.files->sync_folder(absolute);
-  return open(folder, options);
+  environment.files->sync_folder(fs::absolute(folder));
+  return DurableMemory(std::make_unique<Implementation>(folder, options, &unfinished));
 }
 
 DurableMemory DurableMemory::open(const fs::path& folder, const OpenOptions& options) {

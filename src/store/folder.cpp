@@ -69,6 +69,55 @@ FolderLock writer_lock(const fs::path& folder) {
                      "open, or destroy it first."});
 }
 
+void require_no_memory(const fs::path& folder) {
+  if (is_present(database_path(folder))) {
+    throw UsageError(
+        fmt::format("{}: there is a memory in this folder already.\n  Choose another folder, or remove "
+                    "this one first.",
+                    printable(folder.string())));
+  }
+}
+
+UnfinishedMemory::UnfinishedMemory(const fs::path& folder, const Environment& environment)
+    : folder_(folder), environment_(environment) {}
+
+void UnfinishedMemory::begin() {
+  const fs::path absolute = fs::absolute(folder_);
+  for (fs::path path = absolute; !is_present(path) && path != path.parent_path(); path = path.parent_path()) {
+    new_folders_.push_back(path);
+  }
+  std::error_code error; // reported by make_folder
+  fs::create_directories(absolute.parent_path(), error);
+  environment_.files->make_folder(absolute);
+  environment_.files->sync_folder(absolute.parent_path());
+  FolderLock lock = writer_lock(folder_);
+  require_no_memory(folder_); // another process may have created one
+  lock_.emplace(std::move(lock));
+}
+
+UnfinishedMemory::~UnfinishedMemory() {
+  if (lock_) {
+    for (const fs::path& path : {wal_path(folder_), shared_index_path(folder_), database_path(folder_)}) {
+      try {
+        environment_.files->remove(path);
+      } catch (const OutputError&) { // the first error is more important
+      }
+    }
+    lock_.reset();
+  }
+  std::error_code error;
+  for (const fs::path& path : new_folders_) {
+    fs::remove(path, error); // fails for a folder that is not empty
+  }
+}
+
+FolderLock UnfinishedMemory::finish() {
+  FolderLock lock = std::move(*lock_);
+  lock_.reset();
+  new_folders_.clear();
+  return lock;
+}
+
 FileState file_state(const fs::path& folder) {
   struct stat database {
   }, wal{};

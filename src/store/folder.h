@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "mneme/core/folder_lock.h"
 #include "store/environment.h"
@@ -22,6 +23,32 @@ uint64_t bytes_of_snapshot(const std::filesystem::path& folder); ///< of its sna
 ///
 /// Errors  OutputError if another process has the lock, or if the folder is read-only
 FolderLock writer_lock(const std::filesystem::path& folder);
+
+/// A memory that is being created. The destructor removes what was created for it, unless `finish` was
+/// called.
+class UnfinishedMemory {
+public:
+  UnfinishedMemory(const std::filesystem::path& folder, const Environment& environment);
+  UnfinishedMemory(const UnfinishedMemory&) = delete;
+  UnfinishedMemory& operator=(const UnfinishedMemory&) = delete;
+  ~UnfinishedMemory();
+
+  /// Creates the folder, and the folders that it is in, and takes its lock.
+  ///
+  /// Errors  UsageError if there is a memory in the folder
+  void begin();
+  /// Keeps everything, and returns the lock.
+  FolderLock finish();
+
+private:
+  std::filesystem::path folder_;
+  const Environment& environment_;
+  std::vector<std::filesystem::path> new_folders_; ///< that did not exist before, innermost first
+  std::optional<FolderLock> lock_;
+};
+
+/// Errors  UsageError if there is a memory in the folder
+void require_no_memory(const std::filesystem::path& folder);
 
 /// Size and time of change of the database and the presence of a log of changes, with which a reader of a
 /// read-only folder notices a writer.

@@ -329,6 +329,17 @@ TEST(ApplyVerb, IgnoresPaddedPatternsAndAcceptsASingleBag) {
   EXPECT_NE(whole.numbers, shorter.numbers);
 }
 
+TEST(ApplyVerb, WritesTheShapeOfAnEmptyBatch) {
+  const TemporaryFolder folder;
+  const std::string batch = folder / "batch.npy", out = folder / "out.npy";
+  data::write_npy(batch, data::NumberArray{.shape = {0, 5, 8}});
+  const ProgramResult result = run_mneme(
+      {"apply", "--weights", kExample / "pooling.pt", "--heads", "2", "--input", batch, "--out", out});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  testing::expect_contains(result.out, {"output [0, 8]"});
+  EXPECT_EQ(data::read_npy_numbers(out).shape, (std::vector<int64_t>{0, 8}));
+}
+
 TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
   const TemporaryFolder folder;
   const std::string out = folder / "out.npy", weights = kExample / "pooling.pt",
@@ -362,6 +373,8 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
                  {"--tensor has no effect"});
   expect_refused(2, with_weights(weights, {"--tensor", "bag", "--heads", "2", "--beta", "1,2,3"}),
                  {"beta has 3 numbers, but there are 2 heads"});
+  expect_refused(2, with_weights(weights, {"--tensor", "bag", "--heads", "2", "--beta", "-1"}),
+                 {"--beta", "-1", "at least 0"});
   expect_refused(
       2, {"--weights", weights, "--input", example, example, example, "--tensor", "bag", "--out", out},
       {"--input has 3 files", "at most 2"});

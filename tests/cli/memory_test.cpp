@@ -745,6 +745,39 @@ TEST_F(MemoryVerb, RefusesPathsThatAreNoMemory) {
                  {"8 bits", "Give beta (--beta)"});
 }
 
+TEST_F(MemoryVerb, SaysThatItIsEmptyForEveryKind) {
+  for (const std::string kind :
+       {"best-match", "pattern-sdm", "attention", "sdm", "selected-sdm", "hyperplane-sdm"}) {
+    memory_ = (folder_ / kind).string();
+    std::vector<std::string> arguments{"--memory", kind, "--bits", "256"};
+    if (kind == "hyperplane-sdm") {
+      arguments.insert(arguments.end(), {"--selected-coordinates", "3"});
+    }
+    succeed("create", arguments);
+    expect_contains(succeed("read", {"hello"}), {"recalled nothing: the memory is empty\n"});
+    const nlohmann::json recalled = json_lines(succeed("read", {"hello", "--json"})).at(0).at("recalled");
+    EXPECT_EQ(recalled.at("activated"), 0) << kind;
+    EXPECT_EQ(recalled.at("steps"), 1) << kind;
+    EXPECT_TRUE(recalled.at("seq").is_null()) << kind;
+  }
+}
+
+TEST_F(MemoryVerb, LeavesNothingBehindIfItCannotBeCreated) {
+  memory_ = (folder_ / "big").string();
+  const std::vector<std::string> huge{"--bits",           "1000",       "--memory",     "sdm",
+                                      "--hard-locations", "1000000000", "--memory-max", "100T"};
+  expect_refused(run("create", huge), 2, {"1000000000 hard locations"});
+  EXPECT_FALSE(std::filesystem::exists(memory_));
+  succeed("create", {"--bits", "1000"});
+}
+
+TEST_F(MemoryVerb, RefusesRandomPatternsByName) {
+  memory_ = (folder_ / "memory").string();
+  succeed("create", {"--bits", "256"});
+  expect_refused(run("write", {"--patterns", "random:10x256"}), 2,
+                 {"--patterns random:10x256", "`mneme recall` only"});
+}
+
 TEST_F(MemoryVerb, ReadsAnEmptyFile) {
   memory_ = (folder_ / "empty.safetensors").string();
   store::save_memory(memory_, ItemMemory<BitPatterns>());

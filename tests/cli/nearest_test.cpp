@@ -203,6 +203,8 @@ TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
   expect_refused({"--patterns", x, "--threshold", "1"}, {"--threshold has no effect", "cosine"});
   expect_refused({"--patterns", x, "--similarity", "hamming", "--threshold", "7"}, {"every bit would be 0"});
   expect_refused({"--patterns", x, "--bits", "8"}, {"--bits has no effect without --packed"});
+  expect_refused({"--patterns", "random:10x256"}, {"--patterns random:10x256", "`mneme recall` only"});
+  expect_refused({"--patterns", x, "--queries", "sphere:10x256"}, {"--queries sphere:10x256"});
   expect_refused({"--packed", "big"}, {"--packed has no effect", "built-in"});
   expect_refused({"--patterns", x, "--csv", "--json"}, {"cannot be combined"});
   expect_refused({"--patterns", x, "--at-least", "0.5", "--ties", "all"}, {"--ties has no effect"});

@@ -142,6 +142,15 @@ TEST(RealPatterns, ThatCannotBeAllocatedAreRejectedWithBothSizes) {
   expect_usage_error([] { RealPatterns(kMax, 2); }, std::to_string(kMax), "2 numbers");
 }
 
+TEST(Patterns, LargerThanTheMemoryOfTheMachineAreRejectedWithTheirGigabytes) {
+  constexpr int64_t kCount = int64_t{1} << 50;
+  expect_usage_error([] { BitPatterns(kCount, 64); }, "9.01e+06 GB", "64 bits");
+  expect_usage_error([] { RealPatterns(int64_t{1} << 38, 1 << 10); }, "2.25e+06 GB", "1024 numbers");
+  BitPatterns patterns(1, 64);
+  expect_usage_error([&] { patterns.reserve(kCount); }, "9.01e+06 GB", std::to_string(kCount));
+  EXPECT_EQ(patterns.count(), 1);
+}
+
 TEST(RealPatterns, NeedTheRightNumberOfValues) {
   expect_usage_error([] { RealPatterns(2, 3, std::vector<double>(5)); }, "need 6 values", "5 were given");
 }
@@ -180,6 +189,32 @@ TEST(Normalised, RejectsInfinityAndNaN) {
   for (const double bad : {kInfinity, -kInfinity, std::nan("")}) {
     expect_usage_error([&] { normalised(RealPatterns(2, 2, {1, 2, 3, bad})); }, "pattern 1", "index 1");
   }
+}
+
+TEST(Normalised, RejectsALengthThatIsNone) {
+  for (const double bad : {-1.0, kInfinity, std::nan("")}) {
+    expect_usage_error([&] { normalised(RealPatterns(1, 2, {3, 4}), bad); }, "length", "at least 0");
+  }
+}
+
+TEST(HammingDistance, RejectsPatternsThatCannotBeCompared) {
+  const BitPatterns one(2, 100), other(3, 70);
+  expect_usage_error([&] { hamming_distance(one, 0, other, 0); }, "100 bits", "70 bits");
+  expect_usage_error([&] { hamming_distance(one, 2, one, 0); }, "pattern 2", "there are 2");
+  expect_usage_error([&] { hamming_distance(one, 0, one, -1); }, "pattern -1", "there are 2");
+}
+
+TEST(Cosine, RejectsPatternsThatCannotBeCompared) {
+  const RealPatterns one(2, 10), other(3, 7);
+  expect_usage_error([&] { cosine(one, 0, other, 0); }, "10 numbers", "7 numbers");
+  expect_usage_error([&] { cosine(one, -1, one, 0); }, "pattern -1", "there are 2");
+  expect_usage_error([&] { cosine(one, 0, one, 2); }, "pattern 2", "there are 2");
+}
+
+TEST(Select, RejectsIndicesOutOfRange) {
+  const std::vector<int64_t> indices{0, 5}, negative{-1};
+  expect_usage_error([&] { select(BitPatterns(5, 8), indices); }, "pattern 5", "there are 5");
+  expect_usage_error([&] { select(RealPatterns(5, 8), negative); }, "pattern -1", "there are 5");
 }
 
 TEST(Cosine, DoesNotDependOnTheMagnitudeOfTheNumbers) {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "mneme/core/error.h"
+
 namespace mneme {
 namespace {
 
@@ -51,6 +53,14 @@ TEST(Random, DistinctDrawsEveryNumberEquallyOften) {
   for (const int count : hits) {
     EXPECT_NEAR(count, 3000, 230); // five standard deviations of a binomial
   }
+}
+
+TEST(Random, RefusesMoreDistinctNumbersThanThereAre) {
+  Random random(1);
+  EXPECT_THROW(random.distinct(4, 3), UsageError);
+  EXPECT_THROW(random.distinct(-1, 3), UsageError);
+  EXPECT_THROW(random.below(0), UsageError);
+  EXPECT_TRUE(random.distinct(0, 0).empty());
 }
 
 TEST(Random, NormalHasMeanZeroAndDeviationOne) {

@@ -172,6 +172,11 @@ TEST(Mask, RejectsInvalidFractionsAndShapes) {
   }
 }
 
+TEST(Mask, NamesTheMissingChannelsOfAShape) {
+  expect_error<UsageError>([&] { mask(BitPatterns(1, 6), 0.5, {.height = 2, .width = 3}); },
+                           {"6 numbers", "height 2, width 3 and 0 channels", "channels to 1 for grey"});
+}
+
 TEST(SaltAndPepper, ChangesTheRequestedFractionWithEqualProbability) {
   const RealPatterns before(50, 1000, std::vector<double>(50000, 0.5));
   const RealPatterns after = salt_and_pepper(before, 0.2, Random(5));

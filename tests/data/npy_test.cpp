@@ -433,6 +433,24 @@ TEST(Npy, WritesTheSameBytesAsNumpy) {
   EXPECT_TRUE(std::equal(written.begin(), written.end(), expected.all().begin(), expected.all().end()));
 }
 
+TEST(Npy, KeepsAnyShapeOfNumbers) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "numbers.npy";
+  for (const NumberArray& array : {NumberArray{.shape = {0, 5, 8}}, NumberArray{.shape = {2, 0}},
+                                   NumberArray{.shape = {}, .numbers = {7}},
+                                   NumberArray{.shape = {1, 2, 1, 2}, .numbers = {1, 2, 3, std::nan("")}}}) {
+    write_npy(path, array);
+    const NumberArray read = read_npy_numbers(path);
+    EXPECT_EQ(read.shape, array.shape);
+    EXPECT_EQ(read.numbers.size(), array.numbers.size());
+  }
+  expect_error<UsageError>(
+      [&] {
+        write_npy(path, NumberArray{.shape = {2, 3}, .numbers = {1}});
+      },
+      {"1 numbers", "(2, 3)"});
+}
+
 TEST(Npy, KeepsImageShape) {
   const TemporaryFolder folder;
   const RealPatterns grey(2, 6, std::vector<double>(12, 0.25));

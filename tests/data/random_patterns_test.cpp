@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "data/testing.h"
 #include "mneme/core/parallel.h"
@@ -81,6 +82,21 @@ TEST(RandomPatterns, RejectInvalidSizes) {
   EXPECT_THROW(random_bits(-1, 10, Random(1)), UsageError);
   EXPECT_THROW(random_sphere(-1, 10, Random(1)), UsageError);
   expect_error<UsageError>([] { random_uniform(3, 3, 2, 2, Random(1)); }, {"[2, 2)", "empty"});
+}
+
+TEST(RandomPatterns, RejectARangeWhoseWidthOverflows) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  expect_error<UsageError>([] { random_uniform(1, 4, -1.7e308, 1.7e308, Random(1)); },
+                           {"[-1.7e+308, 1.7e+308)", "not a finite double"});
+  EXPECT_THROW(random_uniform(1, 4, 0, infinity, Random(1)), UsageError);
+  EXPECT_THROW(random_uniform(1, 4, -infinity, 0, Random(1)), UsageError);
+}
+
+TEST(RandomPatterns, ThatCannotBeAllocatedAreRejectedWithTheirSize) {
+  expect_error<UsageError>([] { random_bits(int64_t{1} << 40, 1 << 20, Random(1)); },
+                           {"1099511627776 patterns of 1048576 bits", "1.44e+08 GB"});
+  expect_error<UsageError>([] { random_sphere(int64_t{1} << 38, 1 << 10, Random(1)); },
+                           {"274877906944 patterns of 1024 numbers", "2.25e+06 GB"});
 }
 
 } // namespace

@@ -286,6 +286,30 @@ TEST(Associate, Float32AgreesWithFloat64ForLongPatterns) {
   }
 }
 
+TEST(Associate, Float32DiffersInProportionToBetaAndTheScores) {
+  const RealPatterns stored = test::random_sphere(200, 64, 72), cues = test::random_sphere(100, 64, 73);
+  for (const Similarity& measure :
+       {Similarity(Dot{}), Similarity(Cosine{}), Similarity(Euclidean{}), Similarity(Manhattan{})}) {
+    const Scores scores = similarity(cues, stored, measure);
+    double largest = 0;
+    for (int64_t i = 0; i < cues.count(); ++i) {
+      for (const double score : scores.values[i]) {
+        largest = std::max(largest, std::abs(score));
+      }
+    }
+    for (const double beta : {1.0, 10.0, 48.0, 200.0}) {
+      for (const Separation& separation :
+           {Separation(Softmax{beta}), Separation(Sparsemax{beta}), Separation(Entmax15{beta})}) {
+        AssociateOptions<RealPatterns> options{.similarity = measure, .separation = separation};
+        const RealPatterns exact = associate(cues, stored, options).readout;
+        options.precision = Precision::float32;
+        SCOPED_TRACE("similarity " + std::to_string(measure.index()) + ", beta " + std::to_string(beta));
+        expect_near(associate(cues, stored, options).readout, exact, 1e-6 * (1 + beta * largest));
+      }
+    }
+  }
+}
+
 TEST(Associate, RejectsReadoutsThatOverflow) {
   const RealPatterns ones(3, 2, {1, 1, 1, 1, 1, 1}), values(3, 1, {1.5e308, 1.5e308, 1.5e308});
   for (const Separation& separation : {Separation(Polynomial{3}), Separation(Identity{})}) {

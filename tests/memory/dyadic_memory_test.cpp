@@ -216,6 +216,12 @@ TEST(DyadicMemory, ReportsInvalidArguments) {
   expect_contains(
       usage_error([&] { memory.recall(BitPatterns(1, 10), {.empty_read = EmptyRead::mean_of_values}); }),
       {"mean_of_values"});
+  EXPECT_EQ(memory.counter(8, 9, 3), 0);
+  expect_contains(usage_error([&] { (void)memory.counter(3, 3, 0); }), {"pair of bits 3 and 3"});
+  expect_contains(usage_error([&] { (void)memory.counter(-1, 3, 0); }), {"pair of bits -1 and 3"});
+  expect_contains(usage_error([&] { (void)memory.counter(1, 10, 0); }),
+                  {"pair of bits 1 and 10", "less than 10"});
+  expect_contains(usage_error([&] { (void)memory.counter(1, 3, 4); }), {"data bit 4", "4 data bits"});
   EXPECT_EQ(DyadicMemory::memory_bytes({.bits = 1000, .ones = 10}), 499'500.0 * 1024);
 }
 

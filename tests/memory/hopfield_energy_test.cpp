@@ -108,6 +108,28 @@ TEST(TopPCount, CountsTheLargestFirst) {
   EXPECT_EQ(top_p_count({}, 0.9), 0);
 }
 
+TEST(TopPCount, RejectsNumbersThatAreNoWeights) {
+  const auto error_of = [](std::vector<double> weights) {
+    return test::usage_error([&] { top_p_count(weights, 0.5); });
+  };
+  test::expect_contains(error_of({std::nan(""), 1}), {"weight 0 is nan"});
+  test::expect_contains(error_of({1, HUGE_VAL}), {"weight 1 is inf"});
+  test::expect_contains(error_of({-1, 1}), {"weight 0 is -1"});
+  test::expect_contains(error_of({1e308, 1e308}), {"overflows"});
+  EXPECT_EQ(top_p_count(std::vector<double>(3, 0.0), 0.5), 0);
+}
+
+TEST(MaxNorm, IsFiniteWhereSquaresOverflow) {
+  EXPECT_DOUBLE_EQ(max_norm(RealPatterns(2, 2, {3e200, 4e200, 1, 1})), 5e200);
+  EXPECT_DOUBLE_EQ(max_norm(RealPatterns(1, 2, {3e-200, 4e-200})), 5e-200);
+  EXPECT_EQ(max_norm(RealPatterns(0, 2)), 0);
+  EXPECT_EQ(max_norm(RealPatterns(1, 2, {1.7e308, 1.7e308})), HUGE_VAL);
+  test::expect_contains(test::usage_error([] {
+                          max_norm(RealPatterns(2, 1, {1, std::nan("")}));
+                        }),
+                        {"pattern 1", "nan"});
+}
+
 TEST(HopfieldEnergy, ReportsInvalidArguments) {
   const RealPatterns stored(2, 3), states(1, 4);
   test::expect_contains(test::usage_error([&] { hopfield_energy(stored, stored, 0); }), {"beta is 0"});

@@ -50,6 +50,11 @@ TEST(ClassicalHopfield, RecallsBelowItsCapacityButNotFarAbove) {
   EXPECT_LT(recalled(2 * static_cast<int64_t>(classical_hopfield_capacity(kBits))), 0.1);
 }
 
+TEST(ClassicalHopfield, HasNoCapacityForANegativeNumberOfBits) {
+  EXPECT_EQ(classical_hopfield_capacity(0), 0);
+  test::expect_contains(test::usage_error([] { (void)classical_hopfield_capacity(-3); }), {"-3 bits"});
+}
+
 TEST(ModernHopfield, RetrievesFromAHalfMaskedQuery) {
   const RealPatterns stored = test::random_sphere(200, 64, 5);
   RealPatterns cues = stored;

@@ -162,6 +162,15 @@ TEST(Nearest, SupportsEmptyInputs) {
   EXPECT_EQ(within(BitPatterns(1, 0), BitPatterns(2, 0), 0).indices, (std::vector<int64_t>{0, 1}));
 }
 
+TEST(Nearest, HasNoNeighboursOfAQueryThatDoesNotExist) {
+  const BitNeighbours bits = nearest(BitPatterns(5, 10), BitPatterns(3, 10), 1);
+  expect_contains(usage_error([&] { bits.indices_of(7); }), {"query 7", "5 queries"});
+  expect_contains(usage_error([&] { bits.distances_of(-1); }), {"query -1", "5 queries"});
+  const RealNeighbours reals = nearest(RealPatterns(2, 3), RealPatterns(3, 3), 1);
+  expect_contains(usage_error([&] { reals.indices_of(2); }), {"query 2", "2 queries"});
+  expect_contains(usage_error([&] { reals.scores_of(-1); }), {"query -1", "2 queries"});
+}
+
 TEST(Nearest, ReportsInvalidArguments) {
   expect_contains(usage_error([] { nearest(BitPatterns(1, 10), BitPatterns(1, 11), 1); }), {"10", "11"});
   expect_contains(usage_error([] { nearest(BitPatterns(1, 10), BitPatterns(1, 10), -1); }),

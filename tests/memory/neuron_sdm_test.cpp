@@ -121,6 +121,9 @@ TEST(NeuronSdm, ReportsInvalidArguments) {
   expect_contains(usage_error([&] { memory.write(BitPatterns(2, 10), BitPatterns(1, 4)); }),
                   {"2 addresses", "1 patterns"});
   expect_contains(usage_error([&] { memory.recall(BitPatterns(1, 9)); }), {"9", "10"});
+  expect_contains(usage_error([&] { (void)memory.counters(5); }), {"hard location 5", "there are 5"});
+  expect_contains(usage_error([&] { (void)memory.writes(-1); }), {"hard location -1", "there are 5"});
+  expect_contains(usage_error([&] { (void)memory.selected(5); }), {"hard location 5", "there are 5"});
   expect_contains(usage_error([&] { memory.recall(BitPatterns(1, 10), {.update_steps_max = 2}); }),
                   {"4", "10"});
 }

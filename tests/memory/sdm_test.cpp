@@ -72,5 +72,10 @@ TEST(ContinuousSdm, AndSdmAttentionRecallNoisyPatternsOnTheSphere) {
       0.6);
 }
 
+TEST(TransformerAttention, RejectsASizeWithoutABeta) {
+  test::expect_contains(test::usage_error([] { (void)transformer_attention(0); }), {"the size is 0"});
+  test::expect_contains(test::usage_error([] { (void)transformer_attention(-4); }), {"the size is -4"});
+}
+
 } // namespace
 } // namespace mneme

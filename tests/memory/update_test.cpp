@@ -6,6 +6,7 @@
 #include "mneme/core/interrupt.h"
 #include "mneme/memory/associate.h"
 #include "mneme/memory/attention.h"
+#include "mneme/memory/hopfield_network.h"
 #include "mneme/memory/pattern_sdm.h"
 
 namespace mneme {
@@ -45,6 +46,29 @@ TEST(Update, EmptyReadsFollowTheOption) {
   options.update.empty_read = EmptyRead::mean_of_values;
   EXPECT_EQ(associate(far, stored, options).readout,
             project(RealPatterns(4, 5, std::vector<double>(20, 1.0)), stored));
+}
+
+TEST(Update, EmptyReadsOfUnnormalisedScoresFollowTheOption) {
+  BitPatterns stored(1, 4), cue(1, 4); // 1100 and 1010: the dot product of their bits as -1 and +1 is 0
+  stored.set(0, 0, true);
+  stored.set(0, 1, true);
+  cue.set(0, 0, true);
+  cue.set(0, 2, true);
+  AssociateOptions<BitPatterns> options{.similarity = Dot{}, .separation = Identity{}};
+  const Recall<BitPatterns> kept = associate(cue, stored, options);
+  EXPECT_EQ(kept.readout, cue);
+  EXPECT_EQ(kept.num_activated[0], 0);
+  EXPECT_EQ(associate(cue, BitPatterns(0, 4), options).readout, cue);
+  options.update.empty_read = EmptyRead::zeros;
+  EXPECT_EQ(associate(cue, stored, options).readout, BitPatterns(1, 4));
+  options.update.empty_read = EmptyRead::mean_of_values;
+  EXPECT_EQ(associate(cue, stored, options).readout, stored);
+  // The weight matrix without its diagonal gives a readout, although the score is 0.
+  BitPatterns complement = cue;
+  for (int64_t b = 0; b < 4; ++b) {
+    complement.flip(0, b);
+  }
+  EXPECT_EQ(associate(cue, stored, classical_hopfield()).readout, complement);
 }
 
 TEST(Update, RealPatternsConvergeByDirectionByDefault) {

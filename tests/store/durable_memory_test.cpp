@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
@@ -445,6 +446,66 @@ TEST(DurableMemory, ReportsInvalidArguments) {
   expect_contains(message_of<UsageError>([&] { memory.read(one, {.top = -1}); }), {"-1"});
   EXPECT_EQ(memory.stored(), 0);
   EXPECT_EQ(memory.read(one).recall.readout, one) << "an empty memory keeps the query";
+}
+
+TEST(DurableMemory, ReturnsTheQueriesWhileItIsEmptyForEveryKind) {
+  const BitPatterns queries = random_bits(3, 100, 2);
+  MemoryDesign classical{.bits = 100, .steps = {"dot", "identity", "majority"}};
+  for (const MemoryDesign& design : {MemoryDesign{.bits = 100}, kLocations, classical}) {
+    const FastFolder folder;
+    DurableMemory memory = DurableMemory::create(folder / "memory", design);
+    const auto expect_queries = [&] {
+      const ReadResult result = memory.read(queries);
+      EXPECT_EQ(result.recall.readout, queries);
+      EXPECT_EQ(result.recall.num_activated, std::vector<int64_t>(3, 0));
+      EXPECT_EQ(result.recall.steps, std::vector<int64_t>(3, 1));
+      EXPECT_EQ(result.recall.converged, std::vector<uint8_t>(3, 1));
+    };
+    expect_queries();
+    memory.forget_seqs(memory.write(random_bits(1, 100, 3)).seqs);
+    expect_queries();
+  }
+}
+
+TEST(DurableMemory, LeavesNothingBehindIfItCannotBeCreated) {
+  const FastFolder folder;
+  const MemoryDesign huge{.bits = 1000, .steps = {}, .hard_locations = 1'000'000'000};
+  fs::create_directory(folder / "empty");
+  for (const fs::path& path : {folder / "new" / "memory", folder / "new/", folder / "empty"}) {
+    expect_contains(message_of<UsageError>([&] { DurableMemory::create(path, huge); }), {"1000000000 hard"});
+  }
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  EXPECT_TRUE(fs::is_empty(folder / "empty")) << "a folder that was there before is kept";
+  expect_contains(message_of<UnsupportedError>(
+                      [&] { DurableMemory::create(folder / "new", kLocations, {.bytes_max = 1000}); }),
+                  {"at most 1000 may be used"});
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  DurableMemory::create(folder / "empty", kSmall).write(random_bits(1, 200, 1));
+  EXPECT_THROW(DurableMemory::create(folder / "empty", huge), UsageError);
+  EXPECT_EQ(DurableMemory::open(folder / "empty").stored(), 1);
+}
+
+TEST(DurableMemory, RefusesToBeUsedByItsVisitor) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
+  const BitPatterns patterns = random_bits(2, 200, 1);
+  const std::vector<int64_t> seqs = memory.write(patterns).seqs;
+  const std::vector<std::string> keys{"a"};
+  const std::vector<std::function<void()>> uses{[&] { memory.write(patterns); },
+                                                [&] { memory.forget_seqs(seqs); },
+                                                [&] { memory.forget_patterns(patterns); },
+                                                [&] { memory.read(patterns); },
+                                                [&] { memory.for_each([](const Entry&) {}); },
+                                                [&] { memory.unknown_keys(keys); },
+                                                [&] { memory.unknown_seqs(seqs); },
+                                                [&] { memory.snapshot(); },
+                                                [&] { memory.compact(); }};
+  for (const auto& use : uses) {
+    expect_contains(message_of<UsageError>([&] { memory.for_each([&](const Entry&) { use(); }); }),
+                    {"visitor", "must not use the memory"});
+  }
+  memory.for_each([&](const Entry&) { EXPECT_EQ(memory.stored(), 2); });
+  EXPECT_EQ(memory.forget_seqs(seqs), 2) << "the memory can be used afterwards";
 }
 
 TEST(DurableMemory, ReportsFoldersThatDoNotFit) {

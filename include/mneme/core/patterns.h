@@ -12,7 +12,7 @@ namespace mneme {
 /// Binary patterns, packed into 64-bit words.
 ///
 /// Layout  bit b of a pattern is bit (b mod 64) of its word (b / 64); the pad bits of the last word are 0
-/// Errors  UsageError if a size is negative or the memory cannot be addressed
+/// Errors  UsageError if a size is negative, or the patterns cannot be allocated
 class BitPatterns {
 public:
   BitPatterns() = default;
@@ -71,7 +71,8 @@ private:
 
 /// Patterns of real numbers (float64).
 ///
-/// Errors  UsageError if a size is negative, the memory cannot be addressed, or `values` has the wrong length
+/// Errors  UsageError if a size is negative, the patterns cannot be allocated, or `values` has the wrong
+///         length
 class RealPatterns {
 public:
   RealPatterns() = default;
@@ -100,9 +101,13 @@ private:
 };
 
 /// Patterns `begin` to `end` (not included).
+///
+/// Errors  UsageError if the range is not within the patterns
 BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end);
 RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end);
-/// The patterns with these indices, in this order. Every index exists.
+/// The patterns with these indices, in this order.
+///
+/// Errors  UsageError if an index is out of range
 BitPatterns select(const BitPatterns& patterns, std::span<const int64_t> indices);
 RealPatterns select(const RealPatterns& patterns, std::span<const int64_t> indices);
 
@@ -121,14 +126,17 @@ std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns);
 /// Scales a pattern in place to Euclidean length `length`; a pattern of zeros is unchanged.
 void scale_to_length(std::span<double> pattern, double length);
 /// Patterns scaled to Euclidean length `length`.
-/// Errors  UsageError if a number is not finite
+/// Errors  UsageError if a number is not finite, or `length` is not a finite number of at least 0
 RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
 
-/// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`; both have the same number of
-/// bits.
+/// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`.
+///
+/// Errors  UsageError if the sizes of the patterns differ, or an index is out of range
 int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j);
 
 /// Cosine of the angle between pattern `i` of `a` and pattern `j` of `b`; 0 if one of them is all zeros.
+///
+/// Errors  UsageError if the sizes of the patterns differ, or an index is out of range
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
 
 } // namespace mneme

@@ -28,10 +28,15 @@ public:
 
   double uniform() { return to_unit(next()); } ///< in [0, 1), 53 random bits
   double uniform_at(uint64_t index) const { return to_unit(at(index)); }
-  double normal();                ///< mean 0, standard deviation 1
-  uint64_t below(uint64_t bound); ///< in [0, bound), without bias; bound > 0
+  double normal(); ///< mean 0, standard deviation 1
+  /// In [0, bound), without bias.
+  ///
+  /// Errors  UsageError if bound = 0
+  uint64_t below(uint64_t bound);
 
-  /// `count` distinct numbers of 0 .. bound - 1, in random order. Requires count <= bound.
+  /// `count` distinct numbers of 0 .. bound - 1, in random order.
+  ///
+  /// Errors  UsageError if count < 0 or count > bound
   std::vector<int64_t> distinct(int64_t count, int64_t bound);
 
   // Interface of std::uniform_random_bit_generator.

@@ -47,8 +47,8 @@ std::vector<double> rotate_towards(std::span<const double> pattern, double cosin
 /// otherwise numbers from the end. fraction = 0.5 keeps the upper half of an image. The number of rows (or
 /// numbers) is rounded to the nearest integer, halves up.
 ///
-/// Errors  UsageError if fraction is not in [0, 1], or if height * width * channels is not the size of a
-///         pattern
+/// Errors  UsageError if fraction is not in [0, 1], if a size of the shape is below 1 (grey images have 1
+///         channel), or if height * width * channels is not the size of a pattern
 BitPatterns mask(const BitPatterns& patterns, double fraction, const ImageShape& shape = {});
 RealPatterns mask(const RealPatterns& patterns, double fraction, const ImageShape& shape = {});
 

@@ -53,4 +53,9 @@ void write_npy(const std::filesystem::path& path, const BitPatterns& patterns);
 /// Errors  OutputError; UsageError if the shape does not have `size` numbers
 void write_npy(const std::filesystem::path& path, const RealPatterns& patterns, const ImageShape& shape = {});
 
+/// Writes float64 in the shape of the array, which may have a size of 0.
+///
+/// Errors  OutputError; UsageError if the shape does not have as many numbers
+void write_npy(const std::filesystem::path& path, const NumberArray& array);
+
 } // namespace mneme::data

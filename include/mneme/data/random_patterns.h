@@ -23,7 +23,8 @@ RealPatterns random_sphere(int64_t count, int64_t size, const Random& random);
 
 /// Uniform random numbers in [low, high).
 ///
-/// Errors  UsageError if count < 0, size < 0, low >= high, or the sizes are too large to allocate
+/// Errors  UsageError if count < 0, size < 0, low >= high, high - low is not finite, or the sizes are too
+///         large to allocate
 RealPatterns random_uniform(int64_t count, int64_t size, double low, double high, const Random& random);
 
 } // namespace mneme::data

@@ -34,9 +34,12 @@ template <class Patterns> struct AssociateOptions {
   /// Encoding from bits to bits, used in place of `encode`; for binary patterns only.
   std::optional<BitEncoding> encode_bits = {};
   UpdateOptions update = {};
-  /// Arithmetic of scores and weighted sums of numbers. float32 is about twice as fast; its readouts agree
-  /// within about 1e-6, and a bit whose votes are nearly tied may differ. Bits that are compared as bits
-  /// always use float64: their scores are functions of the Hamming distance.
+  /// Arithmetic of scores and weighted sums of numbers. float32 is about twice as fast. Its readouts agree
+  /// with those of float64 within about 1e-6 (1 + beta s) times the largest value, where s is the largest
+  /// magnitude of a score: beta multiplies the rounding of the scores. Patterns whose scores are nearly equal
+  /// may change places in BestMatch and for a very large beta, and a bit whose votes are nearly tied may
+  /// differ. Bits that are compared as bits always use float64: their scores are functions of the Hamming
+  /// distance.
   Precision precision = Precision::float64;
 };
 

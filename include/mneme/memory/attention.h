@@ -26,6 +26,8 @@ AssociateOptions<RealPatterns> sdm_attention(int64_t size, int64_t hamming_radiu
 AssociateOptions<RealPatterns> cosine_attention(double beta);
 
 /// Transformer attention on patterns of length 1: beta = 1 / sqrt(size).
+///
+/// Errors  UsageError if size < 1
 AssociateOptions<RealPatterns> transformer_attention(int64_t size);
 
 } // namespace mneme

@@ -64,6 +64,8 @@ public:
 
   const DyadicMemoryOptions& options() const { return options_; }
   /// Number of times that bit `data_bit` was written at the pair of bits i < j.
+  ///
+  /// Errors  UsageError unless 0 <= i < j < bits and 0 <= data_bit < data_bits
   int64_t counter(int64_t i, int64_t j, int64_t data_bit) const;
   /// Number of counter additions lost to saturation.
   int64_t saturations() const { return saturations_; }

@@ -23,7 +23,10 @@ namespace mneme {
 ///         positive and finite
 std::vector<double> hopfield_energy(const RealPatterns& states, const RealPatterns& stored, double beta);
 
-/// Largest Euclidean norm of a pattern, M; 0 if there is no pattern.
+/// Largest Euclidean norm of a pattern, M; 0 if there is no pattern, infinite if it exceeds the range of a
+/// double.
+///
+/// Errors  UsageError if a number is not finite
 double max_norm(const RealPatterns& patterns);
 
 /// Gap of each stored pattern: Delta_i = x_i . x_i - max over j != i of x_i . x_j, its similarity to itself
@@ -36,7 +39,7 @@ std::vector<double> hopfield_gaps(const RealPatterns& stored);
 /// Smallest number of weights whose sum is at least the fraction `p` of the total, as in top-p (nucleus)
 /// sampling: 1 near a stored pattern, nearly all of them near the mean of the patterns.
 ///
-/// Errors  UsageError unless 0 < p <= 1
+/// Errors  UsageError unless 0 < p <= 1, if a weight is negative or not finite, or if their sum overflows
 int64_t top_p_count(std::span<const double> weights, double p);
 
 } // namespace mneme

@@ -15,6 +15,8 @@ AssociateOptions<BitPatterns> classical_hopfield();
 
 /// Number of random patterns of n bits that a classical network can hold: 0.138 n (Amit, Gutfreund &
 /// Sompolinsky 1985).
+///
+/// Errors  UsageError if bits < 0
 double classical_hopfield_capacity(int64_t bits);
 
 /// Modern Hopfield network on real patterns: softmax(beta dot product), average.

@@ -19,6 +19,7 @@ struct BitNeighbours {
   std::vector<int64_t> indices;   ///< of stored patterns
   std::vector<int32_t> distances; ///< in bits
 
+  /// Errors  UsageError if there is no such query
   std::span<const int64_t> indices_of(int64_t query) const;
   std::span<const int32_t> distances_of(int64_t query) const;
 };
@@ -52,6 +53,7 @@ struct RealNeighbours {
   std::vector<int64_t> indices; ///< of stored patterns
   std::vector<double> scores;   ///< of the similarity; a larger score is nearer
 
+  /// Errors  UsageError if there is no such query
   std::span<const int64_t> indices_of(int64_t query) const;
   std::span<const double> scores_of(int64_t query) const;
 };

@@ -93,16 +93,21 @@ public:
   const NeuronSdmOptions& options() const { return options_; }
   /// Addresses of the hard locations; none with selected coordinates.
   const BitPatterns& addresses() const { return addresses_; }
-  /// Selected coordinates of one hard location, ascending: 2 * coordinate + assigned value. Empty in
-  /// Kanerva's design.
+  /// The functions of one hard location throw a UsageError if there is no such location.
+  ///
+  /// Selected coordinates, ascending: 2 * coordinate + assigned value. Empty in Kanerva's design.
   std::span<const int32_t> selected(int64_t location) const {
+    require_location(location);
     return std::span(selected_).subspan(static_cast<size_t>(location * options_.selected_coordinates),
                                         static_cast<size_t>(options_.selected_coordinates));
   }
   /// Counters [data_bits] of one hard location: ones minus zeros written to it.
   std::vector<int16_t> counters(int64_t location) const;
   /// Number of patterns written to one hard location.
-  int64_t writes(int64_t location) const { return writes_[static_cast<size_t>(location)]; }
+  int64_t writes(int64_t location) const {
+    require_location(location);
+    return writes_[static_cast<size_t>(location)];
+  }
   /// Number of counter additions lost to saturation.
   int64_t saturations() const { return saturations_; }
   /// Replaces the counters [data_bits] and the number of writes of one hard location by saved ones.
@@ -120,6 +125,12 @@ private:
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated) const;
 
   const int16_t* counters_of(int64_t location) const;
+  void require_location(int64_t location) const {
+    if (location < 0 || location >= options_.hard_locations) {
+      reject_location(location);
+    }
+  }
+  [[noreturn]] void reject_location(int64_t location) const;
 
   NeuronSdmOptions options_;
   BitPatterns addresses_;         ///< empty with selected coordinates

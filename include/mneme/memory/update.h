@@ -8,8 +8,9 @@
 
 namespace mneme {
 
-/// Readout of a query that activates nothing: no hard location is within the radius, or all weights are 0. A
-/// readout of real numbers that are all 0 counts as empty, too.
+/// Readout of a query that activates nothing: no hard location is within the radius, or all weights are 0
+/// (with Identity{.self_connections = false}: and the sums without self-connections are 0, too). A readout of
+/// real numbers that are all 0 counts as empty, too.
 enum class EmptyRead {
   keep_query,    ///< the query itself; zeros if the readout has another size
   zeros,         ///< all bits 0 (published binary code)

@@ -175,7 +175,7 @@ struct OpenOptions {
 ///         stored completely or not stored, and `compact` may leave snapshot files to the next opening
 class DurableMemory {
 public:
-  /// Creates a memory in a folder that does not exist or is empty.
+  /// Creates a memory in a folder that does not exist or is empty. If that fails, nothing is left of it.
   static DurableMemory create(const std::filesystem::path& folder, const MemoryDesign& design,
                               const OpenOptions& options = {});
   /// Errors  as above; UnsupportedError if `bytes_max` does not suffice
@@ -213,9 +213,14 @@ public:
   /// Every stored pattern that equals one of `patterns` [N, bits].
   int64_t forget_patterns(const BitPatterns& patterns);
 
+  /// An empty memory recalls the queries.
+  ///
   /// Shapes  queries [Q, bits]
   ReadResult read(const BitPatterns& queries, const ReadOptions& options = {});
-  /// Calls `visit` for every stored pattern, by seq, and checks all records on the way.
+  /// Calls `visit` for every stored pattern, by seq, and checks all records on the way. `visit` must not read
+  /// or change this memory.
+  ///
+  /// Errors  as above; UsageError if `visit` reads or changes the memory
   void for_each(const std::function<void(const Entry&)>& visit);
 
   /// Writes snapshot files, so that the next opening need not replay the log. `write` does so by itself when
