@@ -580,6 +580,23 @@ std::optional<int32_t> parse_end_of_text(std::string_view text, const std::strin
   return found->id;
 }
 
+std::vector<std::pair<std::string, int32_t>>
+parse_named_tokens(std::string_view text, const std::string& name, const Definition& definition) {
+  const json document =
+      parse_strict_json<json>(text, name + ": the configuration", {.advice = kNotATokenizer});
+  std::vector<std::pair<std::string, int32_t>> named;
+  for (const char* key : {"bos_token", "unk_token", "pad_token"}) {
+    const json& token = document.value(key, json());
+    const json& content = token.is_object() ? token.value("content", json()) : token;
+    const auto found = std::ranges::find_if(
+        definition.added, [&](const AddedToken& added) { return content == json(added.text); });
+    if (found != definition.added.end()) {
+      named.emplace_back(key, found->id);
+    }
+  }
+  return named;
+}
+
 std::optional<int32_t> usual_end_of_text(const Definition& definition) {
   for (const std::string_view text : {"<|endoftext|>", "<|end_of_text|>", "</s>"}) {
     const auto found = std::ranges::find(definition.added, text, &AddedToken::text);
