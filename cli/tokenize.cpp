@@ -155,9 +155,9 @@ public:
       std::ranges::copy(documents.back().texts(), std::back_inserter(texts));
     }
     const auto begin = std::chrono::steady_clock::now();
-    const Tokenizer tokenizer = tokens::train_bpe(texts, options_, context.progress);
+    const Tokenizer tokenizer = trained(texts, context.progress);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    write(folder_, tokenizer);
+    tokens::write_tokenizer(folder_, tokenizer);
     int64_t bytes = 0, count = 0;
     context.progress.start("encode", static_cast<int64_t>(texts.size()));
     for (const std::string_view text : texts) {
@@ -173,23 +173,35 @@ public:
   }
 
 private:
-  /// Writes the tokenizer, unless the folder contains another one.
-  static void write(const fs::path& folder, const Tokenizer& tokenizer) {
-    const fs::path file = folder / "tokenizer.json";
-    if (std::error_code error; fs::exists(file, error)) {
-      std::string found;
-      try {
-        found = tokens::read_tokenizer(file).hash();
-      } catch (const Error&) { // not a tokenizer of mneme
-      }
-      if (found != tokenizer.hash()) {
-        throw UsageError(
-            fmt::format("{} contains another tokenizer; it was not changed.\n  Choose another --out, or "
-                        "delete the file.",
-                        printable(file.string())));
-      }
+  [[noreturn]] void fail_existing() const {
+    throw UsageError(
+        fmt::format("{} contains another tokenizer; it was not changed.\n  Choose another --out, or "
+                    "delete the file.",
+                    printable((folder_ / "tokenizer.json").string())));
+  }
+
+  /// The tokenizer in the folder, which is not replaced by another one.
+  std::optional<Tokenizer> existing() const {
+    const fs::path file = folder_ / "tokenizer.json";
+    if (std::error_code error; !fs::exists(file, error)) {
+      return std::nullopt;
     }
-    tokens::write_tokenizer(folder, tokenizer);
+    try {
+      return tokens::read_tokenizer(file);
+    } catch (const Error&) { // not a tokenizer of mneme
+      fail_existing();
+    }
+  }
+
+  Tokenizer trained(std::span<const std::string_view> texts, Progress& progress) const {
+    const std::optional<Tokenizer> expected = existing();
+    tokens::TrainBpeOptions options = options_;
+    options.expected = expected ? &*expected : nullptr;
+    try {
+      return tokens::train_bpe(texts, options, progress);
+    } catch (const tokens::UnexpectedTokenizer&) {
+      fail_existing();
+    }
   }
 
   void report(Context& context, const Tokenizer& tokenizer, int64_t bytes, int64_t count,

@@ -219,5 +219,20 @@ TEST(TokenizeVerb, PrintsWhatItsPageShows) {
   EXPECT_EQ(read_text(folder / "copy.txt"), read_text(kSource / "LICENSE"));
 }
 
+TEST(TokenizeVerb, FindsAnotherTokenizerBeforeTheTraining) {
+  const TemporaryFolder folder;
+  const testing::ProgramOptions here{.folder = folder.path()};
+  write_text(folder / "a.txt", "one two one two one two");
+  write_text(folder / "b.txt", "three four three four three four");
+  output_of({"tokenize", "train", "--text", "a.txt", "--vocab-size", "262", "--out", "my"}, here);
+  const auto error = [&](const std::string& text, const std::string& size) {
+    return error_of({"tokenize", "train", "--text", text, "--vocab-size", size, "--out", "my"}, 2, here);
+  };
+  const std::string smaller = error("a.txt", "260");
+  expect_contains(smaller, {"my/tokenizer.json contains another tokenizer", "--out"});
+  EXPECT_FALSE(contains(smaller, "count pieces")) << "the text is not read";
+  expect_contains(error("b.txt", "262"), {"contains another tokenizer"});
+}
+
 } // namespace
 } // namespace mneme
