@@ -229,6 +229,7 @@ TEST(GenerateVerb, NamesErrors) {
   expect({"generate", "model", "-p", "x", "--top-p", "0"}, 2, {"--top-p"});
   expect({"generate", "model", "-p", "x", "--samples", "2", "--state-out", "s"}, 2, {"--state-out"});
   expect({"generate", "model", "-p", "x", "--stop", ""}, 2, {"stop string is empty"});
+  expect({"generate", "model", "-p", "x", "--stop="}, 2, {"stop string is empty"});
   expect({"generate", "model", "--state-in", "text.txt"}, 3, {"text.txt", "--state-out"});
   expect({"generate", "model", "--state-in", "model/model.safetensors"}, 3, {"not the state of a text"});
   expect({"generate", kGpt2.string(), "-p", "x"}, 3, {"no tokenizer", "vocabulary of 50"});
