@@ -176,7 +176,9 @@ std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
       is_standard_input(path) ? std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name, kPipeMax), name)
                               : open_path(name);
   if (source->size() == 0) {
-    fail(name, "is empty (0 bytes)", "Nothing has been written to it: create, copy or download it again.");
+    fail(name, "is empty (0 bytes)",
+         is_standard_input(path) ? "Pipe the data to it, or give the name of a file."
+                                 : "Nothing has been written to it: create, copy or download it again.");
   }
   return source;
 }

@@ -224,7 +224,7 @@ TEST(GenerateVerb, NamesErrors) {
     expect_contains(result.err, parts);
   };
   expect({"generate", "nowhere", "-p", "x"}, 3, {"nowhere", "no such folder"});
-  expect({"generate", "model"}, 3, {"standard input", "empty"});
+  expect({"generate", "model"}, 3, {"standard input", "empty", "Pipe the data to it"});
   expect({"generate", "model", "-p", "x", "-f", "prompt.txt"}, 2, {"--prompt and --file"});
   expect({"generate", "model", "-p", "x", "--top-p", "0"}, 2, {"--top-p"});
   expect({"generate", "model", "-p", "x", "--samples", "2", "--state-out", "s"}, 2, {"--state-out"});

@@ -118,7 +118,8 @@ TEST(ReadFile, ReportsEmptyOrClosedStandardInput) {
   ::close(ends[1]);
   {
     const StandardInput input(ends[0]);
-    expect_error<DataError>([] { read_file("-"); }, {"standard input: ", "empty (0 bytes)"});
+    expect_error<DataError>([] { read_file("-"); },
+                            {"standard input: ", "empty (0 bytes)", "Pipe the data to it"});
   }
   const StandardInput input(ends[0]);
   ::close(STDIN_FILENO);
