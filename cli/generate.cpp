@@ -3,6 +3,7 @@
 /// `mneme generate`: continues a text with a language model.
 
 #include <algorithm>
+#include <chrono>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -70,10 +71,10 @@ public:
     arguments.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
     declare_sampler(arguments);
     arguments
-        .add_option(
-            "--state-in", state_in_,
-            "Continue the text whose state this file contains (from --state-out); the prompt, if any, "
-            "is added to it")
+        .add_option("--state-in", state_in_,
+                    "Continue the text whose state this file contains (from --state-out). The prompt, if "
+                    "any, is added "
+                    "to it; a pipe on standard input that stays silent for a second is not read")
         ->type_name("FILE");
     arguments
         .add_option("--state-out", state_out_,
@@ -92,7 +93,7 @@ public:
                                    "one of them.",
                                    request_.samples));
     }
-    read_prompt();
+    read_prompt(context.progress);
     const bool json = context.options.json;
     int64_t printed = -1;
     char last = '\n';
@@ -152,7 +153,7 @@ private:
         ->group(group);
   }
 
-  void read_prompt() {
+  void read_prompt(Progress& progress) {
     const bool has_prompt = prompt_option_->count() > 0;
     if (has_prompt && !file_.empty()) {
       throw UsageError("--prompt and --file are both given.\n  Leave out one of them.");
@@ -170,6 +171,21 @@ private:
       }
       request_.prompt = read_text("-");
       request_.prompt_source = "standard input";
+    } else {
+      add_standard_input(progress);
+    }
+  }
+
+  /// The prompt of a state, which needs none. Does not wait for a pipe that another program keeps open
+  /// without writing to it, as many schedulers do.
+  void add_standard_input(Progress& progress) {
+    constexpr std::chrono::seconds kWait{1};
+    if (const auto bytes = data::read_optional_standard_input(kWait)) {
+      request_.prompt.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+      request_.prompt_source = "standard input";
+    } else {
+      progress.message("Standard input is open but had no data for a second: the text continues without a "
+                       "prompt. To wait for one, give --file -; for none, --prompt \"\" or < /dev/null.");
     }
   }
 

@@ -307,6 +307,33 @@ TEST(EvalLm, NamesErrors) {
          {"a number of tokens, full, carry", "Did you mean \"carry\"?"});
 }
 
+TEST(GenerateVerb, AddsStandardInputToASavedState) {
+  const Workplace here;
+  ASSERT_EQ(here.run({"generate", "model", "-p", "Once", "-n", "5", "--state-out", "s"}).exit_code, 0);
+  const ProgramResult expected =
+      here.run({"generate", "model", "-p", " more", "-n", "9", "--state-in", "s", "--seed", "2"});
+  const ProgramResult piped =
+      here.run({"generate", "model", "-n", "9", "--state-in", "s", "--seed", "2"}, " more");
+  EXPECT_EQ(piped.out, expected.out);
+  const ProgramResult none =
+      here.run({"generate", "model", "-n", "9", "--state-in", "s", "--seed", "2", "-p", ""}, " more");
+  EXPECT_EQ(none.exit_code, 0) << none.err;
+  EXPECT_EQ(none.out, here.run({"generate", "model", "-n", "9", "--state-in", "s", "--seed", "2"}).out);
+  EXPECT_NE(none.out, piped.out);
+}
+
+TEST(GenerateVerb, DoesNotWaitForASilentPipe) {
+  const Workplace here;
+  ASSERT_EQ(here.run({"generate", "model", "-p", "Once", "-n", "5", "--state-out", "s"}).exit_code, 0);
+  const ProgramResult result = testing::run_program(
+      {"sh", "-c", "mkfifo pipe && { exec 3<>pipe; \"$0\" generate model --state-in s -n 9 --quiet <&3; }",
+       MNEME_PROGRAM},
+      {.folder = here.path(), .timeout = kTimeout});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, here.run({"generate", "model", "--state-in", "s", "-n", "9"}).out);
+  expect_contains(result.err, {"Standard input is open but had no data", "--file -"});
+}
+
 /// The words of a command, with "..." as one word.
 std::vector<std::string> words_of(const std::string& command) {
   std::vector<std::string> words = {""};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,6 +28,13 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 ///
 /// Errors  as above; DataError if the gzip data is damaged, or has more than 2 GiB
 std::vector<std::byte> read_decompressed_file(const std::filesystem::path& path);
+
+/// The decompressed bytes of standard input, for programs that can do without it: empty if it is a terminal,
+/// closed or empty. Waits at most `wait` for its first byte or its end; without a value if neither came,
+/// which is the case of a pipe that another program keeps open and does not write to.
+///
+/// Errors  as above, except for an empty input
+std::optional<std::vector<std::byte>> read_optional_standard_input(std::chrono::milliseconds wait);
 
 class Source;
 
