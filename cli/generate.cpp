@@ -14,9 +14,11 @@
 #include "cli/json_output.h"
 #include "cli/language_run.h"
 #include "cli/numbers.h"
+#include "cli/output_file.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
+#include "mneme/data/safetensors.h"
 
 namespace mneme::cli {
 namespace {
@@ -93,6 +95,13 @@ public:
                                    "one of them.",
                                    request_.samples));
     }
+    if (!state_out_.empty()) {
+      require_replaceable({.option = "--state-out",
+                           .path = state_out_,
+                           .inputs = {file_},
+                           .kind = "the state of a text",
+                           .is_of_kind = has_state});
+    }
     read_prompt(context.progress);
     const bool json = context.options.json;
     int64_t printed = -1;
@@ -151,6 +160,15 @@ private:
         .add_flag("--hf-order", sampler.hf_order,
                   "Apply the temperature before --top-k, as the library transformers does")
         ->group(group);
+  }
+
+  /// Whether a file was written by --state-out.
+  static bool has_state(const std::filesystem::path& file) {
+    try {
+      return data::read_safetensors_header(data::InputFile(file)).metadata.contains("context_format");
+    } catch (const DataError&) { // another format
+      return false;
+    }
   }
 
   void read_prompt(Progress& progress) {

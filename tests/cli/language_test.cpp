@@ -334,6 +334,25 @@ TEST(GenerateVerb, DoesNotWaitForASilentPipe) {
   expect_contains(result.err, {"Standard input is open but had no data", "--file -"});
 }
 
+TEST(GenerateVerb, WritesStatesToNoOtherFile) {
+  const Workplace here;
+  const std::string text = read_text(here / "text.txt"), prompt = read_text(here / "prompt.txt");
+  const auto expect = [&](const std::vector<std::string>& more, const std::vector<std::string>& parts) {
+    std::vector<std::string> arguments = {"generate", "model", "-n", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, parts);
+  };
+  expect({"-p", "x", "--state-out", "text.txt"}, {"--state-out text.txt", "not the state of a text"});
+  expect({"-f", "prompt.txt", "--state-out", "./prompt.txt"}, {"is also an input"});
+  expect({"-p", "x", "--state-out", "model/model.safetensors"}, {"not the state of a text"});
+  EXPECT_EQ(read_text(here / "text.txt"), text);
+  EXPECT_EQ(read_text(here / "prompt.txt"), prompt);
+  EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2", "--state-out", "/dev/null"}).exit_code, 0);
+}
+
 /// The words of a command, with "..." as one word.
 std::vector<std::string> words_of(const std::string& command) {
   std::vector<std::string> words = {""};
