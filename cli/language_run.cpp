@@ -12,7 +12,6 @@
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
 #include "mneme/nn/state_dict.h"
-#include "mneme/tokens/token_file.h"
 #include "mneme/training/one_thread.h"
 
 namespace mneme::cli {
@@ -140,13 +139,17 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
                                   .stride = request.stride.value_or(window)},
                       .result = {}};
   outcome.protocol = language::name_of(outcome.options);
-  const std::vector<int32_t> ids = tokens::ids_of(std::as_bytes(std::span(request.text)), request.text_source,
-                                                  tokenizer, {.parse_special = request.parse_special});
+  std::vector<int32_t> ids;
+  encode_files(request.text, tokenizer, {.parse_special = request.parse_special},
+               "Encode the text with the tokenizer in the folder of the model, or give the text itself.",
+               progress,
+               [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
   if (ids.size() < 2) {
-    throw DataError(c10::str(request.text_source, ": the text has ", ids.size(),
+    throw DataError(c10::str(request.text.paths.back(), ": the text has ", ids.size(),
                              ids.size() == 1 ? " token" : " tokens",
                              ", but a loss needs at least 2.\n  The first token is not predicted."));
   }
+  outcome.joined = joined_text(request.text, tokenizer);
   outcome.result = language::evaluate(*model, tokenizer, ids, outcome.options, progress);
   return outcome;
 }

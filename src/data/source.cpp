@@ -185,6 +185,24 @@ std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
   return source;
 }
 
+std::vector<std::filesystem::path> expand_wildcards(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::string pattern = path.string();
+  if (pattern.find_first_of("*?[") == std::string::npos ||
+      std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found) {
+    return {path};
+  }
+  glob_t found{};
+  const int result = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found);
+  const std::unique_ptr<glob_t, void (*)(glob_t*)> end(&found, ::globfree);
+  if (result != 0) {
+    fail(pattern, "no file matches this pattern", "Check the folder and the file extension.");
+  }
+  std::vector<std::filesystem::path> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
   const std::unique_ptr<Source> source = open_source(path);
   return source->first_bytes(source->size());

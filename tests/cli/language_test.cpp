@@ -353,6 +353,46 @@ TEST(GenerateVerb, WritesStatesToNoOtherFile) {
   EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2", "--state-out", "/dev/null"}).exit_code, 0);
 }
 
+TEST(EvalLm, MeasuresSeveralFilesAndJsonLines) {
+  const Workplace here;
+  write_text(here / "1.txt", "one");
+  write_text(here / "2.txt", "two\n");
+  write_text(here / "both", "onetwo\n");
+  write_text(here / "d.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+  write_text(here / "lines", "one\ntwo\n");
+  const auto nats = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"eval", "lm", "model", "--text"});
+    return here.run_json(arguments).at("nats").get<double>();
+  };
+  EXPECT_EQ(nats({"?.txt"}), nats({"both"}));
+  EXPECT_EQ(nats({"1.txt", "2.txt"}), nats({"both"}));
+  EXPECT_EQ(nats({"d.jsonl", "--field", "text"}), nats({"lines"}));
+  const ProgramResult shown = here.run({"eval", "lm", "model", "--text", "1.txt", "2.txt"});
+  expect_contains(shown.out, {"1.txt, ... (2 files, joined without a separator)"});
+  const ProgramResult refused = here.run({"eval", "lm", "model", "--text", "d.jsonl"});
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"d.jsonl", "--field text"});
+}
+
+TEST(EvalLm, JsonHasAllOptions) {
+  const Workplace here;
+  const auto parameters = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"eval", "lm", "model", "--json", "--text"});
+    return json::parse(here.run(more).out).at("parameters");
+  };
+  EXPECT_EQ(parameters({"text.txt"}), (json{{"model", "model"},
+                                            {"text", "text.txt"},
+                                            {"field", nullptr},
+                                            {"weights", "float32"},
+                                            {"parse_special", false},
+                                            {"window", nullptr},
+                                            {"stride", "carry"}}));
+  const json windows = parameters({"text.txt", "prompt.txt", "--window", "16"});
+  EXPECT_EQ(windows.at("window"), 16);
+  EXPECT_EQ(windows.at("stride"), 16);
+  EXPECT_EQ(windows.at("text"), (json{"text.txt", "prompt.txt"}));
+}
+
 /// The words of a command, with "..." as one word.
 std::vector<std::string> words_of(const std::string& command) {
   std::vector<std::string> words = {""};

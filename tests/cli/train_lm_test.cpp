@@ -173,6 +173,36 @@ TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   expect_contains(continued("first").err, {"contains a run of"});
 }
 
+TEST_F(TrainLm, NamesTheTokenizerOfATokenFile) {
+  const std::string text = (folder_ / "text.txt").string();
+  ASSERT_EQ(
+      run_mneme({"tokenize", "train", "--text", text, "--vocab-size", "290", "--out", path("tokenizer")})
+          .exit_code,
+      0);
+  ASSERT_EQ(run_mneme({"tokenize", "encode", "--text", text, "--tokenizer", path("tokenizer"), "--out",
+                       path("text.tokens")})
+                .exit_code,
+            0);
+  const ProgramResult result = run_mneme({"train", "lm", "--text", path("text.tokens"), "--dry-run"});
+  EXPECT_EQ(result.exit_code, 3);
+  expect_contains(result.err, {"another tokenizer (290 ids", "Without --tokenizer, a token is a byte"});
+  EXPECT_FALSE(contains(result.err, "given one"));
+}
+
+TEST_F(TrainLm, ReadsFilesThatMatchAPattern) {
+  testing::write_text(folder_ / "part1.txt", text_of(200));
+  testing::write_text(folder_ / "part2.txt", text_of(200, 2));
+  const auto settings = [&](const Arguments& texts) {
+    Arguments arguments = {"train", "lm", "--dry-run", "--length", "16", "--text"};
+    arguments.insert(arguments.end(), texts.begin(), texts.end());
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out.substr(result.out.find("training text"), 120);
+  };
+  EXPECT_EQ(settings({path("part*.txt")}), settings({path("part1.txt"), path("part2.txt")}));
+  EXPECT_TRUE(contains(settings({path("part?.txt")}), "2 files, joined without a separator"));
+}
+
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
   Arguments options = kShort;
   testing::write_text(folder_ / "val.txt", "abc");

@@ -3,6 +3,7 @@
 /// Reads files: as a whole, or in parts.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +17,12 @@ namespace mneme::data {
 /// True for "-" and for the paths of file descriptor 0, such as "/dev/stdin". A file named "-" is written
 /// "./-".
 bool is_standard_input(const std::filesystem::path& path);
+
+/// The files that match a path with *, ? or [...], in the order of their names (sorted by bytes). A path that
+/// exists, or has none of these characters, is returned unchanged.
+///
+/// Errors  DataError if no file matches
+std::vector<std::filesystem::path> expand_wildcards(const std::filesystem::path& path);
 
 /// The bytes of a file. Pipes are read to their end, and so is standard input, which may be a file, a pipe, a
 /// socket or a terminal. From both, at most 1 GiB is read.
