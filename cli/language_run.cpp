@@ -36,7 +36,8 @@ std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder,
 void note_unused_words(const language::Model& model, const tokens::Tokenizer& tokenizer, Progress& progress) {
   if (const int64_t more = model.vocab_size() - tokenizer.vocab_size(); more > 0) {
     progress.message(c10::str("The model has ", more, more == 1 ? " word" : " words",
-                              " more than the tokenizer has tokens: they are never generated."));
+                              " more than the tokenizer has tokens: they are never generated. If that is not "
+                              "intended, the tokenizer is that of another model."));
   }
 }
 
@@ -128,6 +129,7 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
   const std::unique_ptr<language::Model> model =
       open_model(request.model, request.weights, nn::Mapping::all, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
+  note_unused_words(*model, tokenizer, progress);
   constexpr int64_t kWindow = 512; // of models without learned positions
   const int64_t window = request.window.value_or(model->max_length().value_or(kWindow));
   const bool any_length = model->is_recurrent() && !model->max_length();

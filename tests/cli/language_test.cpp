@@ -393,6 +393,30 @@ TEST(EvalLm, JsonHasAllOptions) {
   EXPECT_EQ(windows.at("text"), (json{"text.txt", "prompt.txt"}));
 }
 
+TEST(GenerateVerb, RefusesAnotherTokenizerThanThatOfTheTraining) {
+  const Workplace here;
+  json config = json::parse(read_text(here / "model/config.json"));
+  config["training"]["tokenizer_sha256"] = std::string(64, '0');
+  write_text(here / "model/config.json", config.dump());
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"generate", "model", "-p", "x"},
+                                                    {"eval", "lm", "model", "--text", "text.txt"}}) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {"trained with another tokenizer", "000000000000", "one token per byte"});
+  }
+  config["training"]["tokenizer_sha256"] =
+      testing::results_of(here.run({"tokenize", "info", "bytes", "--json"}).out).at("sha256");
+  write_text(here / "model/config.json", config.dump());
+  EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2"}).exit_code, 0);
+}
+
+TEST(EvalLm, WarnsOfATokenizerWithFewerTokensAlsoIfQuiet) {
+  const Workplace here(257);
+  const ProgramResult result = here.run({"eval", "lm", "model", "--text", "text.txt", "--quiet"});
+  EXPECT_EQ(result.exit_code, 0);
+  expect_contains(result.err, {"1 word more than the tokenizer", "another model"});
+}
+
 /// The words of a command, with "..." as one word.
 std::vector<std::string> words_of(const std::string& command) {
   std::vector<std::string> words = {""};

@@ -83,7 +83,8 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
 /// vocabulary has 256 or 257 words (257: a token that is not text).
 ///
 /// Errors  DataError that names the missing files, or both vocabulary sizes if the tokenizer has more tokens
-///         than the model
+///         than the model, or both tokenizers if config.json has the hash of another one
+///         ("training.tokenizer_sha256", which `mneme train lm` writes)
 tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size);
 
 } // namespace mneme::language
