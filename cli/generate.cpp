@@ -50,9 +50,10 @@ public:
         arguments, "--weights", request_.weights, kWeightChoices,
         "Number format of the matrices in memory. int8 reads a quarter of the memory per token; "
         "the text may differ from that of float32. Not for LSTM");
-    prompt_option_ = arguments.add_option(
-        "-p,--prompt", prompt_,
-        "Text to continue (default: standard input); empty: begin with the end-of-text token");
+    prompt_option_ = arguments.add_option("-p,--prompt", prompt_,
+                                          "Text to continue (default: standard input); empty: begin with the "
+                                          "token that the model folder names, "
+                                          "or with the end-of-text token");
     prompt_option_->type_name("TEXT");
     arguments
         .add_option(

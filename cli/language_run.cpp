@@ -69,8 +69,11 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
                                       : language::read_context(request.state_in, model, tokenizer);
   outcome.earlier_tokens = context.size();
   std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
-  if (const auto end = tokenizer.end_of_text(); end && context.size() == 0 && ids.empty()) {
-    ids.push_back(*end); // texts follow it in the training data
+  if (context.size() == 0 && ids.empty()) { // texts follow this token in the training data
+    const std::optional<int32_t> recorded = language::recorded_start_token(request.model, tokenizer);
+    if (const auto start = recorded ? recorded : tokenizer.end_of_text()) {
+      ids.push_back(*start);
+    }
   }
   outcome.prompt_tokens = static_cast<int64_t>(ids.size());
   if (context.size() + outcome.prompt_tokens == 0) {

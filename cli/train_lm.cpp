@@ -75,13 +75,14 @@ public:
                               .data = &text.data,
                               .tokenizer = text.tokenizer,
                               .folder = folder_,
-                              .initial = initial ? initial->model : nullptr};
+                              .initial = initial ? initial->model : nullptr,
+                              .start_token = initial ? initial->start_token : std::nullopt};
     set_resume(job);
     Json config;
     const LanguageFit fit = learning::train_language_model(
         job,
         [&](const LanguagePlan& plan) {
-          config = config_of(plan, identity);
+          config = config_of(plan, identity, text.tokenizer);
           summary_ = language_summary(options_, run_, text, plan);
           if (!context.options.json) {
             print_settings(plan, context);
@@ -124,8 +125,12 @@ private:
 
   /// config.json: the configuration of the model, the settings of the run, and what its plan computed from
   /// them.
-  static Json config_of(const LanguagePlan& plan, const Json& identity) {
+  static Json config_of(const LanguagePlan& plan, const Json& identity, const tokens::Tokenizer& tokenizer) {
     Json config = Json::parse(plan.model_config);
+    config["bos_token_id"] = plan.start_token; // what transformers' generate begins with, too
+    if (const auto end = tokenizer.end_of_text(); end && config.value("eos_token_id", Json()).is_null()) {
+      config["eos_token_id"] = *end;
+    }
     config["version"] = version();
     config.update(identity);
     config["plan"] = {{"steps", plan.steps},

@@ -302,4 +302,15 @@ tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t voca
   return tokenizer;
 }
 
+std::optional<int32_t> recorded_start_token(const std::filesystem::path& folder,
+                                            const tokens::Tokenizer& tokenizer) {
+  const nlohmann::json config = config_of(folder);
+  const auto found = config.find("bos_token_id");
+  if (found == config.end() || !found->is_number_integer() || *found < 0 ||
+      *found >= tokenizer.vocab_size()) {
+    return std::nullopt;
+  }
+  return found->get<int32_t>();
+}
+
 } // namespace mneme::language

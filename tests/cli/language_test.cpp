@@ -353,6 +353,43 @@ TEST(GenerateVerb, WritesStatesToNoOtherFile) {
   EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2", "--state-out", "/dev/null"}).exit_code, 0);
 }
 
+TEST(GenerateVerb, BeginsWithTheTokenThatTheFolderNames) {
+  const Workplace here;
+  json config = json::parse(read_text(here / "model/config.json"));
+  config["bos_token_id"] = 'O';
+  write_text(here / "model/config.json", config.dump());
+  const json empty = here.run_json({"generate", "model", "--prompt=", "-n", "9"});
+  EXPECT_EQ(empty.at("prompt_tokens"), 1);
+  EXPECT_EQ(empty.at("samples"), here.run_json({"generate", "model", "-p", "O", "-n", "9"}).at("samples"));
+  config["bos_token_id"] = 300; // not a token of the tokenizer
+  write_text(here / "model/config.json", config.dump());
+  EXPECT_EQ(here.run({"generate", "model", "-p", ""}).exit_code, 2);
+}
+
+TEST(GenerateVerb, RefusesAnotherTokenizerThanThatOfTheTraining) {
+  const Workplace here;
+  json config = json::parse(read_text(here / "model/config.json"));
+  config["training"]["tokenizer_sha256"] = std::string(64, '0');
+  write_text(here / "model/config.json", config.dump());
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"generate", "model", "-p", "x"},
+                                                    {"eval", "lm", "model", "--text", "text.txt"}}) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {"trained with another tokenizer", "000000000000", "one token per byte"});
+  }
+  config["training"]["tokenizer_sha256"] =
+      testing::results_of(here.run({"tokenize", "info", "bytes", "--json"}).out).at("sha256");
+  write_text(here / "model/config.json", config.dump());
+  EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2"}).exit_code, 0);
+}
+
+TEST(EvalLm, WarnsOfATokenizerWithFewerTokensAlsoIfQuiet) {
+  const Workplace here(257);
+  const ProgramResult result = here.run({"eval", "lm", "model", "--text", "text.txt", "--quiet"});
+  EXPECT_EQ(result.exit_code, 0);
+  expect_contains(result.err, {"1 word more than the tokenizer", "another model"});
+}
+
 TEST(EvalLm, MeasuresSeveralFilesAndJsonLines) {
   const Workplace here;
   write_text(here / "1.txt", "one");
@@ -391,30 +428,6 @@ TEST(EvalLm, JsonHasAllOptions) {
   EXPECT_EQ(windows.at("window"), 16);
   EXPECT_EQ(windows.at("stride"), 16);
   EXPECT_EQ(windows.at("text"), (json{"text.txt", "prompt.txt"}));
-}
-
-TEST(GenerateVerb, RefusesAnotherTokenizerThanThatOfTheTraining) {
-  const Workplace here;
-  json config = json::parse(read_text(here / "model/config.json"));
-  config["training"]["tokenizer_sha256"] = std::string(64, '0');
-  write_text(here / "model/config.json", config.dump());
-  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"generate", "model", "-p", "x"},
-                                                    {"eval", "lm", "model", "--text", "text.txt"}}) {
-    const ProgramResult result = here.run(arguments);
-    EXPECT_EQ(result.exit_code, 3);
-    expect_contains(result.err, {"trained with another tokenizer", "000000000000", "one token per byte"});
-  }
-  config["training"]["tokenizer_sha256"] =
-      testing::results_of(here.run({"tokenize", "info", "bytes", "--json"}).out).at("sha256");
-  write_text(here / "model/config.json", config.dump());
-  EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2"}).exit_code, 0);
-}
-
-TEST(EvalLm, WarnsOfATokenizerWithFewerTokensAlsoIfQuiet) {
-  const Workplace here(257);
-  const ProgramResult result = here.run({"eval", "lm", "model", "--text", "text.txt", "--quiet"});
-  EXPECT_EQ(result.exit_code, 0);
-  expect_contains(result.err, {"1 word more than the tokenizer", "another model"});
 }
 
 /// The words of a command, with "..." as one word.

@@ -87,4 +87,8 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
 ///         ("training.tokenizer_sha256", which `mneme train lm` writes)
 tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size);
 
+/// The token that texts without a prompt begin with: "bos_token_id" of config.json, if the tokenizer has it.
+std::optional<int32_t> recorded_start_token(const std::filesystem::path& folder,
+                                            const tokens::Tokenizer& tokenizer);
+
 } // namespace mneme::language
