@@ -13,6 +13,7 @@
 #include "cli/json_output.h"
 #include "cli/layer_run.h"
 #include "cli/numbers.h"
+#include "cli/output_file.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -118,7 +119,7 @@ private:
       }
     }
     const std::filesystem::path json = case_;
-    require_other_file(context.options.out,
+    require_other_file("--out", context.options.out,
                        {json, std::filesystem::path(json).replace_extension(".safetensors")});
     options_.device = verify::checked_device(options_.device);
     print(context, {}, verify::apply_case(case_, context.options.out, options_));
@@ -147,7 +148,7 @@ private:
     }
     std::vector<std::filesystem::path> read = layer_.inputs;
     read.insert(read.end(), {layer_.weights, layer_.padding_mask});
-    require_other_file(out, read);
+    require_other_file("--out", out, read);
     layer_.compat = options_.compat;
     layer_.device = options_.device = verify::checked_device(options_.device);
     const LayerOutput output = run_layer(layer_, out);
@@ -183,20 +184,6 @@ private:
         options_.device == "cpu" ? "" : fmt::format(", computed on {}", options_.device);
     context.out << fmt::format("{} tensor{} written to {}{}\n", written.size(),
                                written.size() == 1 ? "" : "s", context.options.out.string(), where);
-  }
-
-  /// Errors  UsageError if `out` is one of the files that are read
-  static void require_other_file(const std::filesystem::path& out,
-                                 const std::vector<std::filesystem::path>& read) {
-    for (const std::filesystem::path& input : read) {
-      std::error_code missing; // a file that does not exist is not overwritten
-      if (std::filesystem::equivalent(input, out, missing)) {
-        throw UsageError(
-            fmt::format("--out {}: is also an input, which would be overwritten.\n  Give another "
-                        "name.",
-                        printable(out.string())));
-      }
-    }
   }
 
   std::string case_;

@@ -17,7 +17,6 @@
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
-#include "mneme/data/read_file.h"
 #include "report/text.h"
 
 namespace mneme::cli {
@@ -27,13 +26,22 @@ constexpr int64_t kMaxTokens = int64_t{1} << 40;
 constexpr const char* kCarry = "carry";
 constexpr const char* kFull = "full";
 
+/// The name of a single file, a list of several.
+nlohmann::ordered_json names_of(const std::vector<std::string>& paths) {
+  nlohmann::ordered_json names = nlohmann::ordered_json::array();
+  for (const std::string& path : paths) {
+    names.push_back(printable(path));
+  }
+  return names.size() == 1 ? names.front() : names;
+}
+
 nlohmann::ordered_json to_json(const EvalOutcome& outcome, const std::string& model,
-                               language::Weights weights, const std::string& text) {
+                               language::Weights weights, const std::vector<std::string>& texts) {
   const bool in_windows = outcome.options.protocol == language::EvalProtocol::windows;
   nlohmann::ordered_json json = {{"model", printable(model)},
                                  {"type", outcome.type},
                                  {"weights", language::name_of(weights)},
-                                 {"text", printable(text)},
+                                 {"text", names_of(texts)},
                                  {"protocol", outcome.protocol},
                                  {"window", nullptr},
                                  {"stride", nullptr},
@@ -51,18 +59,37 @@ nlohmann::ordered_json to_json(const EvalOutcome& outcome, const std::string& mo
   return json;
 }
 
+/// All options with their values.
+nlohmann::ordered_json parameters_of(const EvalRequest& request, const EvalOutcome& outcome) {
+  const TextFiles& text = request.text;
+  nlohmann::ordered_json window, stride = outcome.protocol;
+  if (outcome.options.protocol == language::EvalProtocol::windows) {
+    window = outcome.options.window;
+    stride = outcome.options.stride;
+  }
+  return {{"model", printable(request.model.string())},
+          {"text", names_of(text.paths)},
+          {"field",
+           text.field.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(printable(text.field))},
+          {"weights", language::name_of(request.weights)},
+          {"parse_special", request.parse_special},
+          {"window", window},
+          {"stride", stride}};
+}
+
 } // namespace
 
 void EvalLm::declare(Arguments& arguments) {
   arguments.add_option("MODEL", model_, "Model folder, as for `mneme generate`")
       ->type_name("DIR")
       ->required();
-  arguments
-      .add_option("--text", text_,
-                  "Text file, also compressed with gzip, or token file of `mneme tokenize encode`; - for "
-                  "standard input")
-      ->type_name("FILE")
+  add_text_option(
+      arguments, text_.paths,
+      "Text files or wildcards such as '*.txt', also compressed with gzip, or token files of "
+      "`mneme tokenize encode`; - is standard input. Files are separated by the end-of-text token "
+      "if the tokenizer has one")
       ->required();
+  add_field_option(arguments, text_.field);
   add_choice_option(arguments, "--weights", weights_, kWeightChoices,
                     "Number format of the matrices in memory, as for `mneme generate`");
   arguments.add_flag("--parse-special", parse_special_,
@@ -88,7 +115,7 @@ void EvalLm::declare(Arguments& arguments) {
       "`carry`: one state through the whole text. Every token but the first is predicted once");
 }
 
-ExitCode EvalLm::run(Context& context) const {
+ExitCode EvalLm::run(Context& context) {
   if (!protocol_.empty() && window_) {
     throw UsageError(
         fmt::format("--window {} with --stride {}: there are no windows in this protocol.\n  Leave "
@@ -101,11 +128,10 @@ ExitCode EvalLm::run(Context& context) const {
                     "a stride of at most the window.",
                     *stride_, *window_));
   }
-  const std::vector<std::byte> bytes = data::read_decompressed_file(text_);
+  text_.paths = expanded(text_.paths);
   EvalRequest request{.model = model_,
                       .weights = weights_,
-                      .text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                      .text_source = text_,
+                      .text = text_,
                       .parse_special = parse_special_,
                       .window = window_,
                       .stride = stride_};
@@ -113,16 +139,19 @@ ExitCode EvalLm::run(Context& context) const {
     request.protocol = protocol_ == kCarry ? language::EvalProtocol::carry : language::EvalProtocol::full;
   }
   const std::filesystem::path& folder = context.options.out;
-  const nlohmann::ordered_json identity = {{"verb", "eval lm"},
-                                           {"model", printable(model_)},
-                                           {"weights", language::name_of(weights_)},
-                                           {"text", printable(text_)}};
+  nlohmann::ordered_json identity = {{"verb", "eval lm"},
+                                     {"model", printable(model_)},
+                                     {"weights", language::name_of(weights_)},
+                                     {"text", names_of(text_.paths)}};
+  if (!text_.field.empty()) { // earlier versions had no such option
+    identity["field"] = printable(text_.field);
+  }
   std::optional<RunFolder> lock;
   if (!folder.empty()) {
     lock.emplace(open_run_folder(folder, identity));
   }
   const EvalOutcome outcome = evaluate_text(request, context.progress);
-  const nlohmann::ordered_json json = to_json(outcome, model_, weights_, text_);
+  const nlohmann::ordered_json json = to_json(outcome, model_, weights_, text_.paths);
   if (!folder.empty()) {
     nlohmann::ordered_json config = {{"version", version()}};
     config.update(identity);
@@ -130,12 +159,19 @@ ExitCode EvalLm::run(Context& context) const {
     write_file_atomically(folder / "eval.json", report::json_text(json));
   }
   if (context.options.json) {
-    print_json(context.out, json);
+    nlohmann::ordered_json document = {{"parameters", parameters_of(request, outcome)}};
+    document.update(json);
+    print_json(context.out, document);
     return ExitCode::ok;
   }
   const language::EvalResult& result = outcome.result;
+  const std::string& first = text_.paths.front();
+  const std::string text =
+      outcome.joined.empty()
+          ? first
+          : fmt::format("{}{} ({})", first, text_.paths.size() > 1 ? ", ..." : "", outcome.joined);
   context.out << fmt::format("{} ({}, {} weights) on {}\n", report::one_line(model_), outcome.type,
-                             language::name_of(weights_), report::one_line(text_))
+                             language::name_of(weights_), report::one_line(text))
               << fmt::format("protocol       {} ({} {})\n", outcome.protocol, result.windows,
                              result.windows == 1 ? "window" : "windows")
               << fmt::format("predicted      {} tokens, {} bytes of text\n", result.tokens, result.text_bytes)

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/arguments.h"
+#include "cli/text_files.h"
 #include "cli/verb.h"
 #include "mneme/language/weights.h"
 
@@ -15,10 +16,11 @@ namespace mneme::cli {
 class EvalLm {
 public:
   void declare(Arguments& arguments);
-  ExitCode run(Context& context) const;
+  ExitCode run(Context& context);
 
 private:
-  std::string model_, text_, protocol_;
+  std::string model_, protocol_;
+  TextFiles text_;
   std::optional<int64_t> window_, stride_;
   language::Weights weights_ = language::Weights::float32;
   bool parse_special_ = false;

@@ -3,6 +3,7 @@
 /// `mneme generate`: continues a text with a language model.
 
 #include <algorithm>
+#include <chrono>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -13,9 +14,11 @@
 #include "cli/json_output.h"
 #include "cli/language_run.h"
 #include "cli/numbers.h"
+#include "cli/output_file.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
+#include "mneme/data/safetensors.h"
 
 namespace mneme::cli {
 namespace {
@@ -47,9 +50,10 @@ public:
         arguments, "--weights", request_.weights, kWeightChoices,
         "Number format of the matrices in memory. int8 reads a quarter of the memory per token; "
         "the text may differ from that of float32. Not for LSTM");
-    prompt_option_ = arguments.add_option(
-        "-p,--prompt", prompt_,
-        "Text to continue (default: standard input); empty: begin with the end-of-text token");
+    prompt_option_ = arguments.add_option("-p,--prompt", prompt_,
+                                          "Text to continue (default: standard input); empty: begin with the "
+                                          "token that the model folder names, "
+                                          "or with the end-of-text token");
     prompt_option_->type_name("TEXT");
     arguments
         .add_option(
@@ -70,10 +74,10 @@ public:
     arguments.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
     declare_sampler(arguments);
     arguments
-        .add_option(
-            "--state-in", state_in_,
-            "Continue the text whose state this file contains (from --state-out); the prompt, if any, "
-            "is added to it")
+        .add_option("--state-in", state_in_,
+                    "Continue the text whose state this file contains (from --state-out). The prompt, if "
+                    "any, is added "
+                    "to it; a pipe on standard input that stays silent for a second is not read")
         ->type_name("FILE");
     arguments
         .add_option("--state-out", state_out_,
@@ -92,7 +96,14 @@ public:
                                    "one of them.",
                                    request_.samples));
     }
-    read_prompt();
+    if (!state_out_.empty()) {
+      require_replaceable({.option = "--state-out",
+                           .path = state_out_,
+                           .inputs = {file_},
+                           .kind = "the state of a text",
+                           .is_of_kind = has_state});
+    }
+    read_prompt(context.progress);
     const bool json = context.options.json;
     int64_t printed = -1;
     char last = '\n';
@@ -152,7 +163,16 @@ private:
         ->group(group);
   }
 
-  void read_prompt() {
+  /// Whether a file was written by --state-out.
+  static bool has_state(const std::filesystem::path& file) {
+    try {
+      return data::read_safetensors_header(data::InputFile(file)).metadata.contains("context_format");
+    } catch (const DataError&) { // another format
+      return false;
+    }
+  }
+
+  void read_prompt(Progress& progress) {
     const bool has_prompt = prompt_option_->count() > 0;
     if (has_prompt && !file_.empty()) {
       throw UsageError("--prompt and --file are both given.\n  Leave out one of them.");
@@ -170,6 +190,21 @@ private:
       }
       request_.prompt = read_text("-");
       request_.prompt_source = "standard input";
+    } else {
+      add_standard_input(progress);
+    }
+  }
+
+  /// The prompt of a state, which needs none. Does not wait for a pipe that another program keeps open
+  /// without writing to it, as many schedulers do.
+  void add_standard_input(Progress& progress) {
+    constexpr std::chrono::seconds kWait{1};
+    if (const auto bytes = data::read_optional_standard_input(kWait)) {
+      request_.prompt.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+      request_.prompt_source = "standard input";
+    } else {
+      progress.message("Standard input is open but had no data for a second: the text continues without a "
+                       "prompt. To wait for one, give --file -; for none, --prompt \"\" or < /dev/null.");
     }
   }
 

@@ -12,7 +12,6 @@
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
 #include "mneme/nn/state_dict.h"
-#include "mneme/tokens/token_file.h"
 #include "mneme/training/one_thread.h"
 
 namespace mneme::cli {
@@ -37,7 +36,8 @@ std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder,
 void note_unused_words(const language::Model& model, const tokens::Tokenizer& tokenizer, Progress& progress) {
   if (const int64_t more = model.vocab_size() - tokenizer.vocab_size(); more > 0) {
     progress.message(c10::str("The model has ", more, more == 1 ? " word" : " words",
-                              " more than the tokenizer has tokens: they are never generated."));
+                              " more than the tokenizer has tokens: they are never generated. If that is not "
+                              "intended, the tokenizer is that of another model."));
   }
 }
 
@@ -69,8 +69,11 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
                                       : language::read_context(request.state_in, model, tokenizer);
   outcome.earlier_tokens = context.size();
   std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
-  if (const auto end = tokenizer.end_of_text(); end && context.size() == 0 && ids.empty()) {
-    ids.push_back(*end); // texts follow it in the training data
+  if (context.size() == 0 && ids.empty()) { // texts follow this token in the training data
+    const std::optional<int32_t> recorded = language::recorded_start_token(request.model, tokenizer);
+    if (const auto start = recorded ? recorded : tokenizer.end_of_text()) {
+      ids.push_back(*start);
+    }
   }
   outcome.prompt_tokens = static_cast<int64_t>(ids.size());
   if (context.size() + outcome.prompt_tokens == 0) {
@@ -129,6 +132,7 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
   const std::unique_ptr<language::Model> model =
       open_model(request.model, request.weights, nn::Mapping::all, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
+  note_unused_words(*model, tokenizer, progress);
   constexpr int64_t kWindow = 512; // of models without learned positions
   const int64_t window = request.window.value_or(model->max_length().value_or(kWindow));
   const bool any_length = model->is_recurrent() && !model->max_length();
@@ -140,13 +144,17 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
                                   .stride = request.stride.value_or(window)},
                       .result = {}};
   outcome.protocol = language::name_of(outcome.options);
-  const std::vector<int32_t> ids = tokens::ids_of(std::as_bytes(std::span(request.text)), request.text_source,
-                                                  tokenizer, {.parse_special = request.parse_special});
+  std::vector<int32_t> ids;
+  encode_files(request.text, tokenizer, {.parse_special = request.parse_special},
+               "Encode the text with the tokenizer in the folder of the model, or give the text itself.",
+               progress,
+               [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
   if (ids.size() < 2) {
-    throw DataError(c10::str(request.text_source, ": the text has ", ids.size(),
+    throw DataError(c10::str(request.text.paths.back(), ": the text has ", ids.size(),
                              ids.size() == 1 ? " token" : " tokens",
                              ", but a loss needs at least 2.\n  The first token is not predicted."));
   }
+  outcome.joined = joined_text(request.text, tokenizer);
   outcome.result = language::evaluate(*model, tokenizer, ids, outcome.options, progress);
   return outcome;
 }

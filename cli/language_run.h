@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/text_files.h"
 #include "mneme/core/progress.h"
 #include "mneme/core/torch_function.h"
 #include "mneme/language/evaluate.h"
@@ -67,7 +68,7 @@ inline constinit TorchFunction<GenerateOutcome(
 struct EvalRequest {
   std::filesystem::path model; ///< model folder
   language::Weights weights = language::Weights::float32;
-  std::string text, text_source;
+  TextFiles text; ///< without wildcards
   bool parse_special = false;
   /// Without a value: carry for models of texts of any length, else windows of the number of positions.
   std::optional<language::EvalProtocol> protocol;
@@ -79,6 +80,7 @@ struct EvalOutcome {
   std::string protocol; ///< "carry", "full", or "window 512, stride 512"
   language::EvalOptions options;
   language::EvalResult result;
+  std::string joined; ///< how several files are one text (text_files.h); empty: a single text
 };
 
 /// Errors  as generate_text

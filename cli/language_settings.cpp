@@ -14,12 +14,11 @@
 #include "cli/choices.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
+#include "cli/text_files.h"
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
 #include "mneme/core/sha256.h"
 #include "mneme/core/text.h"
-#include "mneme/data/read_file.h"
-#include "mneme/tokens/token_file.h"
 #include "report/text.h"
 
 namespace mneme::cli {
@@ -56,17 +55,17 @@ Option* add_optional_integer(Arguments& arguments, const std::string& name, std:
       help);
 }
 
-/// Tokens of all files; the end-of-text token, if the tokenizer has one, separates them.
-std::vector<int32_t> tokens_of(const std::vector<std::string>& paths, const tokens::Tokenizer& tokenizer) {
+std::vector<int32_t> tokens_of(const std::vector<std::string>& paths, const LanguageOptions& options,
+                               const tokens::Tokenizer& tokenizer) {
+  const bool is_named = !options.tokenizer.empty() || !options.init.empty();
   std::vector<int32_t> all;
-  const std::optional<int32_t> end = tokenizer.end_of_text();
-  for (const std::string& path : paths) {
-    const std::vector<int32_t> ids = tokens::ids_of(data::read_decompressed_file(path), path, tokenizer);
-    if (!all.empty() && end && all.back() != *end) {
-      all.push_back(*end);
-    }
-    all.insert(all.end(), ids.begin(), ids.end());
-  }
+  Progress silent;
+  encode_files({expanded(paths), options.field}, tokenizer, {},
+               is_named
+                   ? ""
+                   : "Without --tokenizer, a token is a byte: name the tokenizer with which the file was "
+                     "written with --tokenizer.",
+               silent, [&](std::span<const int32_t> ids) { all.insert(all.end(), ids.begin(), ids.end()); });
   return all;
 }
 
@@ -152,12 +151,12 @@ std::string every(int64_t steps) {
 } // namespace
 
 void LanguageOptions::declare(Arguments& arguments) {
-  arguments
-      .add_option(
-          "--text", text,
-          "Text files to train on, also compressed with gzip, or token files of `mneme tokenize encode`")
-      ->type_name("FILE")
+  add_text_option(arguments, text,
+                  "Text files or wildcards such as '*.txt' to train on, also compressed with gzip, or token "
+                  "files of `mneme tokenize encode`. Files are separated by the end-of-text token; they are "
+                  "joined if the tokenizer has none")
       ->required();
+  add_field_option(arguments, field);
   arguments.add_option("--val", validation, "Text files for validation (default: the end of --text)")
       ->type_name("FILE");
   add_real_option(arguments, "--val-share", validation_share, {.min = 0, .max = 0.9},
@@ -290,9 +289,9 @@ LanguageText read_language_text(const LanguageOptions& options, int64_t length,
   LanguageText text{.tokenizer = initial                     ? initial->tokenizer
                                  : options.tokenizer.empty() ? tokens::Tokenizer::bytes()
                                                              : tokens::read_tokenizer(options.tokenizer)};
-  std::vector<int32_t> all = tokens_of(options.text, text.tokenizer);
+  std::vector<int32_t> all = tokens_of(options.text, options, text.tokenizer);
   if (!options.validation.empty()) {
-    text.data.validation = tokens_of(options.validation, text.tokenizer);
+    text.data.validation = tokens_of(options.validation, options, text.tokenizer);
   } else {
     const auto split = static_cast<int64_t>(static_cast<double>(all.size()) * (1 - options.validation_share));
     text.data.validation.assign(all.begin() + split, all.end());
@@ -495,6 +494,7 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
   }
   constexpr int64_t kValidations = 10; // of a run that has time for them
   const bool is_rare = !run.steps && !options.eval_every && kValidations * plan.eval_every > plan.steps + 10;
+  const std::string joined = joined_text({expanded(options.text), options.field}, text.tokenizer);
   const int64_t batches = (schedule.rows_per_step + plan.rows_per_batch - 1) / plan.rows_per_batch;
   return {
       {"model",
@@ -505,8 +505,8 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
                         : fmt::format("{}, {} tokens",
                                       printable(options.tokenizer.empty() ? options.init : options.tokenizer),
                                       text.tokenizer.vocab_size())},
-      {"training text",
-       fmt::format("{} tokens, SHA-256 {}", text.data.training.size(), text.training_sha256.substr(0, 12))},
+      {"training text", fmt::format("{} tokens, SHA-256 {}{}{}", text.data.training.size(),
+                                    text.training_sha256.substr(0, 12), joined.empty() ? "" : "; ", joined)},
       {"validation text", text.data.validation.empty()
                               ? "none"
                               : fmt::format("{} tokens, SHA-256 {}", text.data.validation.size(),

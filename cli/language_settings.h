@@ -21,6 +21,7 @@ namespace mneme::cli {
 /// Options as given on the command line; empty ones have defaults that depend on others.
 struct LanguageOptions {
   std::vector<std::string> text = {}, validation = {};
+  std::string field = {}; ///< of JSON Lines; empty: texts
   double validation_share = 0.1;
   std::string tokenizer = {}; ///< folder; empty: bytes
   std::string init = {};      ///< folder of a trained model; empty: a new one

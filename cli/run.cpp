@@ -158,8 +158,28 @@ void require_help(const Arguments& declared, const std::vector<std::string>& arg
   }
 }
 
-std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
-  return {arguments.rbegin(), arguments.rend()};
+/// Whether the verb or one of its subcommands has an option of this name that needs a value.
+bool takes_value(const CLI::App& app, const std::string& name) {
+  const CLI::Option* option = app.get_option_no_throw(name);
+  return (option != nullptr && option->get_items_expected_min() > 0) ||
+         std::ranges::any_of(app.get_subcommands([](const CLI::App*) { return true; }),
+                             [&](const CLI::App* subcommand) { return takes_value(*subcommand, name); });
+}
+
+/// The arguments in the order that CLI11 needs. `--name=` becomes `--name ""`: CLI11 reads it as no value.
+std::vector<std::string> reversed(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> all;
+  for (const std::string& argument : arguments) {
+    const bool is_empty_value = argument.starts_with("--") && argument.find('=') == argument.size() - 1 &&
+                                takes_value(app, argument.substr(0, argument.size() - 1));
+    if (is_empty_value) {
+      all.insert(all.end(), {argument.substr(0, argument.size() - 1), ""});
+    } else {
+      all.push_back(argument);
+    }
+  }
+  std::ranges::reverse(all);
+  return all;
 }
 
 /// A number as a number, any other text as a string.
@@ -247,7 +267,7 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
   Arguments declared(app);
   declare_arguments(verb, declared, options);
   try {
-    app.parse(reversed(arguments));
+    app.parse(reversed(app, arguments));
   } catch (const CLI::CallForHelp&) {
     require_help(declared, arguments);
     out << app.help();

@@ -17,6 +17,8 @@
 #include "cli/choices.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/output_file.h"
+#include "cli/text_files.h"
 #include "cli/tokenize_info.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
@@ -24,7 +26,6 @@
 #include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
-#include "mneme/tokens/json_lines.h"
 #include "mneme/tokens/token_file.h"
 #include "mneme/tokens/train_bpe.h"
 
@@ -81,39 +82,15 @@ void require_standard_input(const char* advice) {
   }
 }
 
-/// The documents of a file: its whole text, or with `field` the texts in its lines of JSON.
-class Documents {
-public:
-  Documents(const fs::path& path, const std::string& field) {
-    if (field.empty()) {
-      bytes_ = data::read_decompressed_file(path);
-    } else {
-      texts_ = tokens::read_json_lines(path, field);
-    }
-  }
-  std::vector<std::string_view> texts() const {
-    return bytes_.empty()
-               ? std::vector<std::string_view>(texts_.begin(), texts_.end())
-               : std::vector{std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size())};
-  }
+constexpr const char* kTextHelp =
+    "Text files or wildcards such as '*.txt', also compressed with gzip; - is standard input";
 
-private:
-  std::vector<std::byte> bytes_; ///< of a file without a field; not empty
-  std::vector<std::string> texts_;
-};
-
-void add_text_options(Arguments& arguments, std::vector<std::string>& files, std::string& field,
-                      bool required) {
-  Option* text =
-      arguments.add_option("--text", files, "Text files, also compressed with gzip; - is standard input")
-          ->type_name("FILE");
-  if (required) {
-    text->required();
-  }
-  arguments
-      .add_option("--field", field,
-                  "The files are JSON Lines, one object per line, with the text of a document in this field")
-      ->type_name("NAME");
+/// Whether a file is a token file of mneme or llm.c.
+bool has_tokens(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 16> bytes{};
+  file.read(bytes.data(), bytes.size());
+  return tokens::is_token_file(std::as_bytes(std::span(bytes).first(static_cast<size_t>(file.gcount()))));
 }
 
 void add_out_option(Arguments& arguments, fs::path& target, const char* type, const char* help) {
@@ -131,7 +108,8 @@ std::string per_token(int64_t bytes, int64_t count) {
 class Train {
 public:
   void declare(Arguments& arguments) {
-    add_text_options(arguments, files_, field_, true);
+    add_text_option(arguments, files_, kTextHelp)->required();
+    add_field_option(arguments, field_);
     add_integer_option(arguments, "--vocab-size", options_.vocab_size, {.min = 257},
                        "Number of tokens: 256 bytes, merges and special tokens");
     add_integer_option(arguments, "--min-count", options_.min_count, {.min = 1},
@@ -150,14 +128,14 @@ public:
     require_writable(folder_, OutputKind::folder);
     std::vector<Documents> documents;
     std::vector<std::string_view> texts;
-    for (const std::string& file : files_) {
+    for (const std::string& file : expanded(files_)) {
       documents.emplace_back(file, field_);
       std::ranges::copy(documents.back().texts(), std::back_inserter(texts));
     }
     const auto begin = std::chrono::steady_clock::now();
-    const Tokenizer tokenizer = tokens::train_bpe(texts, options_, context.progress);
+    const Tokenizer tokenizer = trained(texts, context.progress);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    write(folder_, tokenizer);
+    tokens::write_tokenizer(folder_, tokenizer);
     int64_t bytes = 0, count = 0;
     context.progress.start("encode", static_cast<int64_t>(texts.size()));
     for (const std::string_view text : texts) {
@@ -173,23 +151,35 @@ public:
   }
 
 private:
-  /// Writes the tokenizer, unless the folder contains another one.
-  static void write(const fs::path& folder, const Tokenizer& tokenizer) {
-    const fs::path file = folder / "tokenizer.json";
-    if (std::error_code error; fs::exists(file, error)) {
-      std::string found;
-      try {
-        found = tokens::read_tokenizer(file).hash();
-      } catch (const Error&) { // not a tokenizer of mneme
-      }
-      if (found != tokenizer.hash()) {
-        throw UsageError(
-            fmt::format("{} contains another tokenizer; it was not changed.\n  Choose another --out, or "
-                        "delete the file.",
-                        printable(file.string())));
-      }
+  [[noreturn]] void fail_existing() const {
+    throw UsageError(
+        fmt::format("{} contains another tokenizer; it was not changed.\n  Choose another --out, or "
+                    "delete the file.",
+                    printable((folder_ / "tokenizer.json").string())));
+  }
+
+  /// The tokenizer in the folder, which is not replaced by another one.
+  std::optional<Tokenizer> existing() const {
+    const fs::path file = folder_ / "tokenizer.json";
+    if (std::error_code error; !fs::exists(file, error)) {
+      return std::nullopt;
     }
-    tokens::write_tokenizer(folder, tokenizer);
+    try {
+      return tokens::read_tokenizer(file);
+    } catch (const Error&) { // not a tokenizer of mneme
+      fail_existing();
+    }
+  }
+
+  Tokenizer trained(std::span<const std::string_view> texts, Progress& progress) const {
+    const std::optional<Tokenizer> expected = existing();
+    tokens::TrainBpeOptions options = options_;
+    options.expected = expected ? &*expected : nullptr;
+    try {
+      return tokens::train_bpe(texts, options, progress);
+    } catch (const tokens::UnexpectedTokenizer&) {
+      fail_existing();
+    }
   }
 
   void report(Context& context, const Tokenizer& tokenizer, int64_t bytes, int64_t count,
@@ -233,7 +223,8 @@ public:
     text_option_ =
         arguments.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input");
     text_option_->type_name("TEXT");
-    add_text_options(arguments, files_, field_, false);
+    add_text_option(arguments, files_.paths, kTextHelp);
+    add_field_option(arguments, files_.field);
     add_tokenizer_option(arguments, tokenizer_);
     arguments.add_flag(
         "--parse-special", parse_special_,
@@ -244,38 +235,67 @@ public:
     add_out_option(arguments, out_, "FILE", "Write a token file, for training, instead of printing ids");
     arguments.footer(
         "Prints the ids of every document on one line.\n"
-        "With --field, each document in a token file ends with the end-of-text token, or with a line feed "
-        "if\n"
-        "the tokenizer has none.");
+        "In a token file, the end-of-text token separates the files of --text; they are joined if the "
+        "tokenizer\n"
+        "has none. With --field, each document ends with this token, or with a line feed.");
   }
 
   ExitCode run(Context& context) {
     const Tokenizer tokenizer = tokenizer_named(tokenizer_);
     const bool has_text = text_option_->count() > 0;
-    if (has_text && !files_.empty()) {
+    if (has_text && !files_.paths.empty()) {
       throw UsageError("TEXT and --text cannot be combined.\n  Leave out one of them.");
     }
-    if (!has_text && files_.empty()) {
+    if (has_text && !files_.field.empty()) {
+      throw UsageError("--field is for files of JSON Lines.\n  Name them with --text instead of TEXT.");
+    }
+    if (!has_text && files_.paths.empty()) {
       require_standard_input("Give a TEXT, name files with --text, or pipe a text to standard input.");
-      files_ = {"-"};
+      files_.paths = {"-"};
     }
-    const bool to_file = !out_.empty();
-    if (to_file) {
-      require_writable(out_, OutputKind::file);
+    if (has_text) {
+      std::error_code not_a_path;
+      if (std::filesystem::is_regular_file(text_, not_a_path)) {
+        context.progress.message(
+            fmt::format("The text \"{0}\" itself is encoded. To encode the file of this name: --text {0}",
+                        printable(text_)));
+      }
     }
-    const tokens::EncodeOptions options{.parse_special = parse_special_, .add_special = add_special_};
+    files_.paths = expanded(files_.paths);
+    if (!out_.empty()) {
+      require_replaceable({.option = "--out",
+                           .path = out_,
+                           .inputs = {files_.paths.begin(), files_.paths.end()},
+                           .kind = "a token file",
+                           .is_of_kind = has_tokens});
+      write(context, tokenizer, has_text);
+    } else {
+      print(context, tokenizer, has_text);
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  tokens::EncodeOptions options() const {
+    return {.parse_special = parse_special_, .add_special = add_special_};
+  }
+
+  void write(Context& context, const Tokenizer& tokenizer, bool has_text) const {
     tokens::TokenFileWriter writer(tokenizer);
+    const auto add = [&writer](std::span<const int32_t> ids) { writer.add(ids); };
+    if (has_text) {
+      tokenizer.encode_blocks(text_, options(), add);
+    } else {
+      encode_files(files_, tokenizer, options(), "", context.progress, add);
+    }
+    writer.write(out_);
+    report(context, tokenizer, writer);
+  }
+
+  void print(Context& context, const Tokenizer& tokenizer, bool has_text) const {
     nlohmann::ordered_json documents = nlohmann::ordered_json::array();
     const auto add = [&](std::string_view text) {
-      if (to_file) {
-        tokenizer.encode_blocks(text, options,
-                                [&writer](const std::vector<int32_t>& ids) { writer.add(ids); });
-        if (!field_.empty()) {
-          end_document(tokenizer, writer);
-        }
-        return;
-      }
-      const std::vector<int32_t> ids = tokenizer.encode(text, options);
+      const std::vector<int32_t> ids = tokenizer.encode(text, options());
       if (context.options.json) {
         nlohmann::ordered_json written = nlohmann::ordered_json::array();
         std::ranges::transform(ids, std::back_inserter(written),
@@ -286,40 +306,16 @@ public:
       }
     };
     if (has_text) {
-      std::error_code not_a_path;
-      if (std::filesystem::is_regular_file(text_, not_a_path)) {
-        context.progress.message(
-            fmt::format("The text \"{0}\" itself is encoded. To encode the file of this name: --text {0}",
-                        printable(text_)));
-      }
       add(text_);
     }
-    if (files_.size() > 1) {
-      context.progress.start("encode", static_cast<int64_t>(files_.size()));
-    }
-    for (const std::string& file : files_) {
+    for (const std::string& file : files_.paths) {
       throw_if_interrupted();
-      std::ranges::for_each(Documents(file, field_).texts(), add);
-      context.progress.advance();
+      std::ranges::for_each(Documents(file, files_.field).texts(), add);
     }
-    context.progress.finish();
-    if (to_file) {
-      writer.write(out_);
-      report(context, tokenizer, writer);
-    } else if (context.options.json) {
+    if (context.options.json) {
       print_json(context.out, {{"tokenizer", printable(tokenizer_)},
                                {"vocab_size", tokenizer.vocab_size()},
                                {"documents", documents}});
-    }
-    return ExitCode::ok;
-  }
-
-private:
-  static void end_document(const Tokenizer& tokenizer, tokens::TokenFileWriter& writer) {
-    if (const auto end = tokenizer.end_of_text()) {
-      writer.add(std::vector{*end});
-    } else {
-      writer.add(tokenizer.encode("\n"));
     }
   }
 
@@ -333,16 +329,18 @@ private:
                                {"text_bytes", writer.text_bytes()}});
       return;
     }
-    context.out << fmt::format("Written to {}: {} tokens of {} of text, {}, {} bytes each.\n", path,
+    const std::string joined = files_.paths.empty() ? "" : joined_text(files_, tokenizer);
+    context.out << fmt::format("Written to {}: {} tokens of {} of text{}, {}, {} bytes each.\n", path,
                                writer.num_tokens(), bytes_text(static_cast<double>(writer.text_bytes())),
+                               joined.empty() ? "" : fmt::format(" ({})", joined),
                                per_token(writer.text_bytes(), writer.num_tokens()),
                                tokenizer.vocab_size() <= 65536 ? 2 : 4);
   }
 
   fs::path out_;
-  std::string text_, field_, tokenizer_ = kBytes;
+  std::string text_, tokenizer_ = kBytes;
   Option* text_option_ = nullptr; ///< an empty text is a text, too
-  std::vector<std::string> files_;
+  TextFiles files_;
   bool parse_special_ = false, add_special_ = false;
 };
 
@@ -363,6 +361,10 @@ public:
 
   ExitCode run(Context& context) {
     const Tokenizer tokenizer = tokenizer_named(tokenizer_);
+    if (!out_.empty()) { // an existing text is compared with the new one below
+      require_writable(out_, OutputKind::file);
+      require_other_file("--out", out_, {file_});
+    }
     if (!ids_.empty() && !file_.empty()) {
       throw UsageError("ID and --tokens cannot be combined.\n  Leave out one of them.");
     }
@@ -379,6 +381,10 @@ public:
       text = tokenizer.decode(parse(Documents("-", "").texts().front(), "standard input"));
     }
     if (!out_.empty()) {
+      require_replaceable({.option = "--out",
+                           .path = out_,
+                           .kind = "the decoded text",
+                           .is_of_kind = [&](const fs::path& file) { return has_content(file, text); }});
       write_file_atomically(out_, text);
       const std::string path = printable(out_.string());
       if (context.options.json) {
@@ -395,6 +401,11 @@ public:
   }
 
 private:
+  static bool has_content(const fs::path& file, std::string_view text) {
+    const std::vector<std::byte> bytes = data::read_file(file);
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == text;
+  }
+
   std::string decode_file(const Tokenizer& tokenizer) const {
     const TokenFile file = open_token_file(file_, raw_type_);
     file.require_vocabulary(tokenizer);
@@ -440,7 +451,7 @@ public:
   }
 
   ExitCode run(Context& context) {
-    if (is_token_file() || raw_type_ != RawType::none) {
+    if (has_tokens(path_) || raw_type_ != RawType::none) {
       if (!sample_.empty()) {
         throw UsageError("--sample is split by a tokenizer, but PATH is a token file.\n  Name a tokenizer.");
       }
@@ -452,13 +463,6 @@ public:
   }
 
 private:
-  bool is_token_file() const {
-    std::ifstream file(path_, std::ios::binary);
-    std::array<char, 16> bytes{};
-    file.read(bytes.data(), bytes.size());
-    return tokens::is_token_file(std::as_bytes(std::span(bytes).first(static_cast<size_t>(file.gcount()))));
-  }
-
   std::string path_ = kBytes, sample_;
   RawType raw_type_ = RawType::none;
 };

@@ -81,14 +81,15 @@ public:
                               .data = &text.data,
                               .tokenizer = text.tokenizer,
                               .folder = folder_,
-                              .initial = initial ? initial->model : nullptr};
+                              .initial = initial ? initial->model : nullptr,
+                              .start_token = initial ? initial->start_token : std::nullopt};
     set_resume(job);
     Json config;
     const LanguageFit fit = learning::train_language_model(
         job,
         [&](const LanguagePlan& plan) {
           require_end_of_warmup(plan);
-          config = config_of(plan, identity);
+          config = config_of(plan, identity, text.tokenizer);
           summary_ = language_summary(options_, run_, text, plan);
           if (!context.options.json && (!context.options.quiet || options_.dry_run)) {
             print_settings(plan, context);
@@ -174,8 +175,12 @@ private:
 
   /// config.json: the configuration of the model, the settings of the run, and what its plan computed from
   /// them.
-  static Json config_of(const LanguagePlan& plan, const Json& identity) {
+  static Json config_of(const LanguagePlan& plan, const Json& identity, const tokens::Tokenizer& tokenizer) {
     Json config = Json::parse(plan.model_config);
+    config["bos_token_id"] = plan.start_token; // what transformers' generate begins with, too
+    if (const auto end = tokenizer.end_of_text(); end && config.value("eos_token_id", Json()).is_null()) {
+      config["eos_token_id"] = *end;
+    }
     config["version"] = version();
     config.update(identity);
     config["plan"] = {{"steps", plan.steps},

@@ -160,6 +160,7 @@ private:
     plan.num_parameters = trainer_->num_parameters();
     plan.rows_per_batch = trainer_->schedule().rows_per_batch;
     plan.model_config = trainer_->model().config_json();
+    plan.start_token = job_.start_token.value_or(start_token_of(job_.tokenizer, job_.data->training));
     if (const std::optional<Checkpoint> checkpoint = find_checkpoint()) {
       trainer_->restore(*checkpoint);
       const at::Tensor& text = checkpoint->tensor(kMetrics);
@@ -311,8 +312,7 @@ private:
   std::string sample() {
     constexpr int64_t kTokens = 200;
     constexpr double kTemperature = 0.8;
-    const std::optional<int32_t> end = job_.tokenizer.end_of_text();
-    const std::vector<int32_t> prompt = end ? std::vector<int32_t>{*end} : job_.tokenizer.encode("\n");
+    const std::vector<int32_t> prompt = {fit_.plan.start_token};
     const int64_t count =
         std::min(kTokens, trainer_->schedule().length - static_cast<int64_t>(prompt.size()));
     return job_.tokenizer.decode(trainer_->sample(prompt, std::max<int64_t>(count, 1), kTemperature));
@@ -369,6 +369,7 @@ InitialModel initial_model(const std::filesystem::path& folder) {
                        .num_parameters = nn::count_parameters(model->module()),
                        .max_length = model->max_length(),
                        .tokenizer = language::tokenizer_of(folder, model->vocab_size())};
+  initial.start_token = language::recorded_start_token(folder, initial.tokenizer);
   Sha256 hash;
   hash.add(model->config_json());
   for (const auto& [name, tensor] : model->published_state()) {

@@ -64,6 +64,22 @@ report::Chart panel(const std::string& title, const std::string& y, std::vector<
 
 } // namespace
 
+int32_t start_token_of(const tokens::Tokenizer& tokenizer, std::span<const int32_t> training_text) {
+  constexpr int64_t kOccurrencesMin = 10;
+  const auto is_trained = [&](int32_t id) {
+    return std::ranges::count(training_text, id) >= kOccurrencesMin;
+  };
+  if (const std::optional<int32_t> end = tokenizer.end_of_text(); end && is_trained(*end)) {
+    return *end;
+  }
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.token_bytes(id) == "\n" && is_trained(id)) {
+      return id;
+    }
+  }
+  return training_text.front();
+}
+
 LanguagePlan plan_of(const LanguageRun& run, double seconds_per_step, int64_t validation_tokens) {
   LanguagePlan plan{.seconds_per_step = seconds_per_step};
   const double validation = validation_seconds(run, seconds_per_step, validation_tokens);

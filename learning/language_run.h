@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct InitialModel {
   int64_t vocab_size = 0, num_parameters = 0;
   std::optional<int64_t> max_length = {}; ///< number of learned positions
   tokens::Tokenizer tokenizer;
-  std::string sha256; ///< of the configuration and all parameters
+  std::optional<int32_t> start_token = {}; ///< that of its folder (language::recorded_start_token)
+  std::string sha256;                      ///< of the configuration and all parameters
   std::shared_ptr<language::Model> model = {};
 };
 
@@ -66,7 +68,13 @@ struct LanguagePlan {
   int64_t steps_done = 0;                                   ///< by the run that is resumed
   std::string resumed_from = {};                            ///< path of the checkpoint; empty: a new run
   std::string model_config = {};                            ///< text of config.json of the model
+  int32_t start_token = 0;                                  ///< that samples begin with
 };
+
+/// The token that samples and texts without a prompt begin with. It must be trained, or the text after it is
+/// meaningless: the end-of-text token if the training text has at least ten of them, else the line feed under
+/// the same condition, else the first token of the training text, which must not be empty.
+int32_t start_token_of(const tokens::Tokenizer& tokenizer, std::span<const int32_t> training_text);
 
 /// The plan of a run whose steps take this time. A run limited by time spends at most a tenth of it on
 /// validation.
@@ -79,6 +87,7 @@ struct LanguageJob {
   std::filesystem::path folder = {}; ///< of the run; empty if only its plan is needed
   /// The trained model that the run starts from, which is changed; null: a new one.
   std::shared_ptr<language::Model> initial = {};
+  std::optional<int32_t> start_token = {}; ///< default: start_token_of
   /// Checkpoint to resume from; empty: the newest complete one in `folder`/checkpoints, if there is one.
   std::filesystem::path resume_from = {};
 };

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <glob.h>
 
 #include "data/file_kind.h"
 #include "data/gzip.h"
@@ -151,25 +150,6 @@ PatternSet read_one(const std::filesystem::path& path, const LoadOptions& option
   return set;
 }
 
-/// Expands a path with *, ? or [...] to all matching files. A path that exists is returned unchanged.
-Paths expand_glob(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::string pattern = path.string();
-  if (pattern.find_first_of("*?[") == std::string::npos ||
-      std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found) {
-    return {path};
-  }
-  glob_t found{};
-  const int result = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found);
-  const std::unique_ptr<glob_t, void (*)(glob_t*)> end(&found, ::globfree);
-  if (result != 0) {
-    fail(pattern, "no file matches this pattern", "Check the folder and the file extension.");
-  }
-  Paths paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
 std::string shape_of(const PatternSet& set) {
   return set.is_image()        ? fmt::format("images of {} x {} x {} (height x width x channels)", set.height,
                                              set.width, set.channels)
@@ -303,7 +283,7 @@ PatternSet load_patterns(std::span<const std::filesystem::path> paths, const Loa
   }
   Paths files;
   for (const std::filesystem::path& path : paths) {
-    const Paths more = expand_glob(path);
+    const Paths more = expand_wildcards(path);
     files.insert(files.end(), more.begin(), more.end());
   }
   if (files.empty()) {

@@ -11,6 +11,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <glob.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -176,9 +178,29 @@ std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
       is_standard_input(path) ? std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name, kPipeMax), name)
                               : open_path(name);
   if (source->size() == 0) {
-    fail(name, "is empty (0 bytes)", "Nothing has been written to it: create, copy or download it again.");
+    fail(name, "is empty (0 bytes)",
+         is_standard_input(path) ? "Pipe the data to it, or give the name of a file."
+                                 : "Nothing has been written to it: create, copy or download it again.");
   }
   return source;
+}
+
+std::vector<std::filesystem::path> expand_wildcards(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::string pattern = path.string();
+  if (pattern.find_first_of("*?[") == std::string::npos ||
+      std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found) {
+    return {path};
+  }
+  glob_t found{};
+  const int result = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found);
+  const std::unique_ptr<glob_t, void (*)(glob_t*)> end(&found, ::globfree);
+  if (result != 0) {
+    fail(pattern, "no file matches this pattern", "Check the folder and the file extension.");
+  }
+  std::vector<std::filesystem::path> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  std::sort(paths.begin(), paths.end());
+  return paths;
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
@@ -188,6 +210,29 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
 
 std::vector<std::byte> read_decompressed_file(const std::filesystem::path& path) {
   std::unique_ptr<Source> source = open_source(path);
+  const std::unique_ptr<Source> content = is_gzip(*source) ? decompress(*source) : std::move(source);
+  return content->first_bytes(content->size());
+}
+
+std::optional<std::vector<std::byte>> read_optional_standard_input(std::chrono::milliseconds wait) {
+  using Clock = std::chrono::steady_clock;
+  struct stat status {};
+  if (::isatty(STDIN_FILENO) == 1 || ::fstat(STDIN_FILENO, &status) != 0) {
+    return std::vector<std::byte>();
+  }
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  const Clock::time_point end = Clock::now() + wait;
+  int ready = 0;
+  do { // a signal interrupts the wait
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    ready = ::poll(&input, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+  } while (ready < 0 && errno == EINTR);
+  if (ready == 0) {
+    return std::nullopt;
+  }
+  const std::string name = "standard input";
+  std::unique_ptr<Source> source =
+      std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name, kPipeMax), name);
   const std::unique_ptr<Source> content = is_gzip(*source) ? decompress(*source) : std::move(source);
   return content->first_bytes(content->size());
 }

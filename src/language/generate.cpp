@@ -8,11 +8,13 @@
 
 #include <ATen/Functions.h>
 
+#include "json/strict_json.h"
 #include "language/refuse.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/random.h"
 #include "mneme/core/text.h"
+#include "mneme/data/read_file.h"
 #include "mneme/language/text_stream.h"
 
 namespace mneme::language {
@@ -62,6 +64,39 @@ std::string fingerprint(Model& model) {
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& problem,
                        const std::string& advice) {
   throw DataError(file.string() + ": " + problem + "\n  " + advice);
+}
+
+/// The config.json of a folder; an empty object without one. Errors  DataError
+nlohmann::json config_of(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "config.json";
+  std::error_code missing;
+  if (!std::filesystem::exists(file, missing)) {
+    return nlohmann::json::object();
+  }
+  const std::vector<std::byte> text = data::read_file(file);
+  return parse_strict_json<nlohmann::json>({reinterpret_cast<const char*>(text.data()), text.size()},
+                                           file.string(), {.advice = "Is it the configuration of a model?"});
+}
+
+/// Errors  DataError if the model was trained with another tokenizer, according to its config.json
+void require_recorded(const std::filesystem::path& folder, const tokens::Tokenizer& tokenizer,
+                      bool has_files) {
+  const nlohmann::json config = config_of(folder);
+  const nlohmann::json::json_pointer place("/training/tokenizer_sha256");
+  if (!config.contains(place) || !config.at(place).is_string()) {
+    return;
+  }
+  const std::string recorded = config.at(place).get<std::string>(), own = tokenizer.hash();
+  if (recorded != own) {
+    constexpr size_t kShown = 12;
+    fail(folder,
+         c10::str("the model was trained with another tokenizer (SHA-256 ",
+                  printable(recorded.substr(0, kShown)), "...) than that of the folder (",
+                  has_files ? "" : "one token per byte, because it has no tokenizer.json; ", "SHA-256 ",
+                  own.substr(0, kShown), "...)."),
+         "Copy the tokenizer of the training into it. If another one is intended, remove "
+         "\"tokenizer_sha256\" from config.json.");
+  }
 }
 
 /// Whether the penalty needs tokens that `recent` does not have.
@@ -257,6 +292,7 @@ tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t voca
          "Copy tokenizer.json, or vocab.json and merges.txt, of the model into it.");
   }
   tokens::Tokenizer tokenizer = has_files ? tokens::read_tokenizer(folder) : tokens::Tokenizer::bytes();
+  require_recorded(folder, tokenizer, has_files);
   if (tokenizer.vocab_size() > vocab_size) {
     fail(folder,
          c10::str("the tokenizer has ", tokenizer.vocab_size(), " tokens, but the model has a vocabulary of ",
@@ -264,6 +300,17 @@ tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t voca
          "Do both belong to the same model?");
   }
   return tokenizer;
+}
+
+std::optional<int32_t> recorded_start_token(const std::filesystem::path& folder,
+                                            const tokens::Tokenizer& tokenizer) {
+  const nlohmann::json config = config_of(folder);
+  const auto found = config.find("bos_token_id");
+  if (found == config.end() || !found->is_number_integer() || *found < 0 ||
+      *found >= tokenizer.vocab_size()) {
+    return std::nullopt;
+  }
+  return found->get<int32_t>();
 }
 
 } // namespace mneme::language

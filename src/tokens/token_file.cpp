@@ -288,16 +288,16 @@ void TokenFile::read(int64_t first, std::span<int32_t> to) const {
   state_->read(first, to, info().vocab_size.value_or(kMaxVocabulary));
 }
 
-void TokenFile::require_vocabulary(const Tokenizer& tokenizer) const {
+void TokenFile::require_vocabulary(const Tokenizer& tokenizer, const std::string& advice) const {
   if (!info().tokenizer_hash.empty()) {
     if (info().tokenizer_hash != tokenizer.hash()) {
-      fail(state_->input.name(),
-           fmt::format(
-               "was written with another tokenizer ({} ids, SHA-256 {:.12}...) than the given one ({} ids, "
-               "SHA-256 {:.12}...)",
-               info().vocab_size.value_or(0), info().tokenizer_hash, tokenizer.vocab_size(),
-               tokenizer.hash()),
-           "Use the tokenizer with which it was written, or encode the text again.");
+      fail(
+          state_->input.name(),
+          fmt::format(
+              "was written with another tokenizer ({} ids, SHA-256 {:.12}...) than the one in use ({} ids, "
+              "SHA-256 {:.12}...)",
+              info().vocab_size.value_or(0), info().tokenizer_hash, tokenizer.vocab_size(), tokenizer.hash()),
+          advice.empty() ? "Use the tokenizer with which it was written, or encode the text again." : advice);
     }
     return;
   }
@@ -313,12 +313,13 @@ bool is_token_file(std::span<const std::byte> first_bytes) {
 }
 
 std::vector<int32_t> ids_of(std::span<const std::byte> content, const std::string& name,
-                            const Tokenizer& tokenizer, const EncodeOptions& options) {
+                            const Tokenizer& tokenizer, const EncodeOptions& options,
+                            const std::string& advice) {
   if (!is_token_file(content)) {
     return tokenizer.encode({reinterpret_cast<const char*>(content.data()), content.size()}, options);
   }
   const TokenFile file(content, name);
-  file.require_vocabulary(tokenizer);
+  file.require_vocabulary(tokenizer, advice);
   std::vector<int32_t> ids(static_cast<size_t>(file.size()));
   file.read(0, ids);
   return ids;

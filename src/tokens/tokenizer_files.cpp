@@ -43,6 +43,7 @@ Tokenizer read_tokenizer(const fs::path& folder_or_file) {
     if (const auto end = parse_end_of_text(read_text(configuration), configuration.string(), definition)) {
       definition.end_of_text = end;
     }
+    definition.named = parse_named_tokens(read_text(configuration), configuration.string(), definition);
   }
   return make_tokenizer(std::move(definition), folder_or_file.string());
 }
@@ -57,6 +58,9 @@ void write_tokenizer(const fs::path& folder, const Tokenizer& tokenizer) {
   ordered_json special = ordered_json::object(), added = ordered_json::object();
   if (definition.end_of_text) {
     special["eos_token"] = tokenizer.token_bytes(*definition.end_of_text);
+  }
+  for (const auto& [name, id] : definition.named) {
+    special[name] = tokenizer.token_bytes(id);
   }
   for (const AddedToken& token : definition.added) {
     added[std::to_string(token.id)] = {

@@ -41,6 +41,7 @@ public:
 
   const json& value() const { return *value_; }
   const std::string& path() const { return path_; }
+  const std::string& name() const { return *name_; } ///< of the file
 
   /// A member; null if it is absent.
   Node at(const char* key) const {
@@ -188,6 +189,23 @@ bool parse_pre_tokenizer(const Node& node, SplitRules& rules, int depth = 0) {
     is_byte_level = parse_pre_tokenizer(steps.at(i), rules, depth + 1);
   }
   return is_byte_level;
+}
+
+/// Checks the type of the model first, which the other parts depend on.
+void require_byte_pairs(const Node& model) {
+  if (model.is_null() || !model.value().is_object()) {
+    return; // parse_model reports it
+  }
+  const Node type = model.at("type");
+  if (type.value().is_string() && type.value() != "BPE") {
+    throw UnsupportedError(fmt::format("{}: is a tokenizer of the type {}{}, which is not supported here.\n  "
+                                       "Supported is byte-level BPE, as "
+                                       "of GPT-2, GPT-4o, Llama 3 and DeepSeek.",
+                                       printable(type.name()), printable(type.text()),
+                                       type.value() == "WordPiece" ? " (BERT; `mneme inspect` reads it)"
+                                       : type.value() == "Unigram" ? " (SentencePiece, such as T5)"
+                                                                   : ""));
+  }
 }
 
 /// Checks that a normalizer changes nothing.
@@ -432,6 +450,7 @@ Definition parse_tokenizer_json(std::string_view text, const std::string& name) 
                      "post_processor", "decoder", "model"});
   root.at("truncation").require_one_of({nullptr});
   root.at("padding").require_one_of({nullptr});
+  require_byte_pairs(root.at("model"));
   require_no_normalizer(root.at("normalizer"));
   require_byte_level(root.at("decoder"));
   Definition definition;
@@ -559,6 +578,23 @@ std::optional<int32_t> parse_end_of_text(std::string_view text, const std::strin
               kNotATokenizer);
   }
   return found->id;
+}
+
+std::vector<std::pair<std::string, int32_t>>
+parse_named_tokens(std::string_view text, const std::string& name, const Definition& definition) {
+  const json document =
+      parse_strict_json<json>(text, name + ": the configuration", {.advice = kNotATokenizer});
+  std::vector<std::pair<std::string, int32_t>> named;
+  for (const char* key : {"bos_token", "unk_token", "pad_token"}) {
+    const json& token = document.value(key, json());
+    const json& content = token.is_object() ? token.value("content", json()) : token;
+    const auto found = std::ranges::find_if(
+        definition.added, [&](const AddedToken& added) { return content == json(added.text); });
+    if (found != definition.added.end()) {
+      named.emplace_back(key, found->id);
+    }
+  }
+  return named;
 }
 
 std::optional<int32_t> usual_end_of_text(const Definition& definition) {

@@ -31,6 +31,11 @@ std::string tokenizer_json_text(const Definition& definition);
 std::optional<int32_t> parse_end_of_text(std::string_view text, const std::string& name,
                                          const Definition& definition);
 
+/// `bos_token`, `unk_token` and `pad_token` in the text of a tokenizer_config.json, with the ids of their
+/// added tokens; others are left out.
+std::vector<std::pair<std::string, int32_t>>
+parse_named_tokens(std::string_view text, const std::string& name, const Definition& definition);
+
 /// The id of <|endoftext|>, <|end_of_text|> or </s> if it is a special token.
 std::optional<int32_t> usual_end_of_text(const Definition& definition);
 

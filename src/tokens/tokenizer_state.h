@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "mneme/tokens/tokenizer.h"
@@ -28,6 +29,8 @@ struct Definition {
   bool ignore_merges = false; ///< a piece that is a token becomes that token, whatever the merges are
   std::vector<int32_t> before_text, after_text; ///< added around a text if `add_special` is set
   std::optional<int32_t> end_of_text;
+  /// Names of other tokens in tokenizer_config.json, such as "bos_token"; they are only kept for it.
+  std::vector<std::pair<std::string, int32_t>> named;
 };
 
 struct Tokenizer::State {

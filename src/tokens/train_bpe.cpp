@@ -312,11 +312,43 @@ private:
   std::priority_queue<Candidate, std::vector<Candidate>, Later> queue_;
 };
 
+[[noreturn]] void fail_unexpected() {
+  throw UnexpectedTokenizer(
+      "mneme::tokens::train_bpe: the tokenizer differs from the expected one.\n  Train it "
+      "on the same texts, with the same options.");
+}
+
+/// Errors  UnexpectedTokenizer if the options alone give another tokenizer
+void require_expected(const TrainBpeOptions& options) {
+  if (options.expected == nullptr) {
+    return;
+  }
+  const Definition& expected = options.expected->state().definition;
+  if (static_cast<int64_t>(expected.tokens.size()) > options.vocab_size ||
+      !std::ranges::equal(expected.added, options.special_tokens, {}, &AddedToken::text)) {
+    fail_unexpected();
+  }
+}
+
+/// Errors  UnexpectedTokenizer if the last merge is another one
+void require_expected_merge(const Tokenizer* expected, const Definition& definition) {
+  if (expected == nullptr) {
+    return;
+  }
+  const std::vector<Merge>& merges = expected->state().definition.merges;
+  const Merge& found = definition.merges.back();
+  const size_t number = definition.merges.size() - 1;
+  if (number >= merges.size() || merges[number].left != found.left || merges[number].right != found.right) {
+    fail_unexpected();
+  }
+}
+
 } // namespace
 
 Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainBpeOptions& options,
                     Progress& progress) {
   check(options);
+  require_expected(options);
   Definition definition{.rules = {.rules = {{.kind = SplitRule::Kind::gpt2}}}};
   std::array<int32_t, 256> id_of_byte{};
   for (const uint8_t byte : bytes_in_gpt2_order()) {
@@ -338,6 +370,7 @@ Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainBpeOptio
     progress.start("merge pairs", static_cast<int64_t>(size - definition.tokens.size()));
     for (size_t before = definition.tokens.size(); before < size && trainer.merge_once();) {
       throw_if_interrupted();
+      require_expected_merge(options.expected, definition);
       progress.advance(static_cast<int64_t>(definition.tokens.size() - before));
       before = definition.tokens.size();
     }
@@ -352,7 +385,11 @@ Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainBpeOptio
     }
     definition.added.push_back(token);
   }
-  return make_tokenizer(std::move(definition), "trained tokenizer");
+  Tokenizer trained = make_tokenizer(std::move(definition), "trained tokenizer");
+  if (options.expected != nullptr && trained.hash() != options.expected->hash()) {
+    fail_unexpected();
+  }
+  return trained;
 }
 
 } // namespace mneme::tokens

@@ -224,11 +224,12 @@ TEST(GenerateVerb, NamesErrors) {
     expect_contains(result.err, parts);
   };
   expect({"generate", "nowhere", "-p", "x"}, 3, {"nowhere", "no such folder"});
-  expect({"generate", "model"}, 3, {"standard input", "empty"});
+  expect({"generate", "model"}, 3, {"standard input", "empty", "Pipe the data to it"});
   expect({"generate", "model", "-p", "x", "-f", "prompt.txt"}, 2, {"--prompt and --file"});
   expect({"generate", "model", "-p", "x", "--top-p", "0"}, 2, {"--top-p"});
   expect({"generate", "model", "-p", "x", "--samples", "2", "--state-out", "s"}, 2, {"--state-out"});
   expect({"generate", "model", "-p", "x", "--stop", ""}, 2, {"stop string is empty"});
+  expect({"generate", "model", "-p", "x", "--stop="}, 2, {"stop string is empty"});
   expect({"generate", "model", "--state-in", "text.txt"}, 3, {"text.txt", "--state-out"});
   expect({"generate", "model", "--state-in", "model/model.safetensors"}, 3, {"not the state of a text"});
   expect({"generate", kGpt2.string(), "-p", "x"}, 3, {"no tokenizer", "vocabulary of 50"});
@@ -304,6 +305,129 @@ TEST(EvalLm, NamesErrors) {
   expect({"eval", "model"}, 2, {"model: is a language model", "mneme eval lm model --text"});
   expect({"eval", "lm", "model", "--text", "text.txt", "--stride", "cary"}, 2,
          {"a number of tokens, full, carry", "Did you mean \"carry\"?"});
+}
+
+TEST(GenerateVerb, AddsStandardInputToASavedState) {
+  const Workplace here;
+  ASSERT_EQ(here.run({"generate", "model", "-p", "Once", "-n", "5", "--state-out", "s"}).exit_code, 0);
+  const ProgramResult expected =
+      here.run({"generate", "model", "-p", " more", "-n", "9", "--state-in", "s", "--seed", "2"});
+  const ProgramResult piped =
+      here.run({"generate", "model", "-n", "9", "--state-in", "s", "--seed", "2"}, " more");
+  EXPECT_EQ(piped.out, expected.out);
+  const ProgramResult none =
+      here.run({"generate", "model", "-n", "9", "--state-in", "s", "--seed", "2", "-p", ""}, " more");
+  EXPECT_EQ(none.exit_code, 0) << none.err;
+  EXPECT_EQ(none.out, here.run({"generate", "model", "-n", "9", "--state-in", "s", "--seed", "2"}).out);
+  EXPECT_NE(none.out, piped.out);
+}
+
+TEST(GenerateVerb, DoesNotWaitForASilentPipe) {
+  const Workplace here;
+  ASSERT_EQ(here.run({"generate", "model", "-p", "Once", "-n", "5", "--state-out", "s"}).exit_code, 0);
+  const ProgramResult result = testing::run_program(
+      {"sh", "-c", "mkfifo pipe && { exec 3<>pipe; \"$0\" generate model --state-in s -n 9 --quiet <&3; }",
+       MNEME_PROGRAM},
+      {.folder = here.path(), .timeout = kTimeout});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, here.run({"generate", "model", "--state-in", "s", "-n", "9"}).out);
+  expect_contains(result.err, {"Standard input is open but had no data", "--file -"});
+}
+
+TEST(GenerateVerb, WritesStatesToNoOtherFile) {
+  const Workplace here;
+  const std::string text = read_text(here / "text.txt"), prompt = read_text(here / "prompt.txt");
+  const auto expect = [&](const std::vector<std::string>& more, const std::vector<std::string>& parts) {
+    std::vector<std::string> arguments = {"generate", "model", "-n", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, parts);
+  };
+  expect({"-p", "x", "--state-out", "text.txt"}, {"--state-out text.txt", "not the state of a text"});
+  expect({"-f", "prompt.txt", "--state-out", "./prompt.txt"}, {"is also an input"});
+  expect({"-p", "x", "--state-out", "model/model.safetensors"}, {"not the state of a text"});
+  EXPECT_EQ(read_text(here / "text.txt"), text);
+  EXPECT_EQ(read_text(here / "prompt.txt"), prompt);
+  EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2", "--state-out", "/dev/null"}).exit_code, 0);
+}
+
+TEST(GenerateVerb, BeginsWithTheTokenThatTheFolderNames) {
+  const Workplace here;
+  json config = json::parse(read_text(here / "model/config.json"));
+  config["bos_token_id"] = 'O';
+  write_text(here / "model/config.json", config.dump());
+  const json empty = here.run_json({"generate", "model", "--prompt=", "-n", "9"});
+  EXPECT_EQ(empty.at("prompt_tokens"), 1);
+  EXPECT_EQ(empty.at("samples"), here.run_json({"generate", "model", "-p", "O", "-n", "9"}).at("samples"));
+  config["bos_token_id"] = 300; // not a token of the tokenizer
+  write_text(here / "model/config.json", config.dump());
+  EXPECT_EQ(here.run({"generate", "model", "-p", ""}).exit_code, 2);
+}
+
+TEST(GenerateVerb, RefusesAnotherTokenizerThanThatOfTheTraining) {
+  const Workplace here;
+  json config = json::parse(read_text(here / "model/config.json"));
+  config["training"]["tokenizer_sha256"] = std::string(64, '0');
+  write_text(here / "model/config.json", config.dump());
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"generate", "model", "-p", "x"},
+                                                    {"eval", "lm", "model", "--text", "text.txt"}}) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {"trained with another tokenizer", "000000000000", "one token per byte"});
+  }
+  config["training"]["tokenizer_sha256"] =
+      testing::results_of(here.run({"tokenize", "info", "bytes", "--json"}).out).at("sha256");
+  write_text(here / "model/config.json", config.dump());
+  EXPECT_EQ(here.run({"generate", "model", "-p", "x", "-n", "2"}).exit_code, 0);
+}
+
+TEST(EvalLm, WarnsOfATokenizerWithFewerTokensAlsoIfQuiet) {
+  const Workplace here(257);
+  const ProgramResult result = here.run({"eval", "lm", "model", "--text", "text.txt", "--quiet"});
+  EXPECT_EQ(result.exit_code, 0);
+  expect_contains(result.err, {"1 word more than the tokenizer", "another model"});
+}
+
+TEST(EvalLm, MeasuresSeveralFilesAndJsonLines) {
+  const Workplace here;
+  write_text(here / "1.txt", "one");
+  write_text(here / "2.txt", "two\n");
+  write_text(here / "both", "onetwo\n");
+  write_text(here / "d.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+  write_text(here / "lines", "one\ntwo\n");
+  const auto nats = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"eval", "lm", "model", "--text"});
+    return here.run_json(arguments).at("nats").get<double>();
+  };
+  EXPECT_EQ(nats({"?.txt"}), nats({"both"}));
+  EXPECT_EQ(nats({"1.txt", "2.txt"}), nats({"both"}));
+  EXPECT_EQ(nats({"d.jsonl", "--field", "text"}), nats({"lines"}));
+  const ProgramResult shown = here.run({"eval", "lm", "model", "--text", "1.txt", "2.txt"});
+  expect_contains(shown.out, {"1.txt, ... (2 files, joined without a separator)"});
+  const ProgramResult refused = here.run({"eval", "lm", "model", "--text", "d.jsonl"});
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"d.jsonl", "--field text"});
+}
+
+TEST(EvalLm, JsonHasAllOptions) {
+  const Workplace here;
+  const auto parameters = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"eval", "lm", "model", "--json", "--text"});
+    return json::parse(here.run(more).out).at("parameters");
+  };
+  EXPECT_EQ(parameters({"text.txt"}), (json{{"model", "model"},
+                                            {"text", "text.txt"},
+                                            {"field", nullptr},
+                                            {"weights", "float32"},
+                                            {"parse_special", false},
+                                            {"window", nullptr},
+                                            {"stride", "carry"}}));
+  const json windows = parameters({"text.txt", "prompt.txt", "--window", "16"});
+  EXPECT_EQ(windows.at("window"), 16);
+  EXPECT_EQ(windows.at("stride"), 16);
+  EXPECT_EQ(windows.at("text"), (json{"text.txt", "prompt.txt"}));
 }
 
 /// The words of a command, with "..." as one word.

@@ -216,6 +216,7 @@ TEST(Program, ExitsWithTwoForOtherInvalidArguments) {
                      {"--seed needs exactly one value, and must be given only once"});
   expect_wrong_usage({"doctor", "--json=maybe"}, {"a flag does not accept a value: --json = maybe"});
   expect_wrong_usage({"completion"}, {"SHELL is required"});
+  expect_wrong_usage({"tokenize", "train", "--text", "a", "--out="}, {"--out: the name is empty"});
 }
 
 TEST(Program, ExitsWithOneWhenStdoutCannotBeWritten) {

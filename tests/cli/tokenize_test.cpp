@@ -219,5 +219,97 @@ TEST(TokenizeVerb, PrintsWhatItsPageShows) {
   EXPECT_EQ(read_text(folder / "copy.txt"), read_text(kSource / "LICENSE"));
 }
 
+TEST(TokenizeVerb, SeparatesFilesByTheEndOfTextToken) {
+  const TemporaryFolder folder;
+  const testing::ProgramOptions here{.folder = folder.path()};
+  write_text(folder / "a.txt", "abc");
+  write_text(folder / "b.txt", "def");
+  const std::string joined =
+      output_of({"tokenize", "encode", "--text", "a.txt", "b.txt", "--out", "bytes.tokens"}, here);
+  expect_contains(joined, {"2 files, joined without a separator"});
+  EXPECT_EQ(output_of({"tokenize", "decode", "--tokens", "bytes.tokens"}, here), "abcdef");
+  const std::string separated = output_of(
+      {"tokenize", "encode", "--text", "*.txt", "--tokenizer", kTokenizer, "--out", "b.tokens"}, here);
+  expect_contains(separated, {"2 files, separated by <|endoftext|>"});
+  EXPECT_EQ(output_of({"tokenize", "decode", "--tokens", "b.tokens", "--tokenizer", kTokenizer}, here),
+            "abc<|endoftext|>def");
+  output_of({"tokenize", "encode", "--text", "b.tokens", "a.txt", "--tokenizer", kTokenizer, "--out", "c"},
+            here);
+  EXPECT_EQ(output_of({"tokenize", "decode", "--tokens", "c", "--tokenizer", kTokenizer}, here),
+            "abc<|endoftext|>def<|endoftext|>abc")
+      << "a token file is a text, too";
+}
+
+TEST(TokenizeVerb, ReadsFilesThatMatchAPattern) {
+  const TemporaryFolder folder;
+  const testing::ProgramOptions here{.folder = folder.path()};
+  std::filesystem::create_directory(folder / "texts");
+  write_text(folder / "texts/2.txt", "b");
+  write_text(folder / "texts/1.txt", "a");
+  EXPECT_EQ(output_of({"tokenize", "encode", "--text", "texts/*.txt"}, here), "97\n98\n");
+  expect_contains(error_of({"tokenize", "encode", "--text", "*.csv"}, 3, here), {"*.csv", "no file matches"});
+  expect_contains(error_of({"tokenize", "train", "--text", "texts"}, 3, here),
+                  {"texts: is a folder", "'texts/*.txt'"});
+}
+
+TEST(TokenizeVerb, AsksForTheFieldOfJsonLines) {
+  const TemporaryFolder folder;
+  const testing::ProgramOptions here{.folder = folder.path()};
+  write_text(folder / "a.jsonl", "{\"id\": 1, \"body\": \"one\"}\n");
+  for (const char* verb : {"train", "encode"}) {
+    expect_contains(error_of({"tokenize", verb, "--text", "a.jsonl"}, 3, here),
+                    {"a.jsonl", "JSON objects with the fields id, body", "--field body"});
+  }
+  write_text(folder / "b.jsonl", "no object\n");
+  output_of({"tokenize", "encode", "--text", "b.jsonl"}, here);
+}
+
+TEST(TokenizeVerb, ReplacesNoInputAndNoFileOfAnotherKind) {
+  const TemporaryFolder folder;
+  const testing::ProgramOptions here{.folder = folder.path()};
+  write_text(folder / "text", "abc");
+  write_text(folder / "other", "a text");
+  std::filesystem::create_symlink("text", folder / "link");
+  const auto encode = [](const char* out) {
+    return std::vector<std::string>{"tokenize", "encode", "--text", "text", "--out", out};
+  };
+  expect_contains(error_of(encode("text"), 2, here), {"--out text", "is also an input"});
+  expect_contains(error_of(encode("link"), 2, here), {"--out link", "is also an input"});
+  expect_contains(error_of(encode("other"), 2, here), {"--out other", "is not a token file"});
+  EXPECT_EQ(read_text(folder / "text"), "abc");
+  EXPECT_EQ(read_text(folder / "other"), "a text");
+  write_text(folder / "t", "");
+  output_of(encode("t"), here); // an empty file
+  output_of(encode("t"), here); // a token file
+  output_of(encode("/dev/null"), here);
+  const auto decode = [](const char* out) {
+    return std::vector<std::string>{"tokenize", "decode", "--tokens", "t", "--out", out};
+  };
+  expect_contains(error_of(decode("t"), 2, here), {"--out t", "is also an input"});
+  expect_contains(error_of(decode("other"), 2, here), {"--out other", "is not the decoded text"});
+  EXPECT_EQ(read_text(folder / "other"), "a text");
+  output_of(decode("new"), here);
+  output_of(decode("new"), here); // the same text again
+  std::filesystem::permissions(folder / "t", std::filesystem::perms::owner_read);
+  const ProgramResult result = run_mneme(encode("t"), here);
+  EXPECT_NE(result.exit_code, 0); // 2 for the administrator, who can write to it, 1 for others
+  EXPECT_TRUE(contains(result.err, "write")) << result.err;
+}
+
+TEST(TokenizeVerb, FindsAnotherTokenizerBeforeTheTraining) {
+  const TemporaryFolder folder;
+  const testing::ProgramOptions here{.folder = folder.path()};
+  write_text(folder / "a.txt", "one two one two one two");
+  write_text(folder / "b.txt", "three four three four three four");
+  output_of({"tokenize", "train", "--text", "a.txt", "--vocab-size", "262", "--out", "my"}, here);
+  const auto error = [&](const std::string& text, const std::string& size) {
+    return error_of({"tokenize", "train", "--text", text, "--vocab-size", size, "--out", "my"}, 2, here);
+  };
+  const std::string smaller = error("a.txt", "260");
+  expect_contains(smaller, {"my/tokenizer.json contains another tokenizer", "--out"});
+  EXPECT_FALSE(contains(smaller, "count pieces")) << "the text is not read";
+  expect_contains(error("b.txt", "262"), {"contains another tokenizer"});
+}
+
 } // namespace
 } // namespace mneme

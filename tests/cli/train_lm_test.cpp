@@ -203,6 +203,77 @@ TEST_F(TrainLm, ContinuesWithRowsOfTheLengthOfTheFirstTraining) {
   expect_contains(continued(), {"in rows of 512 tokens"});
 }
 
+TEST_F(TrainLm, BeginsSamplesWithATokenOfTheTrainingText) {
+  const std::string text = (folder_ / "text.txt").string();
+  ASSERT_EQ(
+      run_mneme({"tokenize", "train", "--text", text, "--vocab-size", "290", "--out", path("tokenizer")})
+          .exit_code,
+      0);
+  Arguments options = kShort;
+  options.insert(options.end(), {"--tokenizer", path("tokenizer"), "--model", "gpt2"});
+  ASSERT_EQ(train("run", options).exit_code, 0);
+  const int line_feed = 198, end = 289;
+  EXPECT_EQ(config("run").at("bos_token_id"), line_feed) << "the text has no end-of-text token";
+  EXPECT_EQ(config("run").at("eos_token_id"), end);
+  const auto samples = [&](const std::string& prompt) {
+    const ProgramResult result = run_mneme({"generate", path("run"), "-p", prompt, "-n", "9", "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out).at("samples");
+  };
+  EXPECT_EQ(samples(""), samples("\n"));
+
+  std::string lines;
+  for (int i = 0; i < 60; ++i) {
+    lines += nlohmann::json{{"text", text_of(5, 10 + i)}}.dump() + "\n";
+  }
+  testing::write_text(folder_ / "docs.jsonl", lines);
+  Arguments documents = command("documents", options);
+  std::ranges::replace(documents, text, path("docs.jsonl"));
+  const ProgramResult refused = run_mneme(documents);
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"docs.jsonl", "--field text"});
+  documents.insert(documents.end(), {"--field", "text"});
+  const ProgramResult result = run_mneme(documents, {.timeout = std::chrono::seconds(120)});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "documents of 1 file, each followed by <|endoftext|>"));
+  EXPECT_EQ(config("documents").at("bos_token_id"), end);
+
+  Arguments continued = {"train", "lm", "--text", text, "--init", path("documents"), "--out", path("more")};
+  continued.insert(continued.end(), kShort.begin(), kShort.end());
+  ASSERT_EQ(run_mneme(continued, {.timeout = std::chrono::seconds(120)}).exit_code, 0);
+  EXPECT_EQ(config("more").at("bos_token_id"), end) << "that of --init";
+}
+
+TEST_F(TrainLm, NamesTheTokenizerOfATokenFile) {
+  const std::string text = (folder_ / "text.txt").string();
+  ASSERT_EQ(
+      run_mneme({"tokenize", "train", "--text", text, "--vocab-size", "290", "--out", path("tokenizer")})
+          .exit_code,
+      0);
+  ASSERT_EQ(run_mneme({"tokenize", "encode", "--text", text, "--tokenizer", path("tokenizer"), "--out",
+                       path("text.tokens")})
+                .exit_code,
+            0);
+  const ProgramResult result = run_mneme({"train", "lm", "--text", path("text.tokens"), "--dry-run"});
+  EXPECT_EQ(result.exit_code, 3);
+  expect_contains(result.err, {"another tokenizer (290 ids", "Without --tokenizer, a token is a byte"});
+  EXPECT_FALSE(contains(result.err, "given one"));
+}
+
+TEST_F(TrainLm, ReadsFilesThatMatchAPattern) {
+  testing::write_text(folder_ / "part1.txt", text_of(200));
+  testing::write_text(folder_ / "part2.txt", text_of(200, 2));
+  const auto settings = [&](const Arguments& texts) {
+    Arguments arguments = {"train", "lm", "--dry-run", "--length", "16", "--text"};
+    arguments.insert(arguments.end(), texts.begin(), texts.end());
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out.substr(result.out.find("training text"), 120);
+  };
+  EXPECT_EQ(settings({path("part*.txt")}), settings({path("part1.txt"), path("part2.txt")}));
+  EXPECT_TRUE(contains(settings({path("part?.txt")}), "2 files, joined without a separator"));
+}
+
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
   Arguments options = kShort;
   testing::write_text(folder_ / "val.txt", "abc");

@@ -118,12 +118,40 @@ TEST(ReadFile, ReportsEmptyOrClosedStandardInput) {
   ::close(ends[1]);
   {
     const StandardInput input(ends[0]);
-    expect_error<DataError>([] { read_file("-"); }, {"standard input: ", "empty (0 bytes)"});
+    expect_error<DataError>([] { read_file("-"); },
+                            {"standard input: ", "empty (0 bytes)", "Pipe the data to it"});
   }
   const StandardInput input(ends[0]);
   ::close(STDIN_FILENO);
   expect_error<DataError>([] { read_file("-"); }, {"standard input: ", "cannot be read"});
   ::close(ends[0]);
+}
+
+TEST(ReadFile, DoesNotWaitForAnOptionalStandardInput) {
+  using std::chrono::milliseconds;
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const StandardInput input(ends[0]);
+  EXPECT_FALSE(read_optional_standard_input(milliseconds(20)).has_value()) << "an open pipe without data";
+  std::thread later([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    EXPECT_EQ(::write(ends[1], "abc", 3), 3);
+    std::this_thread::sleep_for(milliseconds(20));
+    EXPECT_EQ(::write(ends[1], "def", 3), 3);
+    ::close(ends[1]);
+  });
+  const auto read = read_optional_standard_input(std::chrono::seconds(20));
+  later.join();
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->size(), 6U) << "up to its end";
+  EXPECT_EQ(read_optional_standard_input(std::chrono::seconds(20)), std::vector<std::byte>()) << "the end";
+  ::close(ends[0]);
+  {
+    const StandardInput none(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(read_optional_standard_input(std::chrono::seconds(20)), std::vector<std::byte>());
+  }
+  ::close(STDIN_FILENO);
+  EXPECT_EQ(read_optional_standard_input(std::chrono::seconds(20)), std::vector<std::byte>());
 }
 
 TEST(ReadFile, ReportsWhyAFileCannotBeRead) {

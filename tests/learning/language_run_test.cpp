@@ -8,6 +8,7 @@
 
 #include "core/text_checks.h"
 #include "mneme/core/error.h"
+#include "mneme/tokens/train_bpe.h"
 
 namespace mneme::learning {
 namespace {
@@ -139,6 +140,26 @@ TEST(LanguageRecords, OfOneStepAreDrawnAsPoints) {
       EXPECT_TRUE(testing::contains(panel.dump(), R"("type":"point")")) << panel.dump();
     }
   }
+}
+
+TEST(StartToken, IsOneThatTheTrainingTextHasOften) {
+  std::string text;
+  for (int i = 0; i < 20; ++i) {
+    text += "one two\n";
+  }
+  Progress silent;
+  const std::vector<std::string_view> texts = {text};
+  const tokens::Tokenizer tokenizer = tokens::train_bpe(texts, {.vocab_size = 262}, silent);
+  const auto line_feed = tokenizer.encode("\n");
+  std::vector<int32_t> ids = tokenizer.encode(text);
+  EXPECT_EQ(start_token_of(tokenizer, ids), line_feed.at(0));
+  ids.insert(ids.end(), 9, *tokenizer.end_of_text());
+  EXPECT_EQ(start_token_of(tokenizer, ids), line_feed.at(0)) << "nine do not train it";
+  ids.push_back(*tokenizer.end_of_text());
+  EXPECT_EQ(start_token_of(tokenizer, ids), tokenizer.end_of_text());
+  const tokens::Tokenizer bytes = tokens::Tokenizer::bytes();
+  EXPECT_EQ(start_token_of(bytes, bytes.encode("ACGT")), 'A');
+  EXPECT_EQ(start_token_of(bytes, bytes.encode(text)), '\n');
 }
 
 } // namespace

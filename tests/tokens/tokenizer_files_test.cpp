@@ -211,7 +211,7 @@ TEST(TokenizerFiles, NameWhatIsNotSupported) {
          d["decoder"] = {{"type", "WordPiece"}};
        }},
       {"decoder is null", [](json& d) { d["decoder"] = nullptr; }},
-      {"model.type is \"Unigram\"", [](json& d) { d["model"]["type"] = "Unigram"; }},
+      {"tokenizer of the type Unigram", [](json& d) { d["model"]["type"] = "Unigram"; }},
       {"model.dropout is 0.1", [](json& d) { d["model"]["dropout"] = 0.1; }},
       {"model.end_of_word_suffix is \"</w>\"", [](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }},
       {"model.novelty is 1", [](json& d) { d["model"]["novelty"] = 1; }},
@@ -268,6 +268,32 @@ TEST(TokenizerFiles, RequireATokenForEveryByte) {
     vocabulary["!!!!"] = id;
   });
   EXPECT_TRUE(contains(message, "0x21"));
+}
+
+TEST(TokenizerFiles, KeepTheNamesOfOtherTokens) {
+  const TemporaryFolder folder;
+  write_text(folder / "tokenizer.json", golden_json().dump());
+  write_text(folder / "tokenizer_config.json",
+             R"({"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": null,
+                 "unk_token": {"content": "<|endoftext|>", "lstrip": false}, "sep_token": "none"})");
+  write_tokenizer(folder / "copy", read_tokenizer(folder.path()));
+  for (const char* file : {"copy/tokenizer_config.json", "copy/special_tokens_map.json"}) {
+    const json written = json::parse(read_text(folder / file));
+    for (const char* name : {"bos_token", "eos_token", "unk_token"}) {
+      EXPECT_EQ(written.at(name), "<|endoftext|>") << file;
+    }
+    EXPECT_FALSE(written.contains("pad_token"));
+  }
+}
+
+TEST(TokenizerFiles, NameTheTypeOfTokenizersOfOtherKinds) {
+  for (const char* type : {"WordPiece", "Unigram", "WordLevel"}) {
+    const std::string message = message_after<UnsupportedError>([&](json& d) {
+      d["model"] = {{"type", type}, {"vocab", json::object()}};
+      d["decoder"] = nullptr;
+    });
+    expect_contains(message, {"is a tokenizer of the type " + std::string(type), "byte-level BPE"});
+  }
 }
 
 } // namespace

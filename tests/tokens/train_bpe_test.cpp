@@ -180,5 +180,21 @@ TEST(TrainBpe, RejectsInvalidOptions) {
   EXPECT_THROW(train({"a"}, {.special_tokens = {"<\n>"}}), UsageError);
 }
 
+TEST(TrainBpe, EndsAtTheFirstMergeOfAnotherTokenizer) {
+  const std::vector<std::string_view> text = {"one two one two one"}, other = {"three four three four"};
+  Progress silent;
+  const Tokenizer expected = train_bpe(text, {.vocab_size = 260}, silent);
+  EXPECT_EQ(train_bpe(text, {.vocab_size = 260, .expected = &expected}, silent).hash(), expected.hash());
+  const auto train = [&](const std::vector<std::string_view>& on, const TrainBpeOptions& options) {
+    train_bpe(on, options, silent);
+  };
+  EXPECT_THROW(train(other, {.vocab_size = 260, .expected = &expected}), UnexpectedTokenizer);
+  EXPECT_THROW(train(text, {.vocab_size = 261, .expected = &expected}), UnexpectedTokenizer);
+  EXPECT_THROW(train(text, {.vocab_size = 259, .expected = &expected}), UnexpectedTokenizer);
+  EXPECT_THROW(train({}, {.vocab_size = 260, .expected = &expected}), UnexpectedTokenizer);
+  EXPECT_THROW(train(text, {.vocab_size = 260, .special_tokens = {"<end>"}, .expected = &expected}),
+               UnexpectedTokenizer);
+}
+
 } // namespace
 } // namespace mneme::tokens

@@ -3,10 +3,12 @@
 /// Reads files: as a whole, or in parts.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,6 +17,12 @@ namespace mneme::data {
 /// True for "-" and for the paths of file descriptor 0, such as "/dev/stdin". A file named "-" is written
 /// "./-".
 bool is_standard_input(const std::filesystem::path& path);
+
+/// The files that match a path with *, ? or [...], in the order of their names (sorted by bytes). A path that
+/// exists, or has none of these characters, is returned unchanged.
+///
+/// Errors  DataError if no file matches
+std::vector<std::filesystem::path> expand_wildcards(const std::filesystem::path& path);
 
 /// The bytes of a file. Pipes are read to their end, and so is standard input, which may be a file, a pipe, a
 /// socket or a terminal. From both, at most 1 GiB is read.
@@ -27,6 +35,13 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 ///
 /// Errors  as above; DataError if the gzip data is damaged, or has more than 2 GiB
 std::vector<std::byte> read_decompressed_file(const std::filesystem::path& path);
+
+/// The decompressed bytes of standard input, for programs that can do without it: empty if it is a terminal,
+/// closed or empty. Waits at most `wait` for its first byte or its end; without a value if neither came,
+/// which is the case of a pipe that another program keeps open and does not write to.
+///
+/// Errors  as above, except for an empty input
+std::optional<std::vector<std::byte>> read_optional_standard_input(std::chrono::milliseconds wait);
 
 class Source;
 

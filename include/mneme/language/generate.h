@@ -83,7 +83,12 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
 /// vocabulary has 256 or 257 words (257: a token that is not text).
 ///
 /// Errors  DataError that names the missing files, or both vocabulary sizes if the tokenizer has more tokens
-///         than the model
+///         than the model, or both tokenizers if config.json has the hash of another one
+///         ("training.tokenizer_sha256", which `mneme train lm` writes)
 tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size);
+
+/// The token that texts without a prompt begin with: "bos_token_id" of config.json, if the tokenizer has it.
+std::optional<int32_t> recorded_start_token(const std::filesystem::path& folder,
+                                            const tokens::Tokenizer& tokenizer);
 
 } // namespace mneme::language

@@ -73,8 +73,8 @@ public:
   /// Checks that the ids are those of `tokenizer`: by the hash if the file has one. Otherwise every id is
   /// compared with the size of the vocabulary, which reads the whole file.
   ///
-  /// Errors  DataError, naming both vocabularies
-  void require_vocabulary(const Tokenizer& tokenizer) const;
+  /// Errors  DataError, naming both vocabularies; it ends with `advice`, or a general one if that is empty
+  void require_vocabulary(const Tokenizer& tokenizer, const std::string& advice = {}) const;
 
 private:
   struct State;
@@ -87,9 +87,10 @@ bool is_token_file(std::span<const std::byte> first_bytes);
 /// Ids of the content of a file, which is a token file of mneme or llm.c or a text to encode. `name` is used
 /// in messages.
 ///
-/// Errors  DataError for an invalid token file, or one of another vocabulary
+/// Errors  DataError for an invalid token file, or one of another vocabulary (require_vocabulary)
 std::vector<int32_t> ids_of(std::span<const std::byte> content, const std::string& name,
-                            const Tokenizer& tokenizer, const EncodeOptions& options = {});
+                            const Tokenizer& tokenizer, const EncodeOptions& options = {},
+                            const std::string& advice = {});
 
 /// Builds a token file. Ids are collected in memory, 2 or 4 bytes each.
 class TokenFileWriter {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mneme/core/error.h"
 #include "mneme/core/progress.h"
 #include "mneme/tokens/tokenizer.h"
 
@@ -20,6 +21,14 @@ struct TrainBpeOptions {
   /// Tokens with the last ids. Where they occur in the text, they separate it. <|endoftext|> is
   /// `end_of_text`.
   std::vector<std::string> special_tokens{"<|endoftext|>"};
+  /// The result must be equal to this tokenizer, if it is not null: see UnexpectedTokenizer.
+  const Tokenizer* expected = nullptr;
+};
+
+/// The result differs from TrainBpeOptions::expected.
+class UnexpectedTokenizer : public UsageError {
+public:
+  using UsageError::UsageError;
 };
 
 /// Merges the most frequent pair of neighbouring tokens, again and again, starting from bytes. Pairs are
@@ -32,7 +41,9 @@ struct TrainBpeOptions {
 /// vocabulary is smaller than `vocab_size` if no pair occurs `min_count` times any more.
 ///
 /// Errors  UsageError if vocab_size is less than 256 plus the special tokens, or for special tokens that have
-///         less than 2 bytes or a line feed, are not UTF-8, or are given twice; Interrupted
+///         less than 2 bytes or a line feed, are not UTF-8, or are given twice; UnexpectedTokenizer as soon
+///         as the result must differ: before the text is read if sizes or special tokens do, else at the
+///         first merge that does; Interrupted
 /// Cost    O(n) for counting n bytes, in parallel; then O(m log m) for the m bytes of distinct pieces
 Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainBpeOptions& options,
                     Progress& progress);
