@@ -89,14 +89,17 @@ void score_block(const T* queries, int64_t count, const T* stored, int64_t num_s
   const DotTerm term = std::holds_alternative<Euclidean>(similarity)   ? DotTerm::squared_difference
                        : std::holds_alternative<Manhattan>(similarity) ? DotTerm::absolute_difference
                                                                        : DotTerm::product;
+  // The published memories round cosines from matrix products to Hamming distances. Cosines of queries that
+  // were made by a Hamming distance are near an integer, so the last bit decides.
+  const bool hamming = std::holds_alternative<Hamming>(similarity);
   kernels::dot(kernels::DotArgs<T>{.queries = queries,
                                    .stored = stored,
                                    .scores = sums.data(),
                                    .num_queries = count,
                                    .num_stored = num_stored,
                                    .size = size,
-                                   .term = term});
-  const bool hamming = std::holds_alternative<Hamming>(similarity);
+                                   .term = term,
+                                   .in_order = hamming});
   for (int64_t q = 0; q < count; ++q) {
     const T* from = sums.data() + q * num_stored;
     double* to = scores + q * score_stride;

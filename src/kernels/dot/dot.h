@@ -18,6 +18,10 @@ template <class T> struct DotArgs {
   T* scores;
   int64_t num_queries, num_stored, size;
   DotTerm term = DotTerm::product;
+  /// Products are added one feature after the other, with one rounding each where the CPU has fused
+  /// multiply-add, in tiles of 256. Up to 256 features, the bits are those of LibTorch's matrix products.
+  /// Slower than the usual order; for scores that are rounded to integers.
+  bool in_order = false;
 };
 
 /// Single-threaded. The score of a pair does not depend on the other queries or patterns of the call.

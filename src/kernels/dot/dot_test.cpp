@@ -2,6 +2,7 @@
 
 #include "kernels/dot/dot.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -10,6 +11,7 @@
 
 #include "each_cpu_target.h"
 #include "kernels/normals.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -64,6 +66,55 @@ template <class T> void expect_independent_queries() {
       }
     }
   }
+}
+
+/// Products that are added one after the other, in tiles of 256, with or without a rounding of each product.
+template <class T> T sum_in_order(const T* a, const T* b, int64_t size, bool fused) {
+  T total = 0;
+  for (int64_t begin = 0; begin < size; begin += 256) {
+    T sum = 0;
+    for (int64_t i = begin; i < std::min(size, begin + 256); ++i) {
+      const volatile T product = a[i] * b[i]; // keeps the compiler from fusing it
+      sum = fused ? std::fma(a[i], b[i], sum) : sum + product;
+    }
+    total += sum;
+  }
+  return total;
+}
+
+template <class T> void expect_sums_in_order() {
+  constexpr int64_t kQueries = 5, kStored = 67;
+  for (const int64_t size : {0, 1, 64, 256, 300, 600}) {
+    const auto queries = normals<T>(5, kQueries * size + 1), stored = normals<T>(6, kStored * size + 1);
+    std::vector<T> scores(kQueries * kStored);
+    dot({.queries = queries.data(),
+         .stored = stored.data(),
+         .scores = scores.data(),
+         .num_queries = kQueries,
+         .num_stored = kStored,
+         .size = size,
+         .in_order = true});
+    int64_t fused = 0, rounded = 0;
+    for (int64_t q = 0; q < kQueries; ++q) {
+      for (int64_t s = 0; s < kStored; ++s) {
+        const T* a = queries.data() + q * size;
+        const T* b = stored.data() + s * size;
+        const T score = scores[static_cast<size_t>(q * kStored + s)];
+        fused += score == sum_in_order(a, b, size, true);
+        rounded += score == sum_in_order(a, b, size, false);
+      }
+    }
+    EXPECT_EQ(std::max(fused, rounded), kQueries * kStored) << "size " << size;
+  }
+}
+
+TEST(Dot, AddsProductsInOrderOnRequest) {
+  test::on_each_cpu_target([] {
+    if (!use_reference_kernels()) { // which accumulate in double
+      expect_sums_in_order<double>();
+      expect_sums_in_order<float>();
+    }
+  });
 }
 
 TEST(Dot, OfAPairDoesNotDependOnTheOtherQueries) {
