@@ -429,6 +429,12 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   AssociationChange change(args);
   at::Tensor before, before_weights, weights, state = args.query;
   Heads heads = schedule.active();
+  if (args.stored.size(2) == 1 && !args.key_padding_mask.defined() && !args.attention_mask.defined() &&
+      !heads.empty()) { // every association is 1, so that an update changes nothing
+    schedule.count_update(heads);
+    schedule.record_changes(heads, std::vector<double>(heads.size(), 0.0));
+    heads.clear();
+  }
   if (!heads.empty() && args.batch * state.size(2) >= kManyStates) {
     args.stored = given.stored.contiguous(); // once, instead of at every update
   }

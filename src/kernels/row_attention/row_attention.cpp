@@ -3,6 +3,7 @@
 #include "kernels/row_attention/row_attention.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/export.h"
 
@@ -453,7 +454,88 @@ template <class T> struct Buffers {
   }
 };
 
+template <class T> HWY_INLINE T DotOf(const T* a, const T* b, int64_t size) {
+  const Lanes<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + n <= size; i += n) {
+    sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
+  }
+  if (i < size) {
+    sum = hn::MulAdd(LoadFirst(d, a + i, size - i), LoadFirst(d, b + i, size - i), sum);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+/// Score of a query with the only stored pattern: rows of one score need neither buffers nor tiles.
+template <class Args> HWY_INLINE auto ScoreOfOne(const Args& args, int64_t query) {
+  using T = std::remove_const_t<std::remove_pointer_t<decltype(args.stored.data)>>;
+  const ScoreMask<T>& mask = args.mask;
+  if ((mask.key_padding_mask != nullptr && mask.key_padding_mask[0] != 0) ||
+      (mask.attention_mask != nullptr && mask.attention_mask[query * mask.stride] != 0)) {
+    return MaskedScore<T>();
+  }
+  const T score = args.beta * DotOf(args.queries.row(query), args.stored.data, args.size);
+  return mask.attention_bias == nullptr ? score : score + mask.attention_bias[query * mask.stride];
+}
+
+/// to [size] (+)= factor * row; a row with the factor 0 is not read.
+template <class T> void PutRow(T factor, const T* row, int64_t size, bool adds, T* to) {
+  for (int64_t c = 0; c < size; ++c) {
+    to[c] = (adds ? to[c] : T{0}) + (factor == 0 ? T{0} : factor * row[c]);
+  }
+}
+
+/// One stored pattern has the weight 1, or 0 if it is masked, or NaN if its score is not finite.
+template <class T> void AttentionToOne(const RowAttentionArgs<T>& args) {
+  for (int64_t q = 0; q < args.num_queries; ++q) {
+    const T score = ScoreOfOne(args, q);
+    const bool is_masked = score == MaskedScore<T>();
+    const T weight = is_masked ? T{0} : T{1} + (score - score);
+    if (args.row_max != nullptr) {
+      args.row_max[q] = is_masked ? hwy::LowestValue<T>() : score;
+    }
+    if (args.row_sum != nullptr) {
+      args.row_sum[q] = weight;
+    }
+    if (args.weights.data != nullptr) {
+      *args.weights.row(q) = weight;
+    }
+    PutRow(weight, args.values.data, args.value_size, false, args.readout.row(q));
+  }
+}
+
+/// Here, the only stored pattern of the call may be one of several, and have another weight than 1.
+template <class T> void GradientOfOne(const RowAttentionGradientArgs<T>& args) {
+  const hn::CappedTag<T, 1> d;
+  for (int64_t q = 0; q < args.num_queries; ++q) {
+    const T *query = args.queries.row(q), *d_readout = args.d_readout.row(q);
+    const T score = ScoreOfOne(args, q);
+    T weight = 0, d_score = 0;
+    if (score != MaskedScore<T>()) {
+      weight =
+          hn::GetLane(SoftmaxWeight(d, hn::Set(d, score), hn::Set(d, args.row_max[q]))) / args.row_sum[q];
+      d_score = args.beta * weight *
+                (DotOf(args.values.data, d_readout, args.value_size) -
+                 DotOf(args.readout.row(q), d_readout, args.value_size));
+    }
+    if (args.d_queries.data != nullptr) {
+      PutRow(d_score, args.stored.data, args.size, false, args.d_queries.row(q));
+    }
+    if (args.d_stored.data != nullptr) {
+      PutRow(d_score, query, args.size, args.adds || q > 0, args.d_stored.data);
+    }
+    if (args.d_values.data != nullptr) {
+      PutRow(weight, d_readout, args.value_size, args.adds || q > 0, args.d_values.data);
+    }
+  }
+}
+
 template <class T> void Attention(const RowAttentionArgs<T>& args) {
+  if (args.num_stored == 1 && args.dropout.probability == 0) {
+    return AttentionToOne(args);
+  }
   const UnmaskedRows<T> unmasked(args.mask, args.num_stored);
   typename UnmaskedRows<T>::Copy stored_copy, values_copy;
   const auto stored = unmasked.Of(args.stored, args.size, stored_copy),
@@ -496,21 +578,10 @@ template <class T> void Attention(const RowAttentionArgs<T>& args) {
   }
 }
 
-template <class T> HWY_INLINE T DotOf(const T* a, const T* b, int64_t size) {
-  const Lanes<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  auto sum = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + n <= size; i += n) {
-    sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
-  }
-  if (i < size) {
-    sum = hn::MulAdd(LoadFirst(d, a + i, size - i), LoadFirst(d, b + i, size - i), sum);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, sum));
-}
-
 template <class T> void Gradient(const RowAttentionGradientArgs<T>& args) {
+  if (args.num_stored == 1 && args.dropout.probability == 0) {
+    return GradientOfOne(args);
+  }
   const Lanes<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   const UnmaskedRows<T> unmasked(args.mask, args.num_stored);

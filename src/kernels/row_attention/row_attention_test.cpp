@@ -206,6 +206,46 @@ TEST(RowAttention, MatchesTheReferenceUnderAnyMaskAndDropout) {
   });
 }
 
+/// Gradients of calls with one of the stored patterns each are those of one call with all of them.
+template <class T> void expect_gradients_pattern_by_pattern(double tolerance) {
+  constexpr int64_t kQueries = 3, kStored = 4, kSize = 5, kValueSize = 6;
+  const Problem<T> all(kQueries, kStored, kSize, kValueSize, static_cast<T>(0.3));
+  const auto result = all.forward([](const RowAttentionArgs<T>& args) { row_attention(args); });
+  const auto expected = all.backward(
+      [](const RowAttentionGradientArgs<T>& args) { row_attention_gradient(args); }, result, false);
+  Matrix<T> d_queries(kQueries, kSize);
+  for (int64_t s = 0; s < kStored; ++s) {
+    Problem<T> one(kQueries, 1, kSize, kValueSize, static_cast<T>(0.3));
+    for (int64_t c = 0; c < kSize; ++c) {
+      one.stored.at(0, c) = Matrix<T>(all.stored).at(s, c);
+    }
+    for (int64_t c = 0; c < kValueSize; ++c) {
+      one.values.at(0, c) = Matrix<T>(all.values).at(s, c);
+    }
+    auto part = one.backward([](const RowAttentionGradientArgs<T>& args) { row_attention_gradient(args); },
+                             result, false);
+    for (int64_t q = 0; q < kQueries; ++q) {
+      for (int64_t c = 0; c < kSize; ++c) {
+        d_queries.at(q, c) += part.d_queries.at(q, c);
+      }
+    }
+    for (int64_t c = 0; c < kSize; ++c) {
+      EXPECT_NEAR(part.d_stored.at(0, c), Matrix<T>(expected.d_stored).at(s, c), tolerance);
+    }
+    for (int64_t c = 0; c < kValueSize; ++c) {
+      EXPECT_NEAR(part.d_values.at(0, c), Matrix<T>(expected.d_values).at(s, c), tolerance);
+    }
+  }
+  expect_near(d_queries.numbers, expected.d_queries.numbers, tolerance, "d_queries");
+}
+
+TEST(RowAttention, HasTheGradientOfEachStoredPatternOnItsOwn) {
+  test::on_each_cpu_target([] {
+    expect_gradients_pattern_by_pattern<double>(1e-13);
+    expect_gradients_pattern_by_pattern<float>(2e-5);
+  });
+}
+
 TEST(RowAttention, DoesNotReadPaddedPatterns) {
   test::on_each_cpu_target([] {
     for (const bool at_the_end : {false, true}) {
