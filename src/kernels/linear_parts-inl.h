@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Rows of a matrix as lanes: blocks that are transposed in registers, and products of one row with them.
-/// Included once per CPU target.
+/// Rows of a matrix as lanes: blocks that are transposed in registers. Included once per CPU target.
 
 #if defined(MNEME_KERNELS_LINEAR_PARTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MNEME_KERNELS_LINEAR_PARTS_INL_H_
@@ -12,7 +11,6 @@
 
 #include <cstdint>
 
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
@@ -105,107 +103,6 @@ HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t
         to[k * width + lane] = j + lane < columns ? from[lane * b_column + k * b_inner] : T{0};
       }
     }
-  }
-}
-
-/// Rows with at most this many elements are too short for the prefetchers of CPUs: RowTimesRows prefetches
-/// them.
-constexpr int64_t kShortRow = 1000;
-
-/// Numbers that are `stride` apart: elements of a row, or first elements of rows.
-template <class T> struct Strided {
-  const T* data;
-  int64_t stride;
-};
-
-/// Whether at least 8 of the rows of two vectors, which are this many elements apart, have the same set of
-/// the L1 cache: it has 64 sets of 64 bytes in 8 to 12 ways.
-template <class T> HWY_INLINE bool HasCacheConflicts(int64_t stride) {
-  constexpr int64_t kBytesOfAllSets = 4096, kRowsPerSet = 8;
-  return stride * static_cast<int64_t>(sizeof(T)) % (kBytesOfAllSets * kRowsPerSet / (2 * Lanes<T>())) == 0;
-}
-
-/// Copies a vector of elements of each of as many rows as a vector has lanes.
-template <class T> HWY_INLINE void CopyLines(const T* rows, int64_t row_stride, T* HWY_RESTRICT to) {
-  const hn::ScalableTag<T> d;
-  const int64_t n = Lanes<T>();
-  for (int64_t row = 0; row < n; ++row) {
-    hn::Store(hn::LoadU(d, rows + row * row_stride), d, to + row * n);
-  }
-}
-
-/// Prefetches a cache line of each of as many rows as a vector has lanes.
-template <class T> HWY_INLINE void PrefetchLines(const T* rows, int64_t row_stride) {
-  for (int64_t row = 0; row < Lanes<T>(); ++row) {
-    hwy::Prefetch(rows + row * row_stride);
-  }
-}
-
-/// Sums of the terms of one row and of kVectors vectors of other rows, whose elements are adjacent and which
-/// are transposed in registers. Two vectors are two chains of additions, which hide half of the latency.
-/// Calls store(sums0, sums1) for each kPerSum elements, in order.
-///
-/// kCopy: copies each cache line before it is used, so that it is read once. Rows with cache conflicts would
-/// evict their lines between the reads of TransposeRows.
-template <class Term, int kVectors, bool kCopy, int64_t kPerSum, class T, class Store>
-HWY_INLINE void RowTimesRows(const Strided<T>& row, const Strided<T>& rows, int64_t inner,
-                             const Store& store) {
-  const hn::ScalableTag<T> d;
-  constexpr int64_t kLanesMax = hn::MaxLanes(hn::ScalableTag<T>());
-  const int64_t n = Lanes<T>(), stride = rows.stride;
-  const bool prefetch = stride <= kShortRow;
-  HWY_ALIGN T column[kLanesMax];
-  HWY_ALIGN T lines[kCopy ? kVectors * kLanesMax * kLanesMax : 1];
-  for (int64_t begin = 0; begin < inner; begin += kPerSum) {
-    const int64_t steps = HWY_MIN(kPerSum, inner - begin);
-    const T* a = row.data + begin * row.stride;
-    const T* b0 = rows.data + begin;
-    const T* b1 = b0 + n * stride;
-    auto sums0 = hn::Zero(d), sums1 = sums0;
-    int64_t k = 0;
-    for (; k + n <= steps; k += n) {
-      const T *rows0 = b0 + k, *rows1 = b1 + k;
-      int64_t row_stride = stride;
-      if (prefetch) { // rows of the next call
-        PrefetchLines(rows0 + kVectors * n * stride, stride);
-        if constexpr (kVectors > 1) {
-          PrefetchLines(rows1 + kVectors * n * stride, stride);
-        }
-      }
-      if constexpr (kCopy) {
-        CopyLines(rows0, stride, lines);
-        rows0 = lines;
-        if constexpr (kVectors > 1) {
-          CopyLines(rows1, stride, lines + n * n);
-          rows1 = lines + n * n;
-        }
-        row_stride = n;
-      }
-      for (int64_t block = 0; block < n; block += kBlock<T>) {
-        const T* factors = a + (k + block) * row.stride;
-        TransposeRows(rows0 + block, row_stride, [&](int64_t i, auto elements) HWY_ATTR {
-          sums0 = Term()(hn::Set(d, factors[i * row.stride]), elements, sums0);
-        });
-        if constexpr (kVectors > 1) {
-          TransposeRows(rows1 + block, row_stride, [&](int64_t i, auto elements) HWY_ATTR {
-            sums1 = Term()(hn::Set(d, factors[i * row.stride]), elements, sums1);
-          });
-        }
-      }
-    }
-    for (; k < steps; ++k) {
-      const auto add = [&](const T* b, auto& sums) HWY_ATTR {
-        for (int64_t lane = 0; lane < n; ++lane) {
-          column[lane] = b[lane * stride + k];
-        }
-        sums = Term()(hn::Set(d, a[k * row.stride]), hn::Load(d, column), sums);
-      };
-      add(b0, sums0);
-      if constexpr (kVectors > 1) {
-        add(b1, sums1);
-      }
-    }
-    store(sums0, sums1);
   }
 }
 

@@ -16,10 +16,11 @@
 
 namespace mneme::kernels {
 
-/// Layouts of a and b: the three products of a linear layer, and one in which no elements are adjacent.
-enum class Layout { forward, input_gradient, weight_gradient, spread };
-constexpr Layout kLayouts[] = {Layout::forward, Layout::input_gradient, Layout::weight_gradient,
-                               Layout::spread};
+/// Layouts of a and b: the three products of a linear layer, the first also with few_rows, and one in which
+/// no elements are adjacent.
+enum class Layout { forward, forward_of_few_rows, input_gradient, weight_gradient, spread };
+constexpr Layout kLayouts[] = {Layout::forward, Layout::forward_of_few_rows, Layout::input_gradient,
+                               Layout::weight_gradient, Layout::spread};
 
 /// Inputs of one product with memory for any layout, and a result whose rows are wider than their columns.
 template <class T> struct Problem {
@@ -48,8 +49,9 @@ template <class T> struct Problem {
                           .inner = inner,
                           .bias = with_bias ? bias.data() : nullptr,
                           .accumulate = accumulate};
-    if (layout == Layout::forward) {
+    if (layout == Layout::forward || layout == Layout::forward_of_few_rows) {
       args.b_inner = 1, args.b_column = inner;
+      args.few_rows = layout == Layout::forward_of_few_rows;
     } else if (layout == Layout::weight_gradient) {
       args.a_row = 1, args.a_inner = rows;
     } else if (layout == Layout::spread) {

