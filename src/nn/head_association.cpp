@@ -429,8 +429,8 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   AssociationChange change(args);
   at::Tensor before, before_weights, weights, state = args.query;
   Heads heads = schedule.active();
-  if (args.stored.size(2) == 1 && !args.key_padding_mask.defined() && !args.attention_mask.defined() &&
-      !heads.empty()) { // every association is 1, so that an update changes nothing
+  if (args.stored.size(2) == 1 && !heads.empty()) {
+    // Every association is 1, or 0 where the pattern is masked, so that an update changes nothing.
     schedule.count_update(heads);
     schedule.record_changes(heads, std::vector<double>(heads.size(), 0.0));
     heads.clear();

@@ -448,7 +448,8 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
                                          .features = key.patterns.size(2),
                                          .outputs = (with_query ? 2 : 1) * space + patterns,
                                          .projections = with_query ? 3 : 2,
-                                         .has_norm = key.epsilon.has_value()})) {
+                                         .has_norm = key.epsilon.has_value(),
+                                         .has_gradient = has_gradient(query.patterns, key.patterns)})) {
       if (with_query) {
         joint.push_back({query, in.query.weight, in.query.bias});
       }
@@ -532,9 +533,6 @@ bool HopfieldCoreImpl::is_folding_faster(const at::Tensor& query, const at::Tens
                                          bool batch_first) const {
   const int64_t batch = batch_first ? 0 : 1;
   const CoreSizes sizes = core_sizes(options);
-  const at::Tensor& weight = in_proj_weight.defined() ? in_proj_weight : k_proj_weight;
-  const bool has_gradient =
-      at::GradMode::is_enabled() && (query.requires_grad() || rows.requires_grad() || weight.requires_grad());
   const bool has_same_batch = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
   return has_same_batch && rows.numel() > 0 && query.numel() > 0 &&
          ops::is_folding_faster({.bags = rows.size(batch),
@@ -546,7 +544,13 @@ bool HopfieldCoreImpl::is_folding_faster(const at::Tensor& query, const at::Tens
                                  .head_size = *sizes.head,
                                  .value_size = *sizes.pattern,
                                  .bytes_per_number = rows.element_size(),
-                                 .has_gradient = has_gradient});
+                                 .has_gradient = has_gradient(query, rows)});
+}
+
+bool HopfieldCoreImpl::has_gradient(const at::Tensor& query, const at::Tensor& stored) const {
+  const at::Tensor& weight = in_proj_weight.defined() ? in_proj_weight : k_proj_weight;
+  return at::GradMode::is_enabled() &&
+         (query.requires_grad() || stored.requires_grad() || (weight.defined() && weight.requires_grad()));
 }
 
 at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const NormedRows& stored,

@@ -19,8 +19,6 @@ struct Costs {
   double transposed = 0.35;    ///< number copied between rows and lanes
   double lanes_call = 350;     ///< buffers of the kernel with queries as lanes
   double normalised = 0.35;    ///< number that passes a layer norm of LibTorch
-  double folded_weight = 1.2;  ///< number of a projection, multiplied by the weight of a norm, and copied
-  double copied_weight = 0.3;  ///< number of a projection, copied
   double projected = 0.011;    ///< multiply-add of a linear layer
   double by_head = 0.032;      ///< multiply-add of a matrix product per head of LibTorch
   double small_product = 2500; ///< call of a matrix product or another operation of LibTorch
@@ -31,6 +29,16 @@ struct Costs {
   double folded_gradients = 2e5; ///< calls of the backward pass of a folded association, beyond those without
   double folded_weight_gradient = 1.7; ///< weight of a projection in that pass, beyond the same
 };
+
+/// Costs of joined projections, beyond those of separate ones, and of each norm that they save.
+struct JointCosts {
+  double calls;                   ///< of LibTorch, for the joined matrices
+  double weight;                  ///< number of a projection, multiplied by the weight of a norm, and copied
+  double saved_row, saved_number; ///< of a norm
+};
+constexpr JointCosts kJointForward = {.calls = 4000, .weight = 0.37, .saved_row = 13, .saved_number = 0.17};
+constexpr JointCosts kJointWithGradient = {
+    .calls = 45'000, .weight = 1.2, .saved_row = 10, .saved_number = 0.8};
 constexpr Costs kCosts;
 
 struct Forced {
@@ -133,11 +141,14 @@ bool is_joint_projection_faster(const JointProjectionShape& n) {
   if (forced().joins) {
     return *forced().joins;
   }
-  const double weights = static_cast<double>(n.outputs * n.features) *
-                         (n.has_norm ? kCosts.folded_weight : kCosts.copied_weight);
-  const auto saved = static_cast<double>(n.projections - 1);
-  const double norms = n.has_norm ? saved * static_cast<double>(n.rows * n.features) * kCosts.normalised : 0;
-  return weights < norms + saved * kCosts.small_product;
+  if (!n.has_norm) {
+    return false; // one product instead of several saves less than joining the matrices costs
+  }
+  const JointCosts& costs = n.has_gradient ? kJointWithGradient : kJointForward;
+  const double joined = costs.calls + static_cast<double>(n.outputs * n.features) * costs.weight;
+  const double norm =
+      static_cast<double>(n.rows) * (costs.saved_row + static_cast<double>(n.features) * costs.saved_number);
+  return joined < static_cast<double>(n.projections - 1) * norm;
 }
 
 ForcedStrategy::ForcedStrategy(AttentionStrategy strategy) {

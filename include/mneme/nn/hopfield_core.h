@@ -202,6 +202,8 @@ private:
   at::Tensor project_output(const at::Tensor& readout, bool batch_first);
   bool can_fold(const at::Tensor& query, const NormedRows& stored, const HopfieldCoreCall& call) const;
   bool is_folding_faster(const at::Tensor& query, const at::Tensor& rows, bool batch_first) const;
+  /// Whether a call with these inputs is differentiated.
+  bool has_gradient(const at::Tensor& query, const at::Tensor& stored) const;
 };
 TORCH_MODULE(HopfieldCore);
 

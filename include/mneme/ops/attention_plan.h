@@ -43,7 +43,7 @@ bool is_folding_faster(const NormedAttentionShape& n);
 struct JointProjectionShape {
   int64_t rows, features, outputs; ///< outputs: of all projections
   int64_t projections;
-  bool has_norm;
+  bool has_norm, has_gradient;
 };
 
 /// True if the rows are to be normalised and projected once, by joined matrices into which weights and biases
