@@ -68,11 +68,11 @@ public:
   }
 
   /// Stores the changes of the associations of `heads`. A NaN counts as converged.
-  void record_changes(const Heads& heads, const std::vector<double>& of_heads) {
+  void record_changes(const Heads& heads, const std::vector<double>& changes) {
     std::vector<double>& row = changes_.emplace_back(updates_.size(), 0.0);
     for (size_t i = 0; i < heads.size(); ++i) {
-      row[static_cast<size_t>(heads[i])] = of_heads[i];
-      converged_[static_cast<size_t>(heads[i])] = !(of_heads[i] > args_.update_steps_eps.of(heads[i]));
+      row[static_cast<size_t>(heads[i])] = changes[i];
+      converged_[static_cast<size_t>(heads[i])] = !(changes[i] > args_.update_steps_eps.of(heads[i]));
     }
   }
 
@@ -341,6 +341,15 @@ std::vector<double> change_of_weights(const at::Tensor& before, const at::Tensor
   return changes;
 }
 
+/// Numbers of the given heads, from those of all.
+std::vector<double> of_heads(const std::vector<double>& numbers, const Heads& heads) {
+  std::vector<double> result;
+  for (const int64_t head : heads) {
+    result.push_back(numbers[static_cast<size_t>(head)]);
+  }
+  return result;
+}
+
 /// Change of the association in an update, without storing associations. Let P and P' be two successive
 /// associations and x = P K and x' = P' K the states they lead to. The rows of P' - P sum to 0, so the change
 /// is bounded from below by ||x' - x|| / ||K - mean of K||. If the bound exceeds the threshold, the head
@@ -368,10 +377,7 @@ public:
         change[static_cast<size_t>(undecided[i])] = exact[i];
       }
     }
-    std::vector<double> of_heads;
-    std::transform(heads.begin(), heads.end(), std::back_inserter(of_heads),
-                   [&](int64_t h) { return change[static_cast<size_t>(h)]; });
-    return of_heads;
+    return of_heads(change, heads);
   }
 
 private:
@@ -420,10 +426,22 @@ at::Tensor select_of(const at::Tensor& weights, const Heads& of, const Heads& he
   return weights.index_select(1, index_of(positions, weights)).contiguous();
 }
 
-/// Forward and backward by ops::associate_heads. No association is kept for backward; of a small problem, the
-/// associations of two successive states are, because their difference is then computed fastest.
+/// bool [1, H, 1, 1], true for the given heads of a state.
+at::Tensor mask_of(const Heads& heads, const at::Tensor& state) {
+  at::Tensor mask =
+      at::zeros({1, state.size(1), 1, 1}, state.options().dtype(at::kBool).requires_grad(false));
+  for (const int64_t head : heads) {
+    mask.mutable_data_ptr<bool>()[head] = true;
+  }
+  return mask;
+}
+
+/// Forward and backward by ops::associate_heads. No association is kept for backward. Of a problem of
+/// moderate size, the associations of two successive states are kept, because their difference is then
+/// computed fastest. Of a small one, all heads compute every update, and those that have stopped keep their
+/// state: to select heads takes longer.
 HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
-  constexpr int64_t kMaxWeights = 1 << 20, kManyStates = 16;
+  constexpr int64_t kMaxWeights = 1 << 20, kMaxWeightsOfAllHeads = 1 << 14, kManyStates = 16;
   HeadAssociationArgs args = given;
   UpdateSchedule schedule(args);
   AssociationChange change(args);
@@ -444,33 +462,46 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   if (given.value.is_same(given.stored)) {
     args.value = args.stored;
   }
-  const bool keeps_weights = ops::has_kernel(state) && !needs_gradient(args.attention_mask) &&
-                             args.batch * state.size(1) * state.size(2) * args.stored.size(2) <= kMaxWeights;
+  const int64_t num_weights = args.batch * state.size(1) * state.size(2) * args.stored.size(2);
+  const bool keeps_weights =
+      ops::has_kernel(state) && !needs_gradient(args.attention_mask) && num_weights <= kMaxWeights;
+  const bool updates_all = keeps_weights && num_weights <= kMaxWeightsOfAllHeads;
+  // The state with some heads from `updated`, which has all heads or those.
+  const auto state_with = [&](const at::Tensor& updated, const Heads& some) {
+    const bool all = schedule.all(some);
+    return updates_all && !all ? at::where(mask_of(some, state), updated, state)
+                               : replace_heads(expanded_to(state, updated.size(0), all), some, all, updated);
+  };
   while (!heads.empty()) {
-    const bool all = schedule.all(heads);
+    const bool all = updates_all || schedule.all(heads);
     at::Tensor readout =
         streamed(args, heads, all, state, args.stored, 0, keeps_weights ? &weights : nullptr);
     if (args.update_scale.defined()) {
       readout = readout * select_heads(args.update_scale, heads, all);
     }
-    at::Tensor next = replace_heads(expanded_to(state, readout.size(0), all), heads, all, readout);
+    at::Tensor next = updates_all ? readout : state_with(readout, heads);
     if (before.defined()) { // the next state gives the lower bound of the last update's change
-      schedule.record_changes(heads, keeps_weights ? change_of_weights(before_weights, weights)
-                                                   : change.of(heads, before, state, next));
+      const std::vector<double> changes =
+          keeps_weights ? change_of_weights(before_weights, weights) : change.of(heads, before, state, next);
+      schedule.record_changes(heads, updates_all ? of_heads(changes, heads) : changes);
       const Heads updated = std::exchange(heads, schedule.active());
       if (heads.empty()) {
         break;
       }
-      const bool still_all = schedule.all(heads);
-      weights = select_of(weights, updated, heads);
-      next = replace_heads(expanded_to(state, next.size(0), still_all), heads, still_all,
-                           select_heads(next, heads, still_all));
+      if (!updates_all) {
+        weights = select_of(weights, updated, heads);
+        next = state_with(select_heads(next, heads, schedule.all(heads)), heads);
+      }
+    }
+    if (updates_all) {
+      next = state_with(readout, heads);
     }
     schedule.count_update(heads);
     before = state;
     state = next;
     const Heads updated = std::exchange(heads, schedule.active());
-    before_weights = select_of(std::exchange(weights, at::Tensor()), updated, heads);
+    before_weights = updates_all ? std::exchange(weights, at::Tensor())
+                                 : select_of(std::exchange(weights, at::Tensor()), updated, heads);
   }
   return {.readout = streamed(args, {}, true, state, args.value, args.dropout),
           .updates = schedule.updates(),
