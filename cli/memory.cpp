@@ -657,17 +657,20 @@ private:
             given_.keys->count() > 0 ? " of " + printable(keys_file_) : ""));
       }
     };
+    const auto column = [&](const std::string& path, const char* what, const Lines& lines) {
+      return read_column(path, what, lines.patterns.count(), [&] {
+        return count_without_limit(lines.count_without_limit, files_.paths, load_options(files_));
+      });
+    };
     const auto write_lines = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
-        std::vector<std::string> payloads =
-            read_column(payloads_, "payload", lines.patterns.count(), files_.limit > 0);
+        std::vector<std::string> payloads = column(payloads_, "payload", lines);
         for (size_t i = 0; i < payloads.size(); ++i) {
           lines.annotations[i].payload = std::move(payloads[i]);
         }
       }
       if (given_.keys->count() > 0) {
-        std::vector<std::string> keys =
-            read_column(keys_file_, "key", lines.patterns.count(), files_.limit > 0);
+        std::vector<std::string> keys = column(keys_file_, "key", lines);
         for (size_t i = 0; i < keys.size(); ++i) {
           lines.annotations[i].key = std::move(keys[i]);
         }
@@ -876,7 +879,7 @@ private:
     DurableMemory memory = open(context, Access::write);
     int64_t forgotten = 0;
     if (!keys_file_.empty()) {
-      std::ranges::move(read_column(keys_file_, "key"), std::back_inserter(keys_));
+      std::ranges::move(read_column(keys_file_), std::back_inserter(keys_));
     }
     note_unknown(context, "key", quoted(memory.unknown_keys(keys_)));
     note_unknown(context, "number", memory.unknown_seqs(seqs));

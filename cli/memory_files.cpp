@@ -13,6 +13,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/load_patterns.h"
+#include "mneme/data/packed_bits.h"
 #include "mneme/data/scale.h"
 #include "mneme/data/threshold.h"
 #include "report/number.h"
@@ -117,14 +118,17 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
 
 } // namespace
 
+data::LoadOptions load_options(const PatternFiles& files) {
+  return {.limit = files.limit,
+          .tensor = files.tensor,
+          .packed = files.packed,
+          .as_bits = files.packed.has_value()};
+}
+
 Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Progress& progress) {
   const int64_t bits = memory.bits;
-  data::PatternSet set =
-      data::load_patterns(std::vector<std::filesystem::path>(files.paths.begin(), files.paths.end()),
-                          {.limit = files.limit,
-                           .tensor = files.tensor,
-                           .packed = files.packed,
-                           .as_bits = files.packed.has_value()});
+  data::PatternSet set = data::load_patterns(
+      std::vector<std::filesystem::path>(files.paths.begin(), files.paths.end()), load_options(files));
   constexpr int64_t kBitsPerByte = 8;
   const bool is_packed = files.packed.has_value();
   const int64_t size = is_packed ? set.bits.bits() : set.patterns.size();
@@ -140,6 +144,7 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
                                  data::BitOrder::little, set.source);
   }
   Lines lines;
+  lines.count_without_limit = set.count_without_limit;
   if (is_packed) {
     lines.patterns = std::move(set.bits);
   } else {

@@ -10,7 +10,7 @@
 
 #include "cli/memory_lines.h"
 #include "mneme/core/progress.h"
-#include "mneme/data/packed_bits.h"
+#include "mneme/data/load_patterns.h"
 
 namespace mneme::cli {
 
@@ -22,6 +22,8 @@ struct PatternFiles {
   std::optional<data::BitOrder> packed;
   std::optional<double> threshold; ///< on the scale of the files
 };
+
+data::LoadOptions load_options(const PatternFiles& files);
 
 /// Memory for which files are read.
 struct FileReader {

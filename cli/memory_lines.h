@@ -33,6 +33,7 @@ struct Lines {
   /// payload_base64; with the field text, it is the default of the payload.
   std::vector<store::Annotation> annotations;
   std::optional<store::Threshold> threshold = {}; ///< of numbers in files
+  int64_t count_without_limit = 0;                ///< of patterns in files: PatternSet::count_without_limit
   /// Keys of lines {"forget": KEY} of format json. Such lines have no patterns, and are separate from others.
   std::vector<std::string> forget = {};
 };

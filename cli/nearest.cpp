@@ -140,8 +140,10 @@ public:
       check_size(stored, *queries);
     }
     if (!ids_.empty()) {
-      ids_of_patterns_ = read_column(ids_, "id", packed_ ? stored.bits.count() : stored.patterns.count(),
-                                     /*may_have_more=*/limit_ > 0);
+      ids_of_patterns_ =
+          read_column(ids_, "id", packed_ ? stored.bits.count() : stored.patterns.count(), [&] {
+            return count_without_limit(stored.count_without_limit, patterns_, load_options(true));
+          });
     }
     const bool is_search_of_bits = measure_ == &measures().front();
     if (!packed_) {
@@ -249,10 +251,12 @@ private:
   data::PatternSet load(const std::vector<std::string>& paths, const char* option) const {
     if (paths.empty()) {
       data::PatternSet glyphs = data::builtin_glyphs();
+      const int64_t all = glyphs.patterns.count();
       if (limit_ > 0 && limit_ < glyphs.patterns.count()) {
         glyphs.patterns = slice(glyphs.patterns, 0, limit_);
         glyphs.labels.resize(static_cast<size_t>(limit_));
       }
+      glyphs.count_without_limit = all;
       return glyphs;
     }
     if (std::ranges::any_of(paths, &std::string::empty)) {
@@ -261,11 +265,15 @@ private:
     }
     require_pattern_files(paths, option);
     return data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
-                               {.limit = &paths == &patterns_ ? limit_ : 0,
-                                .tensor = tensor_,
-                                .packed = packed_,
-                                .bits = bits_,
-                                .as_bits = packed_.has_value()});
+                               load_options(&paths == &patterns_));
+  }
+
+  data::LoadOptions load_options(bool of_patterns) const {
+    return {.limit = of_patterns ? limit_ : 0,
+            .tensor = tensor_,
+            .packed = packed_,
+            .bits = bits_,
+            .as_bits = packed_.has_value()};
   }
 
   /// Turns numbers into bits, all by the threshold of the patterns.

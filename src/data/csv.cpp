@@ -52,6 +52,7 @@ public:
            "Use a table with one pattern per line.");
     }
     PatternSet set;
+    set.count_without_limit = count_ + (more ? 1 + rows_.count_rest() : 0);
     const bool zeros_and_ones =
         std::all_of(numbers_.begin(), numbers_.end(), [](double x) { return x == 0 || x == 1; });
     set.threshold = zeros_and_ones ? 0.5 : 0;

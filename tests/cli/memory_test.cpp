@@ -913,5 +913,20 @@ TEST(NearestCodesPage, CommandsPrintWhatThePageQuotes) {
   expect_page_quotes_output("find_nearest_codes.md", folder, 5);
 }
 
+TEST_F(MemoryVerb, ChecksTheNumberOfKeysAndPayloadsAlsoWithALimit) {
+  succeed("create", {"--bits", "16"});
+  const std::string npy = (folder_ / "x.npy").string(), lines = (folder_ / "lines.txt").string();
+  data::write_npy(npy, data::random_bits(5, 16, Random(1)));
+  for (const char* option : {"--keys", "--payloads"}) {
+    write_text(lines, "title\na\nb\nc\nd\ne\n");
+    expect_refused(run("write", {"--patterns", npy, "--limit", "2", option, lines}), 3,
+                   {"the file has 6", "2 patterns are used of 5", "tail -n +2"});
+    write_text(lines, "a\nb\nc\nd\ne\n");
+    succeed("write", {"--patterns", npy, "--limit", "2", option, lines});
+    write_text(lines, "a\nb\n");
+    succeed("write", {"--patterns", npy, "--limit", "2", option, lines});
+  }
+}
+
 } // namespace
 } // namespace mneme

@@ -213,5 +213,30 @@ TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
                  {"q.csv: a query has 1 number", "x.csv have 2", "one row"});
 }
 
+TEST_F(NearestVerb, ChecksTheNumberOfIdsAlsoWithALimit) {
+  data::write_npy(path("x.npy"), data::random_bits(6, 16, Random(1)));
+  write_text(path("all.txt"), "a\nb\nc\nd\ne\nf\n");
+  write_text(path("used.txt"), "a\nb\nc\n");
+  write_text(path("titled.txt"), "id\na\nb\nc\nd\ne\nf\n");
+  write_text(path("four.txt"), "a\nb\nc\nd\n");
+  for (const char* ids : {"all.txt", "used.txt"}) {
+    const json found = neighbours({"--patterns", path("x.npy"), "--queries", path("x.npy"), "--top", "1",
+                                   "--limit", "3", "--ids", path(ids)});
+    EXPECT_EQ(found.at(2).at("id"), "c") << ids;
+  }
+  // Several files, of which the limit reads only the first.
+  const json found = neighbours({"--patterns", path("x.npy"), path("x.npy"), "--queries", path("x.npy"),
+                                 "--top", "1", "--limit", "3", "--ids", path("used.txt")});
+  EXPECT_EQ(found.at(2).at("id"), "c");
+  const ProgramResult titled =
+      run({"--patterns", path("x.npy"), "--limit", "3", "--ids", path("titled.txt")});
+  EXPECT_EQ(titled.exit_code, 3);
+  expect_contains(titled.err, {"the file has 7 ids, but 3 patterns are used of 6", "tail -n +2"});
+  const ProgramResult four =
+      run({"--patterns", path("x.npy"), path("x.npy"), "--limit", "3", "--ids", path("four.txt")});
+  EXPECT_EQ(four.exit_code, 3);
+  expect_contains(four.err, {"the file has 4 ids, but 3 patterns are used of 12"});
+}
+
 } // namespace
 } // namespace mneme

@@ -49,4 +49,10 @@ PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& o
 ///         or standard input is given twice
 PatternSet load_patterns(std::span<const std::filesystem::path> paths, const LoadOptions& options = {});
 
+/// Number of patterns that `load_patterns` reads from these files without a limit.
+///
+/// Errors  as `load_patterns`
+/// Cost    that of reading one pattern of each file, where the format allows it
+int64_t count_patterns(std::span<const std::filesystem::path> paths, LoadOptions options = {});
+
 } // namespace mneme::data

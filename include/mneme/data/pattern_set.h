@@ -41,6 +41,9 @@ struct PatternSet {
   /// different scales were read together.
   double file_scale = 1;
   std::string source; ///< file name without its folder, for titles
+  /// Number of patterns of the files, including those that LoadOptions::limit leaves out. 0: unknown, because
+  /// the limit was reached before the last file.
+  int64_t count_without_limit = 0;
 
   bool is_image() const { return height > 0; }
   /// Name of the class of a pattern, or its label as a number. There are labels.
