@@ -491,7 +491,9 @@ private:
       return MemorySource(open(context, Access::read));
     }
     check_budget(context, 3 * std::filesystem::file_size(folder_), printable(folder_));
-    return MemorySource(store::load_memory<BitPatterns>(folder_));
+    std::optional<store::Threshold> threshold;
+    ItemMemory<BitPatterns> items = store::load_memory<BitPatterns>(folder_, &threshold);
+    return MemorySource(std::move(items), threshold);
   }
 
   MemoryDesign design(const Context& context) const {
@@ -1083,21 +1085,29 @@ private:
       throw UsageError("--no-keys has no effect: it is for --out NAME.safetensors.\n  Leave it out.");
     }
     MemorySource memory = open_source(context);
+    const std::optional<store::Threshold> threshold = memory.threshold();
+    const auto for_each_line = [&](const auto& print) {
+      bool is_first = true; // which has the threshold
+      memory.for_each([&](const store::Entry& entry) {
+        print(threshold && is_first ? json_line(entry, *threshold) : json_line(entry));
+        is_first = false;
+      });
+    };
     if (out_.empty()) {
-      memory.for_each([&](const store::Entry& entry) { context.out << json_line(entry) << '\n'; });
+      for_each_line([&](const std::string& line) { context.out << line << '\n'; });
       return ExitCode::ok;
     }
     std::string type = "none"; // of the payloads in a .safetensors file
     if (ending == ".safetensors") {
       const ItemMemory<BitPatterns> items = memory.to_items(no_keys_);
-      store::save_memory(out_, items);
+      store::save_memory(out_, items, threshold);
       type = payload_type(items.payloads());
     } else if (ending == ".npy") {
       files_.packed ? data::write_packed_npy(out_, memory.patterns(), *files_.packed)
                     : data::write_npy(out_, memory.patterns());
     } else {
       std::string text;
-      memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
+      for_each_line([&](const std::string& line) { text += line + "\n"; });
       write_file_atomically(out_, text);
     }
     const bool has_payloads = type != "none";

@@ -180,8 +180,32 @@ std::optional<std::string> key_to_forget(const nlohmann::json& object, const std
   return key->get<std::string>();
 }
 
+constexpr std::array<std::pair<const char*, double store::Threshold::*>, 4> kThresholdFields = {
+    {{"value", &store::Threshold::value},
+     {"min", &store::Threshold::min},
+     {"max", &store::Threshold::max},
+     {"file_scale", &store::Threshold::file_scale}}};
+
+/// The field "threshold", which `export` writes to its first line.
+store::Threshold parse_threshold(const nlohmann::json& object, const std::string& where) {
+  store::Threshold threshold;
+  bool is_valid = object.is_object() && object.size() == kThresholdFields.size();
+  for (const auto& [name, member] : kThresholdFields) {
+    is_valid = is_valid && object.contains(name) && object[name].is_number();
+    if (is_valid) {
+      threshold.*member = object[name].get<double>();
+    }
+  }
+  if (!is_valid) {
+    fail(where, "the field \"threshold\" is not an object with the numbers value, min, max and file_scale",
+         "`mneme memory export` writes it: the threshold of numbers in files. Leave it out.");
+  }
+  return threshold;
+}
+
 store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nlohmann::json& object,
-                                  std::string& line, const std::string& where) {
+                                  std::string& line, const std::string& where,
+                                  std::optional<store::Threshold>& threshold) {
   const std::string advice = kJsonAdvice;
   store::Annotation annotation;
   int num_patterns = 0;
@@ -189,6 +213,10 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
   for (const auto& [name, value] : object.items()) {
     if (name == "seq" && value.is_number_integer()) {
       continue; // of the memory that wrote the line
+    }
+    if (name == "threshold") {
+      threshold = parse_threshold(value, where);
+      continue;
     }
     if (!value.is_string()) {
       fail(where, fmt::format("the field \"{}\" is not a text", shown(name)), advice);
@@ -286,7 +314,8 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
         if (key) {
           parsed.forget.push_back(*key);
         } else {
-          parsed.annotations.push_back(parse_json_line(parsed.patterns, count, object, line, where));
+          parsed.annotations.push_back(
+              parse_json_line(parsed.patterns, count, object, line, where, parsed.threshold));
         }
         continue;
       }
@@ -333,9 +362,25 @@ template <class Json> void add_annotation(Json& object, const store::Annotation&
 }
 template void add_annotation(nlohmann::ordered_json&, const store::Annotation&);
 
-std::string json_line(const store::Entry& entry) {
+namespace {
+
+nlohmann::ordered_json json_of(const store::Entry& entry) {
   nlohmann::ordered_json object = {{"seq", entry.seq}, {"hex", hex_of(entry.pattern, 0)}};
   add_annotation(object, entry.annotation);
+  return object;
+}
+
+} // namespace
+
+std::string json_line(const store::Entry& entry) {
+  return json_of(entry).dump();
+}
+
+std::string json_line(const store::Entry& entry, const store::Threshold& threshold) {
+  nlohmann::ordered_json object = json_of(entry);
+  for (const auto& [name, member] : kThresholdFields) {
+    object["threshold"][name] = threshold.*member;
+  }
   return object.dump();
 }
 

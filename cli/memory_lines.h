@@ -32,7 +32,7 @@ struct Lines {
   /// format text: the line is the payload. format json: the fields key, label, payload (text) or
   /// payload_base64; with the field text, it is the default of the payload.
   std::vector<store::Annotation> annotations;
-  std::optional<store::Threshold> threshold = {}; ///< of numbers in files
+  std::optional<store::Threshold> threshold = {}; ///< of numbers in files; format json: the field threshold
   int64_t count_without_limit = 0;                ///< of patterns in files: PatternSet::count_without_limit
   /// Keys of lines {"forget": KEY} of format json. Such lines have no patterns, and are separate from others.
   std::vector<std::string> forget = {};
@@ -51,6 +51,8 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
 
 /// A stored pattern as a line of format json, without a line feed.
 std::string json_line(const store::Entry& entry);
+/// The same with the field "threshold", an object, which parse_lines reads to Lines::threshold.
+std::string json_line(const store::Entry& entry, const store::Threshold& threshold);
 
 /// Bytes of a pattern as lower-case hexadecimal digits.
 std::string hex_of(const BitPatterns& patterns, int64_t index);

@@ -78,7 +78,7 @@ int64_t MemorySource::stored() const {
 
 std::optional<store::Threshold> MemorySource::threshold() const {
   const auto* durable = std::get_if<DurableMemory>(&memory_);
-  return durable != nullptr ? durable->threshold() : std::nullopt;
+  return durable != nullptr ? durable->threshold() : threshold_of_file_;
 }
 
 store::ReadResult MemorySource::read(const BitPatterns& queries, const store::ReadOptions& options) {

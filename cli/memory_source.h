@@ -27,11 +27,12 @@ bool is_memory_file(const std::filesystem::path& path);
 class MemorySource {
 public:
   explicit MemorySource(store::DurableMemory memory) : memory_(std::move(memory)) {}
-  explicit MemorySource(ItemMemory<BitPatterns> memory) : memory_(std::move(memory)) {}
+  explicit MemorySource(ItemMemory<BitPatterns> memory, const std::optional<store::Threshold>& threshold)
+      : memory_(std::move(memory)), threshold_of_file_(threshold) {}
 
   int64_t bits() const; ///< of a pattern; the default of MemoryDesign for a file without patterns of any size
   int64_t stored() const;
-  std::optional<store::Threshold> threshold() const; ///< none for a file
+  std::optional<store::Threshold> threshold() const;
   store::ReadResult read(const BitPatterns& queries, const store::ReadOptions& options);
   void for_each(const std::function<void(const store::Entry&)>& visit);
   /// The memory as it is saved to a file. If all payloads are decimal integers of 64 bits, as std::to_string
@@ -44,6 +45,7 @@ public:
 
 private:
   std::variant<store::DurableMemory, ItemMemory<BitPatterns>> memory_;
+  std::optional<store::Threshold> threshold_of_file_; ///< none for a folder
 };
 
 /// Payloads or keys in a file, which may be compressed by gzip: one per line, or the integers of an .npy file

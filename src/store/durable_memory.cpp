@@ -506,10 +506,16 @@ private:
     int64_t write(const BitPatterns& patterns, int64_t index, const Annotation& annotation) {
       return add(record_of(head_.seq + 1, pattern_bytes(patterns, index), annotation));
     }
-    void set_threshold(const Threshold& threshold) { memory_.log_->set_threshold(threshold); }
+    void set_threshold(const Threshold& threshold) {
+      memory_.log_->set_threshold(threshold);
+      has_threshold_ = true;
+    }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
     void commit() {
       if (new_.records.count() == 0) {
+        if (has_threshold_) {
+          memory_.commit(transaction_);
+        }
         return;
       }
       const RowChange change = memory_.row_change(new_.records);
@@ -537,6 +543,7 @@ private:
     Transaction transaction_;
     Head head_;
     ChainedRecords new_;
+    bool has_threshold_ = false; ///< that commit must store also without records
   };
 
   int64_t forget(const std::vector<int64_t>& seqs) {

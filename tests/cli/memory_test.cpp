@@ -928,5 +928,50 @@ TEST_F(MemoryVerb, ChecksTheNumberOfKeysAndPayloadsAlsoWithALimit) {
   }
 }
 
+TEST_F(MemoryVerb, KeepsTheThresholdOfNumbersInAnExport) {
+  const std::string file = (folder_ / "u.npy").string(), exported = (folder_ / "e.safetensors").string();
+  RealPatterns numbers = data::random_uniform(20, 64, 0, 1, Random(1));
+  for (int64_t i = 0; i < numbers.count(); ++i) { // positive, and skewed
+    std::ranges::transform(numbers[i], numbers[i].begin(), [](double x) { return x * x * x * x; });
+  }
+  data::write_npy(file, numbers);
+  succeed("create", {"--bits", "64"});
+  succeed("write", {"--patterns", file});
+  const double threshold = testing::results_of(succeed("info", {"--json"})).at("threshold");
+  const std::string query = (folder_ / "q.npy").string();
+  data::write_npy(query, slice(numbers, 3, 4)); // alone, it has another threshold
+  const auto distance = [&](const ProgramResult& result) {
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json_lines(result.out).at(0).at("nearest").at(0).at("distance").get<int>();
+  };
+  EXPECT_EQ(distance(run("read", {"--patterns", query, "--json"})), 0);
+
+  const std::string lines = succeed("export");
+  EXPECT_EQ(json_lines(lines).at(0).at("threshold").at("value"), threshold);
+  EXPECT_FALSE(json_lines(lines).at(1).contains("threshold"));
+  succeed("export", {"--out", exported});
+  EXPECT_EQ(distance(run_mneme({"memory", "read", exported, "--patterns", query, "--json"})), 0);
+  EXPECT_EQ(run_mneme({"memory", "export", exported}).out.substr(0, 300).find("\"threshold\":{\"value\":") !=
+                std::string::npos,
+            true);
+
+  const std::string copy = (folder_ / "copy").string();
+  run_mneme({"memory", "create", copy, "--bits", "64"});
+  const auto write_copy = [&](const std::string& input) {
+    return run_mneme({"memory", "write", copy, "--format", "json"}, {.input = input});
+  };
+  EXPECT_EQ(write_copy(lines).exit_code, 0);
+  EXPECT_EQ(distance(run_mneme({"memory", "read", copy, "--patterns", query, "--json"})), 0);
+  EXPECT_EQ(testing::results_of(run_mneme({"memory", "info", copy, "--json"}).out).at("threshold"),
+            threshold);
+  const ProgramResult other = write_copy(
+      R"({"hex": "0000000000000000", "threshold": {"value": 7, "min": 0, "max": 9, "file_scale": 1}})");
+  EXPECT_EQ(other.exit_code, 2);
+  expect_contains(other.err, {"threshold of the patterns is 7"});
+  const ProgramResult invalid = write_copy(R"({"hex": "0000000000000000", "threshold": 7})");
+  EXPECT_EQ(invalid.exit_code, 3);
+  expect_contains(invalid.err, {"line 1: the field \"threshold\" is not an object"});
+}
+
 } // namespace
 } // namespace mneme
