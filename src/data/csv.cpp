@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -32,6 +33,18 @@ bool is_missing(const std::string& cell) {
   return is_one_of(cell, {"", "na", "n/a", "null", "none", "?", "-"});
 }
 
+/// True for a text of at least two characters 0 and 1.
+bool is_bit_string(const std::string& cell) {
+  return cell.size() > 1 && cell.find_first_not_of("01") == std::string::npos;
+}
+
+/// True for a bit string that is not a number: it begins with 0, or has more digits than a number of
+/// type double keeps.
+bool is_certain_bit_string(const std::string& cell) {
+  constexpr size_t kDigits = 15;
+  return is_bit_string(cell) && (cell[0] == '0' || cell.size() > kDigits);
+}
+
 class Table {
 public:
   Table(const Source& source, std::string_view text) : source_(source), rows_(source, text) {}
@@ -50,6 +63,11 @@ public:
     if (count_ == 0) {
       fail(source_.name(), "contains no line of numbers, at least 1 was expected",
            "Use a table with one pattern per line.");
+    }
+    if (!bit_strings_.empty()) {
+      constexpr size_t kMinBits = 4;
+      put_bit_strings(bit_strings_[0].size() >= kMinBits ||
+                      std::ranges::any_of(bit_strings_, is_certain_bit_string));
     }
     PatternSet set;
     set.count_without_limit = count_ + (more ? 1 + rows_.count_rest() : 0);
@@ -128,6 +146,9 @@ private:
     if (columns_ == 0) {
       columns_ = cells().size();
     }
+    if (may_be_bits_ && keep_bit_string()) {
+      return;
+    }
     if (cells().size() != columns_) {
       rows_.wrong(rows_.location(),
                   fmt::format("has {} cells, but the previous lines have {}", cells().size(), columns_),
@@ -149,6 +170,41 @@ private:
       }
     }
     ++count_;
+  }
+
+  /// Keeps a line that may be a bit string or a number, until it is known what the lines are. False for any
+  /// other line, after which all lines are numbers.
+  bool keep_bit_string() {
+    const std::string& cell = cells()[0];
+    const bool fits = cells().size() == 1 && columns_ == 1 && is_bit_string(cell) &&
+                      (bit_strings_.empty() || cell.size() == bit_strings_[0].size());
+    if (fits) {
+      bit_strings_.push_back(cell);
+      ++count_;
+      return true;
+    }
+    if (std::ranges::any_of(bit_strings_, is_certain_bit_string)) {
+      rows_.wrong(rows_.location(),
+                  fmt::format("{} is not a pattern of {} characters 0 and 1, as the lines before it",
+                              shown_cell(cell), bit_strings_[0].size()),
+                  "Give one character per bit in all lines, or separate numbers by spaces or commas.");
+    }
+    put_bit_strings(false);
+    may_be_bits_ = false;
+    return false;
+  }
+
+  /// The lines of `keep_bit_string` as one number per bit, or as one number each.
+  void put_bit_strings(bool as_bits) {
+    for (const std::string& line : bit_strings_) {
+      if (as_bits) {
+        std::ranges::transform(line, std::back_inserter(numbers_),
+                               [](char bit) { return bit == '1' ? 1.0 : 0.0; });
+      } else {
+        numbers_.push_back(*number_in(line));
+      }
+    }
+    bit_strings_.clear();
   }
 
   void put_labels(PatternSet& set) const {
@@ -194,6 +250,8 @@ private:
   std::vector<std::string> labels_;
   std::vector<int64_t> label_lines_;
   std::vector<double> numbers_;
+  bool may_be_bits_ = true;              ///< so far, each line may be a bit string or a number
+  std::vector<std::string> bit_strings_; ///< these lines
   int64_t count_ = 0;
 };
 

@@ -238,5 +238,16 @@ TEST_F(NearestVerb, ChecksTheNumberOfIdsAlsoWithALimit) {
   expect_contains(four.err, {"the file has 4 ids, but 3 patterns are used of 12"});
 }
 
+TEST_F(NearestVerb, ReadsLinesOfZerosAndOnesAsBits) {
+  const std::string line(400, '1'), other = "0" + line.substr(1);
+  write_text(path("codes.txt"), line + "\n" + other + "\n" + std::string(400, '0') + "\n");
+  write_text(path("query.txt"), other + "\n");
+  const json found = neighbours({"--patterns", path("codes.txt"), "--queries", path("query.txt")});
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found.at(0).at("row"), 1);
+  EXPECT_EQ(found.at(1).at("distance"), 1);
+  EXPECT_EQ(found.at(2).at("distance"), 399);
+}
+
 } // namespace
 } // namespace mneme

@@ -18,6 +18,8 @@ namespace mneme::data {
 /// byte-order mark and comments (from a '#' at the beginning of a line or after a space) are skipped.
 /// Patterns are plain numbers, never images.
 ///
+/// Bits    Lines of one cell each, of the same number of characters 0 and 1, have a number 0 or 1 per
+///         character, if there are at least 4 of them, or if one of the lines begins with 0.
 /// Header  The first line is a header if it contains no number, or if it names a column of labels. A column
 ///         named label, class or target (case-insensitive) becomes `labels`: integers are kept, other texts
 ///         become indices into `class_names`, which are sorted by bytes. Without a header all columns are
