@@ -113,7 +113,7 @@ public:
     given_.keys =
         write_->add_option("--keys", keys_file_,
                            "File with a key for each pattern of --patterns, as --key: one per line, or "
-                           "integers in an .npy file");
+                           "integers in an .npy file (default: the column id, key or name of a table)");
     given_.keys->type_name("PATH");
     sources_.back().of_files.push_back(given_.keys);
     write_->add_flag("--replace", replace_, "Forget the pattern that a key names now, if it is another one");

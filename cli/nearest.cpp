@@ -103,7 +103,7 @@ public:
     arguments
         .add_option("--ids", ids_,
                     "File with an id for each pattern of --patterns, printed with it: one per line, or "
-                    "integers in an .npy file")
+                    "integers in an .npy file (default: the column id, key or name of a table)")
         ->type_name("FILE");
     add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
     arguments
@@ -144,6 +144,9 @@ public:
           read_column(ids_, "id", packed_ ? stored.bits.count() : stored.patterns.count(), [&] {
             return count_without_limit(stored.count_without_limit, patterns_, load_options(true));
           });
+    }
+    if (ids_.empty()) {
+      ids_of_patterns_ = stored.ids;
     }
     const bool is_search_of_bits = measure_ == &measures().front();
     if (!packed_) {

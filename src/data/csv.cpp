@@ -29,6 +29,10 @@ bool is_label_name(const std::string& cell) {
   return is_one_of(cell, {"label", "class", "target"});
 }
 
+bool is_id_name(const std::string& cell) {
+  return is_one_of(cell, {"id", "key", "name"});
+}
+
 bool is_missing(const std::string& cell) {
   return is_one_of(cell, {"", "na", "n/a", "null", "none", "?", "-"});
 }
@@ -77,6 +81,7 @@ public:
     const int64_t size = std::ssize(numbers_) / count_;
     set.patterns = RealPatterns(count_, size, std::move(numbers_));
     put_labels(set);
+    set.ids = std::move(ids_);
     set.source = source_.title();
     return set;
   }
@@ -89,7 +94,8 @@ private:
     if (std::all_of(cells().begin(), cells().end(), is_number)) {
       return false;
     }
-    if (cells()[0].empty() || std::any_of(cells().begin(), cells().end(), is_label_name)) {
+    if (cells()[0].empty() || std::any_of(cells().begin(), cells().end(), is_label_name) ||
+        std::any_of(cells().begin(), cells().end(), is_id_name)) {
       return true; // empty: an unnamed index column, for which read_header throws
     }
     // Otherwise, a line with at least one number or missing value is data, possibly with an error in it.
@@ -105,22 +111,36 @@ private:
                   "Write the file without row numbers: to_csv(FILE, index=False), "
                   "or write.csv(x, FILE, row.names = FALSE).");
     }
-    for (size_t column = 0; column < cells().size(); ++column) {
-      if (is_label_name(cells()[column])) {
-        if (label_column_) {
-          rows_.wrong(rows_.location(column),
-                      fmt::format("{} and {} are both columns of labels", shown_cell(label_name_),
-                                  shown_cell(cells()[column])),
-                      "Only one column of labels is supported: remove or rename the other.");
-        }
-        label_column_ = column;
-        label_name_ = cells()[column];
-      }
-    }
-    if (label_column_ && columns_ == 1) {
-      rows_.wrong(rows_.location(0), "the only column contains labels",
+    label_column_ = column_named(is_label_name, "labels");
+    label_name_ = label_column_ ? cells()[*label_column_] : "";
+    id_column_ = column_named(is_id_name, "ids");
+    if (columns_ == 1 && (label_column_ || id_column_)) {
+      rows_.wrong(rows_.location(0),
+                  fmt::format("the only column contains {}", label_column_ ? "labels" : "ids"),
                   "Add columns of numbers, or rename this column.");
     }
+    if (columns_ == 2 && label_column_ && id_column_) {
+      rows_.wrong(rows_.location(), "the columns contain labels and ids, but no numbers",
+                  "Add columns of numbers, or rename a column.");
+    }
+  }
+
+  /// The column of the header whose name fits; nothing if there is none. `content` names it in messages.
+  std::optional<size_t> column_named(bool (*fits)(const std::string&), const char* content) const {
+    std::optional<size_t> found;
+    for (size_t column = 0; column < cells().size(); ++column) {
+      if (!fits(cells()[column])) {
+        continue;
+      }
+      if (found) {
+        rows_.wrong(rows_.location(column),
+                    fmt::format("{} and {} are both columns of {}", shown_cell(cells()[*found]),
+                                shown_cell(cells()[column]), content),
+                    fmt::format("Only one column of {} is supported: remove or rename the other.", content));
+      }
+      found = column;
+    }
+    return found;
   }
 
   /// Throws if the first line is 0, 1, 2, ...: as a header of column numbers, it would be read as an extra
@@ -163,10 +183,12 @@ private:
         }
         labels_.push_back(cells()[column]);
         label_lines_.push_back(rows_.line());
+      } else if (column == id_column_) {
+        ids_.push_back(cells()[column]);
       } else {
         numbers_.push_back(rows_.number(
-            column, "Correct it, or remove the column (only a column named label, class or target "
-                    "may contain text)."));
+            column, "Correct it, or remove the column. Only columns with the header label, class or target "
+                    "(labels) and id, key or name (ids) may contain text."));
       }
     }
     ++count_;
@@ -245,9 +267,9 @@ private:
   const Source& source_;
   CsvRows rows_;
   size_t columns_ = 0;
-  std::optional<size_t> label_column_;
+  std::optional<size_t> label_column_, id_column_;
   std::string label_name_;
-  std::vector<std::string> labels_;
+  std::vector<std::string> labels_, ids_;
   std::vector<int64_t> label_lines_;
   std::vector<double> numbers_;
   bool may_be_bits_ = true;              ///< so far, each line may be a bit string or a number

@@ -174,6 +174,7 @@ public:
     check_shape(name, more);
     merge_scale(name, more);
     merge_labels(name, more);
+    merge_ids(more);
     if (set_.threshold != more.threshold) { // only one of them consists of 0 and 1
       set_.threshold = 0;
     }
@@ -257,6 +258,14 @@ private:
            "Files that are read together must have the same classes.");
     }
     set_.labels.insert(set_.labels.end(), more.labels.begin(), more.labels.end());
+  }
+
+  void merge_ids(const PatternSet& more) {
+    if (set_.ids.empty() != more.ids.empty()) {
+      set_.ids.clear(); // some patterns have no ids
+      return;
+    }
+    set_.ids.insert(set_.ids.end(), more.ids.begin(), more.ids.end());
   }
 
   PatternSet set_;

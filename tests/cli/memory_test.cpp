@@ -973,5 +973,17 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfNumbersInAnExport) {
   expect_contains(invalid.err, {"line 1: the field \"threshold\" is not an object"});
 }
 
+TEST_F(MemoryVerb, StoresTheIdsOfATableAsKeys) {
+  const std::string table = (folder_ / "x.csv").string();
+  write_text(table, "id,a,b,c,d\ndoc-1,1,0,0,1\ndoc-2,0,1,1,1\n");
+  succeed("create", {"--bits", "4"});
+  succeed("write", {"--patterns", table});
+  const auto answers = json_lines(succeed("read", {"--patterns", table, "--json"}));
+  EXPECT_EQ(answers.at(1).at("query"), "doc-2");
+  EXPECT_EQ(answers.at(1).at("nearest").at(0).at("key"), "doc-2");
+  EXPECT_EQ(succeed("write", {"--patterns", table}),
+            "Wrote 0 patterns, 2 stored already under the same key; 2 stored\n");
+}
+
 } // namespace
 } // namespace mneme

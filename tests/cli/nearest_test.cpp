@@ -249,5 +249,12 @@ TEST_F(NearestVerb, ReadsLinesOfZerosAndOnesAsBits) {
   EXPECT_EQ(found.at(2).at("distance"), 399);
 }
 
+TEST_F(NearestVerb, PrintsTheIdsOfATable) {
+  write_text(path("x.csv"), "id,d0,d1\ndoc-a,1,0\ndoc-b,0,1\n");
+  write_text(path("q.csv"), "id,d0,d1\nquery,0.1,0.9\n");
+  const json found = neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--top", "1"});
+  EXPECT_EQ(found.at(0).at("id"), "doc-b");
+}
+
 } // namespace
 } // namespace mneme

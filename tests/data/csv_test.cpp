@@ -127,5 +127,20 @@ TEST(Csv, ReadsLinesOfZerosAndOnesAsBits) {
   EXPECT_EQ(parse("1000\n100\n").patterns, RealPatterns(2, 1, {1000, 100}));
 }
 
+TEST(Csv, ReadsAColumnOfIds) {
+  for (const char* name : {"id", "ID", "key", "name"}) {
+    const PatternSet set = parse(std::string(name) + ",0,1,class\ndoc-1,1,2,a\n\"b, c\",3,4,b\n");
+    EXPECT_EQ(set.patterns, RealPatterns(2, 2, {1, 2, 3, 4}));
+    EXPECT_EQ(set.ids, (std::vector<std::string>{"doc-1", "b, c"}));
+    EXPECT_EQ(set.class_of(1), "b");
+  }
+  EXPECT_EQ(parse("x,id\n1,7\n").ids, std::vector<std::string>{"7"});
+  EXPECT_TRUE(parse("x,y\n1,7\n").ids.empty());
+  expect_rejected("id,x,name\na,1,b\n", {"\"id\" and \"name\" are both columns of ids", "remove or rename"});
+  expect_rejected("id\na\n", {"the only column contains ids"});
+  expect_rejected("id,label\na,1\n", {"labels and ids, but no numbers"});
+  expect_rejected("x,y\n1,a\n", {"\"a\" is not a number", "id, key or name"});
+}
+
 } // namespace
 } // namespace mneme::data
