@@ -121,6 +121,9 @@ public:
         arguments, "--threshold", "X", "chosen as by `mneme recall`",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
         "With hamming: numbers above X are bits 1, on the scale of the file of the patterns");
+    arguments.add_flag("--pairs", pairs_,
+                       "Without --queries, and with --within or --at-least: list each pair of patterns once, "
+                       "with the earlier pattern as the query");
     arguments.add_flag("--csv", csv_, "Print all results as CSV");
   }
 
@@ -148,6 +151,7 @@ public:
     if (ids_.empty()) {
       ids_of_patterns_ = stored.ids;
     }
+    ids_of_queries_ = queries ? queries->ids : ids_of_patterns_;
     const bool is_search_of_bits = measure_ == &measures().front();
     if (!packed_) {
       is_search_of_bits ? to_bits_of_numbers(stored, queries, context.progress)
@@ -196,6 +200,16 @@ private:
         std::ranges::any_of(queries_, data::is_standard_input)) {
       throw UsageError("--patterns and --queries are both standard input, which can be read only once.\n  "
                        "Give a file for one of them.");
+    }
+    if (pairs_ && !queries_.empty()) {
+      throw UsageError(
+          "--pairs has no effect with --queries: it is for pairs of --patterns.\n  Leave out one of "
+          "them.");
+    }
+    if (pairs_ && (!limit_of_search_ || given_.top->count() > 0)) {
+      throw UsageError(
+          "--pairs lists all pairs within a limit.\n  Give --within or --at-least, and leave out "
+          "--top.");
     }
     if (given_.bits->count() > 0 && !packed_) {
       throw UsageError("--bits has no effect without --packed.\n  Leave it out, or give the bit order.");
@@ -358,7 +372,7 @@ private:
           const int64_t row = neighbours.indices[static_cast<size_t>(i)];
           const double value = number(neighbours, i, *measure_);
           const bool is_tie = ties_ == Ties::all && listed > 0 && value == numbers_.back();
-          if ((skips_itself && row == q) || (is_cut && listed >= top_ && !is_tie)) {
+          if ((skips_itself && row == q) || (pairs_ && row < q) || (is_cut && listed >= top_ && !is_tie)) {
             continue;
           }
           rows_.push_back(row);
@@ -377,7 +391,11 @@ private:
 
   /// The results of queries in `rows_`, which begin with that of number `first`; of at most `max` rows.
   report::Table table(const data::PatternSet& stored, int64_t first, int64_t max) const {
-    report::Table table{.columns = {{.name = "query"}, {.name = "rank"}, {.name = "row"}}};
+    report::Table table{.columns = {{.name = "query"}}};
+    if (!ids_of_queries_.empty()) {
+      table.columns.push_back({.name = "query id", .key = "query_id"});
+    }
+    table.columns.insert(table.columns.end(), {{.name = "rank"}, {.name = "row"}});
     if (!ids_of_patterns_.empty()) {
       table.columns.push_back({.name = "id"});
     }
@@ -389,7 +407,12 @@ private:
     for (size_t q = 0; q + 1 < offsets_.size(); ++q) {
       for (int64_t i = offsets_[q]; i < offsets_[q + 1] && i < max; ++i) {
         const int64_t row = rows_[static_cast<size_t>(i)];
-        std::vector<report::Cell> cells{first + static_cast<int64_t>(q), i - offsets_[q] + 1, row};
+        const int64_t query = first + static_cast<int64_t>(q);
+        std::vector<report::Cell> cells{query};
+        if (!ids_of_queries_.empty()) {
+          cells.emplace_back(ids_of_queries_[static_cast<size_t>(query)]);
+        }
+        cells.insert(cells.end(), {i - offsets_[q] + 1, row});
         if (!ids_of_patterns_.empty()) {
           cells.emplace_back(ids_of_patterns_[static_cast<size_t>(row)]);
         }
@@ -450,9 +473,9 @@ private:
   std::optional<double> limit_of_search_, threshold_;
   Ties ties_ = Ties::first;
   std::optional<data::BitOrder> packed_;
-  bool csv_ = false;
+  bool csv_ = false, pairs_ = false;
 
-  std::vector<std::string> ids_of_patterns_;
+  std::vector<std::string> ids_of_patterns_, ids_of_queries_; ///< empty: there are none
   int64_t num_results_ = 0;
   report::Table shown_; ///< the first results
   nlohmann::ordered_json neighbours_ = nlohmann::ordered_json::array();

@@ -254,6 +254,28 @@ TEST_F(NearestVerb, PrintsTheIdsOfATable) {
   write_text(path("q.csv"), "id,d0,d1\nquery,0.1,0.9\n");
   const json found = neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--top", "1"});
   EXPECT_EQ(found.at(0).at("id"), "doc-b");
+  EXPECT_EQ(found.at(0).at("query_id"), "query");
+}
+
+TEST_F(NearestVerb, ListsPairsOfPatternsWithBothIds) {
+  write_text(path("x.csv"), "1,0\n0,1\n2,0\n1,0.01\n");
+  write_text(path("ids.txt"), "a\nb\nc\nd\n");
+  const std::vector<std::string> search{"--patterns",    path("x.csv"), "--ids",
+                                        path("ids.txt"), "--at-least",  "0.9"};
+  const auto pairs_of = [](const json& found) {
+    std::vector<std::string> pairs;
+    for (const json& row : found) {
+      pairs.push_back(row.at("query_id").get<std::string>() + row.at("id").get<std::string>());
+    }
+    return pairs;
+  };
+  EXPECT_EQ(pairs_of(neighbours(search)), (std::vector<std::string>{"ac", "ad", "ca", "cd", "da", "dc"}));
+  std::vector<std::string> once = search;
+  once.emplace_back("--pairs");
+  EXPECT_EQ(pairs_of(neighbours(once)), (std::vector<std::string>{"ac", "ad", "cd"}));
+  expect_refused({"--patterns", path("x.csv"), "--pairs"}, {"--pairs lists all pairs within a limit"});
+  expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--pairs", "--at-least", "0.9"},
+                 {"--pairs has no effect with --queries"});
 }
 
 } // namespace
