@@ -6,6 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -157,10 +160,19 @@ public:
       is_search_of_bits ? to_bits_of_numbers(stored, queries, context.progress)
                         : to_numbers_of_file(stored, queries);
     }
+    skips_itself_ = !queries;
+    RealPatterns nonzero; // instead of the patterns, if some are zero vectors
+    if (measure_->name == std::string_view("cosine")) {
+      nonzero = set_aside_zero_vectors(stored, queries, context.progress);
+    }
     const auto start = std::chrono::steady_clock::now();
     const auto done = [&](int64_t first) { take_block(stored, first, context); };
     const auto report_on = [&](const auto& patterns, const auto& searched, int64_t size, const char* unit) {
-      search(patterns, searched, context.progress, done);
+      if constexpr (std::is_same_v<std::decay_t<decltype(patterns)>, RealPatterns>) {
+        search(zero_rows_.empty() ? patterns : nonzero, searched, context.progress, done);
+      } else {
+        search(patterns, searched, context.progress, done);
+      }
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       print(patterns.count(), searched.count(), context);
       context.progress.message(fmt::format("{} {} among {} patterns of {} {} by {}, exact: {:.2g} s",
@@ -330,6 +342,34 @@ private:
     }
   }
 
+  /// Finds the stored zero vectors, which are listed last, and returns the others if there are any. Reports
+  /// zero vectors, also of the queries.
+  RealPatterns set_aside_zero_vectors(const data::PatternSet& stored,
+                                      const std::optional<data::PatternSet>& queries, Progress& progress) {
+    const auto is_zero = [](std::span<const double> vector) {
+      return std::ranges::all_of(vector, [](double x) { return x == 0; });
+    };
+    const auto report = [&](const data::PatternSet& set, int64_t count, const char* what,
+                            const char* effect) {
+      if (count > 0) {
+        progress.message(fmt::format("{}: {} of {} {} are zero vectors, whose cosine counts as 0{}.",
+                                     printable(set.source), count, set.patterns.count(), what, effect));
+      }
+    };
+    for (int64_t row = 0; row < stored.patterns.count(); ++row) {
+      (is_zero(stored.patterns[row]) ? zero_rows_ : nonzero_rows_).push_back(row);
+    }
+    report(stored, std::ssize(zero_rows_), "patterns", "; they are listed last");
+    if (queries) {
+      int64_t count = 0;
+      for (int64_t row = 0; row < queries->patterns.count(); ++row) {
+        count += is_zero(queries->patterns[row]) ? 1 : 0;
+      }
+      report(*queries, count, "queries", " with every pattern");
+    }
+    return zero_rows_.empty() ? RealPatterns() : select(stored.patterns, nonzero_rows_);
+  }
+
   BitNeighbours found(const BitPatterns& queries, const BitPatterns& stored, int64_t top) const {
     return limit_of_search_
                ? within(queries, stored, static_cast<int64_t>(std::min(std::floor(*limit_of_search_), 1e9)))
@@ -350,8 +390,7 @@ private:
   /// Calls done(first query) for blocks of queries whose results are in `rows_`, `numbers_` and `offsets_`.
   template <class Patterns, class Done>
   void search(const Patterns& stored, const Patterns& queries, Progress& progress, const Done& done) {
-    const bool skips_itself = &stored == &queries;
-    const int64_t top = std::min(top_, std::max<int64_t>(stored.count(), 1)) + (skips_itself ? 1 : 0);
+    const int64_t top = std::min(top_, std::max<int64_t>(stored.count(), 1)) + (skips_itself_ ? 1 : 0);
     const bool is_cut = !limit_of_search_ || given_.top->count() > 0;
     constexpr int64_t kQueriesMax = 2048, kResultsOfBlock = 1 << 18, kResultsWithin = 4096;
     const int64_t of_query = limit_of_search_ ? std::min(stored.count(), kResultsWithin) : top;
@@ -369,15 +408,25 @@ private:
         int64_t listed = 0;
         const int64_t end = neighbours.offsets[static_cast<size_t>(q - first) + 1];
         for (int64_t i = neighbours.offsets[static_cast<size_t>(q - first)]; i < end; ++i) {
-          const int64_t row = neighbours.indices[static_cast<size_t>(i)];
+          const int64_t index = neighbours.indices[static_cast<size_t>(i)],
+                        row = zero_rows_.empty() ? index : nonzero_rows_[static_cast<size_t>(index)];
           const double value = number(neighbours, i, *measure_);
           const bool is_tie = ties_ == Ties::all && listed > 0 && value == numbers_.back();
-          if ((skips_itself && row == q) || (pairs_ && row < q) || (is_cut && listed >= top_ && !is_tie)) {
+          if ((skips_itself_ && row == q) || (pairs_ && row < q) || (is_cut && listed >= top_ && !is_tie)) {
             continue;
           }
           rows_.push_back(row);
           numbers_.push_back(value);
           ++listed;
+        }
+        for (const int64_t row : zero_rows_) {
+          const bool is_listed = !(skips_itself_ && row == q) && !(pairs_ && row < q) &&
+                                 !(is_cut && listed >= top_) && !(limit_of_search_ && *limit_of_search_ > 0);
+          if (is_listed) {
+            rows_.push_back(row);
+            numbers_.push_back(0);
+            ++listed;
+          }
         }
         offsets_.push_back(std::ssize(rows_));
       }
@@ -474,8 +523,10 @@ private:
   Ties ties_ = Ties::first;
   std::optional<data::BitOrder> packed_;
   bool csv_ = false, pairs_ = false;
+  bool skips_itself_ = false; ///< the patterns are the queries
 
   std::vector<std::string> ids_of_patterns_, ids_of_queries_; ///< empty: there are none
+  std::vector<int64_t> zero_rows_, nonzero_rows_;             ///< with cosines: of the stored patterns
   int64_t num_results_ = 0;
   report::Table shown_; ///< the first results
   nlohmann::ordered_json neighbours_ = nlohmann::ordered_json::array();

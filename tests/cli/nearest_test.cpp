@@ -278,5 +278,33 @@ TEST_F(NearestVerb, ListsPairsOfPatternsWithBothIds) {
                  {"--pairs has no effect with --queries"});
 }
 
+TEST_F(NearestVerb, ListsZeroVectorsLastAndReportsThem) {
+  write_text(path("x.csv"), "0 0\n-1 0.5\n1 0\n0 0\n");
+  write_text(path("q.csv"), "1 0\n0 0\n");
+  const std::vector<std::string> search{"--patterns",  path("x.csv"), "--queries",
+                                        path("q.csv"), "--top",       "4"};
+  const auto rows_of = [](const json& found, int64_t query) {
+    std::vector<int64_t> rows;
+    for (const json& row : found) {
+      if (row.at("query") == query) {
+        rows.push_back(row.at("row"));
+      }
+    }
+    return rows;
+  };
+  const json found = neighbours(search);
+  EXPECT_EQ(rows_of(found, 0), (std::vector<int64_t>{2, 1, 0, 3})) << "also after a negative cosine";
+  EXPECT_EQ(rows_of(found, 1).size(), 4U);
+  expect_contains(run(search).err,
+                  {"x.csv: 2 of 4 patterns are zero vectors, whose cosine counts as 0; they are "
+                   "listed last",
+                   "q.csv: 1 of 2 queries are zero vectors"});
+  EXPECT_EQ(
+      rows_of(neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--at-least", "0.5"}), 0),
+      std::vector<int64_t>{2});
+  EXPECT_EQ(rows_of(neighbours({"--patterns", path("x.csv"), "--top", "2"}), 2), (std::vector<int64_t>{1, 0}))
+      << "the pattern itself is left out";
+}
+
 } // namespace
 } // namespace mneme
