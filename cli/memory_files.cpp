@@ -25,10 +25,29 @@ std::string number_text(double number) {
   return report::format_number(number, report::Notation::automatic, 6);
 }
 
+std::string ranges_text(const data::PatternSet& set, const store::Threshold& kept) {
+  const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
+  return fmt::format("{}: the numbers range from {} to {}, but those for which the threshold of the memory, "
+                     "{}, was chosen from "
+                     "{} to {}",
+                     printable(set.source), number_text(lowest * set.file_scale),
+                     number_text(highest * set.file_scale), number_text(kept.value * kept.file_scale),
+                     number_text(kept.min * kept.file_scale), number_text(kept.max * kept.file_scale));
+}
+
+[[noreturn]] void refuse_scale(const std::string& problem) {
+  throw UsageError(problem +
+                   ".\n  Bring the numbers to the scale of the memory, or give a threshold for them with "
+                   "--threshold.");
+}
+
 /// The threshold that the memory keeps, after the numbers were brought to the scale of those for which it was
 /// chosen.
+///
+/// Errors  UsageError for patterns that are not to be written, if the threshold does not apply to their
+///         numbers
 data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Threshold& kept,
-                                     Progress& progress) {
+                                     const FileReader& memory, Progress& progress) {
   if (kept.value != 0) { // 0 is the same on every scale
     const data::PatternSet first{.patterns = {1, 2, {kept.min, kept.max}}, .file_scale = kept.file_scale};
     try {
@@ -37,14 +56,18 @@ data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Thresho
                                      printable(set.source), number_text(kept.min * kept.file_scale),
                                      number_text(kept.max * kept.file_scale)));
       }
-    } catch (const UsageError&) { // for a threshold, numbers of any range are valid
-      const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
-      progress.message(fmt::format(
-          "{}: the numbers range from {} to {}, but those for which the threshold of the memory was chosen "
-          "from "
-          "{} to {}",
-          printable(set.source), number_text(lowest * set.file_scale), number_text(highest * set.file_scale),
-          number_text(kept.min * kept.file_scale), number_text(kept.max * kept.file_scale)));
+    } catch (const UsageError&) {
+      const std::string ranges = ranges_text(set, kept);
+      if (!memory.writes) {
+        refuse_scale(ranges);
+      }
+      progress.message(ranges);
+    }
+    const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
+    const bool is_equal = highest <= kept.value || lowest > kept.value;
+    if (!memory.writes && is_equal && lowest < highest) { // equal numbers are a blank query
+      refuse_scale(fmt::format("{}, so that every bit would be {}", ranges_text(set, kept),
+                               lowest > kept.value ? 1 : 0));
     }
   }
   return {kept.value, "the threshold of the memory"};
@@ -106,7 +129,7 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
   const bool has_bits = data::are_bits(set.patterns);
   const bool uses_kept = kept && (memory.writes || !given);
   const data::ThresholdChoice choice =
-      uses_kept ? kept_threshold(set, *kept, progress) : data::choose_threshold(set, given);
+      uses_kept ? kept_threshold(set, *kept, memory, progress) : data::choose_threshold(set, given);
   BitPatterns bits = to_bits(set.patterns, choice.threshold);
   if (!has_bits) {
     report_threshold(set, choice, bits, memory, progress);

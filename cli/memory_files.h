@@ -38,7 +38,8 @@ struct FileReader {
 /// unless the numbers are 0 and 1, and patterns that coincide.
 ///
 /// Errors  DataError if the patterns have another size; UsageError for a given threshold if every bit would
-///         be equal, or if the patterns are to be written and the memory keeps another threshold
+///         be equal, or if the patterns are to be written and the memory keeps another threshold; for queries
+///         whose numbers are on another scale than those of the memory, or would have equal bits only
 Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Progress& progress);
 
 } // namespace mneme::cli

@@ -295,10 +295,15 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   const ProgramResult read = run("read", {"--patterns", grey, "--json"});
   EXPECT_EQ(distances(read), exact);
   EXPECT_EQ(read.err, "grey.npy: a bit is 1 where a number is above 0.5 (the threshold of the memory)\n");
-  expect_contains(run("read", {"--patterns", dark, "--json"}).err,
-                  {"all bits of 20 of 20 patterns are equal"});
+  expect_refused(run("read", {"--patterns", dark, "--json"}), 2,
+                 {"0.6 to 0.8", "from 0 to 1", "every bit would be 1", "--threshold"});
   EXPECT_EQ(distances(run("read", {"--patterns", dark, "--threshold", "0.7", "--json"})), exact);
-  expect_contains(run("read", {"--patterns", bytes, "--json"}).err, {"range from 0 to 10", "from 0 to 1"});
+  for (const char* verb : {"read", "forget"}) {
+    expect_refused(run(verb, {"--patterns", bytes}), 2, {"range from 0 to 10", "from 0 to 1", "--threshold"});
+  }
+  data::write_npy(folder_ / "blank.npy", RealPatterns(1, 64, std::vector<double>(64, 0.25)));
+  expect_contains(run("read", {"--patterns", (folder_ / "blank.npy").string(), "--json"}).err,
+                  {"all bits of 1 of 1 patterns are equal"});
   expect_refused(run("write", {"--patterns", dark, "--threshold", "0.7"}), 2,
                  {"--threshold 0.7", "keeps the threshold 0.5"});
   expect_refused(run("write", {"--patterns", dark}), 2, {"every bit would be 1", "0.6 to 0.8"});
