@@ -386,7 +386,16 @@ private:
         const bool is_fatal = parsed.error && !answers_each_line_ &&
                               (has_arguments || !rest[static_cast<size_t>(count)].empty());
         if (count > 0 && (!is_fatal || read_->parsed())) {
-          process(std::move(parsed.lines));
+          try {
+            process(std::move(parsed.lines));
+          } catch (const Interrupted&) {
+            throw;
+          } catch (const Error&) { // which ends the command, unlike an error of one line
+            if (answers_each_line_) {
+              answer_error(context, number, std::current_exception());
+            }
+            throw;
+          }
         }
         if (is_fatal) {
           std::rethrow_exception(parsed.error);
@@ -424,6 +433,9 @@ private:
     } catch (const DataError& data) {
       message = data.what();
       worst_ = std::max(worst_, ExitCode::bad_input);
+    } catch (const Error& other) {
+      message = other.what();
+      worst_ = ExitCode::failed;
     }
     message = without_functions(message);
     if (const std::string where = fmt::format("line {}: ", line); message.starts_with(where)) {

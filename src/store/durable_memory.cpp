@@ -184,8 +184,8 @@ public:
                       printable(folder.string()), needed, options.bytes_max));
     }
     load();
+    identity_ = file_identity(folder_);
     if (is_writer_) {
-      identity_ = file_identity(folder_);
       remove_unnamed_files();
     }
     if (unfinished != nullptr) {
@@ -272,6 +272,7 @@ public:
 
   std::vector<std::string> unknown_keys(std::span<const std::string> keys) {
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<std::string> unknown;
@@ -287,6 +288,7 @@ public:
 
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs) {
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<int64_t> unknown;
@@ -360,6 +362,7 @@ public:
                                    options.top));
     }
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     ReadResult result;
@@ -384,6 +387,7 @@ public:
 
   void for_each(const std::function<void(const Entry&)>& visit) {
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     const std::vector<int64_t> stored = seqs_;
@@ -580,6 +584,16 @@ private:
           fmt::format("{}: the folder was removed, renamed or replaced while the memory was open "
                       "for writing, so that this change is not stored.\n  Do not change the "
                       "files of a memory that is open. Open the memory again.",
+                      printable(folder_.string())));
+    }
+  }
+
+  /// SQLite also keeps reading its open file, which then is not that of the folder.
+  void require_database() const {
+    if (file_identity(folder_).database != identity_.database) {
+      throw DataError(
+          fmt::format("{}: the folder was removed, renamed or replaced while the memory was open, so that "
+                      "it is no longer the memory in this folder.\n  Open the memory again.",
                       printable(folder_.string())));
     }
   }
@@ -1091,7 +1105,7 @@ private:
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
   bool is_visiting_ = false; ///< in a call of the visitor of `for_each`
-  FileIdentity identity_;    ///< of a writer
+  FileIdentity identity_;    ///< when the memory was opened
 
   // State of main memory: that of the log at `head_`.
   bool is_loaded_ = false;

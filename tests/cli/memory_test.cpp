@@ -327,6 +327,28 @@ TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
       << "written by another process meanwhile";
 }
 
+TEST_F(MemoryVerb, EndsWhenItsFolderIsReplacedWhileItIsOpen) {
+  succeed("create");
+  succeed("write", {"an apple is a fruit"});
+  const std::string script = // bash forgets a coprocess, and its pipes, when it ends
+      "coproc OPEN { \"$0\" memory \"$2\" \"$1\" --json; }\n"
+      "pid=$OPEN_PID; exec 3<&${OPEN[0]} 4>&${OPEN[1]}\n"
+      "echo apple >&4; read -r -t 15 line <&3; echo \"$line\"\n"
+      "mv \"$1\" \"$1.old\"; \"$0\" memory create \"$1\" > /dev/null\n"
+      "echo pear >&4; read -r -t 15 line <&3; echo \"$line\"\n"
+      "wait $pid; code=$?; rm -r \"$1\"; mv \"$1.old\" \"$1\"; exit $code\n";
+  for (const auto& [verb, exit_code] : std::map<std::string, int>{{"read", 3}, {"write", 1}}) {
+    const ProgramResult result = testing::run_program({"bash", "-c", script, MNEME_PROGRAM, memory_, verb});
+    EXPECT_EQ(result.exit_code, exit_code) << verb;
+    const std::vector<nlohmann::json> lines = json_lines(result.out);
+    ASSERT_EQ(lines.size(), 2) << result.err;
+    EXPECT_TRUE(contains(lines[1].at("error").get<std::string>(), "removed, renamed or replaced"))
+        << lines[1];
+    EXPECT_EQ(lines[1].at("line"), 2);
+    expect_contains(result.err, {"removed, renamed or replaced", "Open the memory again"});
+  }
+}
+
 TEST_F(MemoryVerb, AnswersEachLineAlsoIfItIsInvalid) {
   succeed("create");
   succeed("write", {"foo"});

@@ -169,7 +169,8 @@ struct OpenOptions {
 /// call of a reader sees all changes that were acknowledged before it. An object is used by one thread at a
 /// time. Results do not depend on the number of threads.
 ///
-/// Errors  DataError if a file is damaged, has another format or another version; OutputError if a change
+/// Errors  DataError if a file is damaged, has another format or another version, or if the folder was
+///         removed, renamed or replaced since the memory was opened; OutputError if a change
 ///         cannot be stored (disk full, read-only, locked by another process) - then nothing has changed;
 ///         UsageError for arguments that do not fit the memory; Interrupted (core/interrupt.h): a change is
 ///         stored completely or not stored, and `compact` may leave snapshot files to the next opening
