@@ -167,6 +167,9 @@ public:
                      "Forget the pattern with this number, as `read` prints it; may be given several times")
         ->type_name("N")
         ->one_value_each();
+    forget_->add_flag(
+        "--all-equal", all_equal_,
+        "Forget all stored patterns with the bits of a pattern, also if they have different keys");
     info_ = arguments.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
     add_folder(*info_);
     verify_ =
@@ -886,6 +889,11 @@ private:
           "command to forget patterns by their texts.",
           printable(lines_.front())));
     }
+    if (all_equal_ && by_name && !by_pattern) {
+      throw UsageError(
+          "--all-equal has no effect: it is for patterns, but keys, labels or numbers are given.\n  "
+          "Leave it out.");
+    }
     std::vector<int64_t> seqs;
     for (const std::string& number : numbers_) {
       seqs.push_back(parse_integer("--number", number, {.min = 1}));
@@ -909,7 +917,10 @@ private:
     note_unknown(context, "label", quoted(unknown_labels));
     if (by_pattern || !by_name) {
       for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold()}, 1024,
-                     [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
+                     [&](const Lines& lines) {
+                       check_coinciding(context, memory.coinciding(lines.patterns));
+                       forgotten += memory.forget_patterns(lines.patterns);
+                     });
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
       throw UsageError("--format has no effect with --key, --label and --number.\n  Leave it out.");
     }
@@ -923,6 +934,40 @@ private:
       }
     }
     return ExitCode::ok;
+  }
+
+  /// Refuses, or reports with --all-equal, patterns whose bits are those of stored patterns with different
+  /// keys.
+  void check_coinciding(Context& context, const std::vector<std::vector<store::Neighbour>>& groups) const {
+    int64_t count = 0, ambiguous = 0; // stored patterns, and groups of them, with different keys
+    std::vector<std::string> names;
+    for (const std::vector<store::Neighbour>& group : groups) {
+      std::set<std::optional<std::string>> keys;
+      std::ranges::for_each(group, [&](const auto& stored) { keys.insert(stored.annotation.key); });
+      if (keys.size() < 2) {
+        continue;
+      }
+      ++ambiguous;
+      count += std::ssize(group);
+      for (const store::Neighbour& stored : group) {
+        names.push_back(stored.annotation.key ? fmt::format("\"{}\"", printable(*stored.annotation.key))
+                                              : fmt::format("number {} without a key", stored.seq));
+      }
+    }
+    if (ambiguous == 0) {
+      return;
+    }
+    constexpr size_t kShown = 10;
+    const std::string text =
+        fmt::format("{} stored patterns with different keys have the same bits as {}: {}{}", count,
+                    ambiguous == 1 ? "one given pattern" : fmt::format("{} given patterns", ambiguous),
+                    fmt::join(std::span(names).first(std::min(names.size(), kShown)), ", "),
+                    names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "");
+    if (!all_equal_) {
+      throw UsageError(
+          text + ".\n  Forget one of them by --key KEY or --number N, or all of them with --all-equal.");
+    }
+    context.progress.message(fmt::format("mneme memory forget: {}", text));
   }
 
   static std::vector<std::string> quoted(std::vector<std::string> texts) {
@@ -1161,7 +1206,7 @@ private:
   std::optional<int64_t> update_steps_;
   std::optional<int64_t> within_;
   Ties ties_ = Ties::first;
-  bool replace_ = false, no_recall_ = false, csv_ = false, no_keys_ = false;
+  bool replace_ = false, no_recall_ = false, csv_ = false, no_keys_ = false, all_equal_ = false;
   uint64_t memory_max_ = 0;
   bool answers_each_line_ = false; ///< the answer to an invalid line is its error, and the next line is read
   ExitCode worst_ = ExitCode::ok;  ///< of the answered errors

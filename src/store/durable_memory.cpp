@@ -301,6 +301,42 @@ public:
     return unknown;
   }
 
+  std::vector<std::vector<Neighbour>> coinciding(const BitPatterns& patterns) {
+    require_size("a pattern", patterns.bits());
+    require_no_visit();
+    require_database();
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    std::unordered_map<std::string_view, std::vector<int64_t>> rows_of; // of each pattern
+    std::vector<std::string_view> requested;
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      if (rows_of.try_emplace(pattern_bytes(patterns, i)).second) {
+        requested.push_back(pattern_bytes(patterns, i));
+      }
+    }
+    for (int64_t row = 0; row < rows_->count(); ++row) {
+      if (const auto found = rows_of.find(pattern_bytes(*rows_, row)); found != rows_of.end()) {
+        found->second.push_back(row);
+      }
+    }
+    std::vector<std::vector<Neighbour>> groups;
+    for (const std::string_view pattern : requested) {
+      const std::vector<int64_t>& rows = rows_of.at(pattern);
+      if (rows.size() < 2) {
+        continue;
+      }
+      std::vector<Neighbour>& group = groups.emplace_back();
+      for (const int64_t row : rows) {
+        const int64_t seq = seqs_[static_cast<size_t>(row)];
+        log_->fetch(seq, [&](const Record& record) {
+          group.push_back({.seq = seq, .annotation = annotation_of(record)});
+        });
+      }
+    }
+    check_unchanged();
+    return groups;
+  }
+
   int64_t forget_keys(std::span<const std::string> keys) {
     begin_change();
     std::set<int64_t> found; // a key may be given twice
@@ -1181,6 +1217,9 @@ std::vector<std::string> DurableMemory::unknown_keys(std::span<const std::string
 }
 std::vector<int64_t> DurableMemory::unknown_seqs(std::span<const int64_t> seqs) {
   return implementation_->unknown_seqs(seqs);
+}
+std::vector<std::vector<Neighbour>> DurableMemory::coinciding(const BitPatterns& patterns) {
+  return implementation_->coinciding(patterns);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
   return implementation_->forget_keys(std::span(&key, 1));

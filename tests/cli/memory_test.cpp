@@ -1012,5 +1012,30 @@ TEST_F(MemoryVerb, StoresTheIdsOfATableAsKeys) {
             "Wrote 0 patterns, 2 stored already under the same key; 2 stored\n");
 }
 
+TEST_F(MemoryVerb, ForgetsPatternsWithDifferentKeysOnlyOnRequest) {
+  succeed("create", {"--bits", "8"});
+  const std::string lines =
+      "{\"bits\": \"11110000\", \"key\": \"a\"}\n{\"bits\": \"11110000\", \"key\": \"b\"}\n"
+      "{\"bits\": \"00001111\", \"key\": \"c\"}\n{\"bits\": \"10101010\"}\n"
+      "{\"bits\": \"10101010\"}\n";
+  succeed("write", {"--format", "json"}, lines);
+  const std::string file = (folder_ / "x.txt").string();
+  write_text(file, "11110000\n00001111\n");
+  for (const auto& arguments :
+       {std::vector<std::string>{"--patterns", file}, {"--format", "bits", "11110000"}}) {
+    expect_refused(
+        run("forget", arguments), 2,
+        {"2 stored patterns with different keys have the same bits as one given pattern: \"a\", \"b\".",
+         "--all-equal", "--key"});
+  }
+  EXPECT_EQ(json_lines(succeed("export")).size(), 5U) << "nothing was forgotten";
+  expect_contains(succeed("forget", {"--format", "bits", "10101010"}), {"Forgot 2 patterns"});
+  const ProgramResult all = run("forget", {"--patterns", file, "--all-equal"});
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  expect_contains(all.out, {"Forgot 3 patterns; 0 stored"});
+  expect_contains(all.err, {"2 stored patterns with different keys", "\"a\", \"b\""});
+  expect_refused(run("forget", {"--key", "a", "--all-equal"}), 2, {"--all-equal has no effect"});
+}
+
 } // namespace
 } // namespace mneme

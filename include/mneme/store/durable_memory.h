@@ -205,6 +205,10 @@ public:
   std::vector<std::string> unknown_keys(std::span<const std::string> keys);
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs);
 
+  /// Groups of stored patterns with the same bits, at least two each, whose bits are those of one of
+  /// `patterns` [N, bits]: the stored patterns that `forget_patterns` forgets together. Each by seq.
+  std::vector<std::vector<Neighbour>> coinciding(const BitPatterns& patterns);
+
   /// The functions below forget patterns and return their number. Afterwards the memory equals one to which
   /// they were never written; their records stay in the log until `compact`.
   int64_t forget_key(const std::string& key);
