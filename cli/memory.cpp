@@ -147,6 +147,13 @@ public:
         "--csv", csv_,
         "Print the nearest patterns only, as CSV: query, rank (from 1), number, distance, key, label, "
         "payload (bytes that are not UTF-8 as \\xff)");
+    read_
+        ->add_option(
+            "--key", keys_,
+            "Print the stored pattern with this key, its label and payload, instead of queries; may be "
+            "given several times")
+        ->type_name("KEY")
+        ->one_value_each();
     forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
     forget_->other_names({"delete", "remove", "rm"});
     add_folder(*forget_);
@@ -733,8 +740,53 @@ private:
     return worst_;
   }
 
+  /// `read --key`
+  ExitCode read_keys(Context& context) {
+    const auto source = std::ranges::find(sources_, read_, &Source::arguments);
+    const bool has_queries = !lines_.empty() || !files_.paths.empty() || source->format->count() > 0;
+    const bool has_options =
+        csv_ || no_recall_ || given_.top->count() > 0 || within_ || given_.ties->count() > 0 || update_steps_;
+    if (has_queries || has_options) {
+      throw UsageError(
+          "--key prints stored patterns, so that it cannot be combined with queries and their options.\n"
+          "  Leave out --key, or everything else.");
+    }
+    MemorySource memory = open_source(context);
+    std::vector<store::Entry> entries;
+    for (const std::string& key : keys_) {
+      std::optional<store::Entry> entry = memory.find(key);
+      if (!entry) {
+        throw DataError(
+            fmt::format("{}: no stored pattern has the key \"{}\".\n  `mneme memory export {}` prints all "
+                        "keys.",
+                        printable(folder_), printable(key), printable(folder_)));
+      }
+      entries.push_back(std::move(*entry));
+    }
+    for (const store::Entry& entry : entries) {
+      if (context.options.json) {
+        context.out << json_line(entry) << "\n";
+        continue;
+      }
+      const auto text = [](const std::optional<std::string>& value) {
+        return value ? printable(*value) : "–";
+      };
+      report::Table table{.columns = {{.name = "property"}, {.name = "value", .align = report::Align::left}}};
+      table.rows = {{"key", text(entry.annotation.key)},
+                    {"number", std::to_string(entry.seq)},
+                    {"label", text(entry.annotation.label)},
+                    {"payload", text(entry.annotation.payload)},
+                    {"bits, as hex", hex_of(entry.pattern, 0)}};
+      context.out << report::to_text(table, context.text_style()) << "\n";
+    }
+    return ExitCode::ok;
+  }
+
   ExitCode read(Context& context) {
     check_sources(read_);
+    if (!keys_.empty()) {
+      return read_keys(context);
+    }
     if (csv_ && context.options.json) {
       throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
     }

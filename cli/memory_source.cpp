@@ -106,6 +106,16 @@ store::ReadResult MemorySource::read(const BitPatterns& queries, const store::Re
   return result;
 }
 
+std::optional<Entry> MemorySource::find(const std::string& key) {
+  auto* durable = std::get_if<DurableMemory>(&memory_);
+  if (durable == nullptr) {
+    throw UsageError(
+        "--key has no effect: a .safetensors file has no keys.\n  Leave it out, or give the folder of a "
+        "memory.");
+  }
+  return durable->find(key);
+}
+
 void MemorySource::for_each(const std::function<void(const Entry&)>& visit) {
   if (auto* durable = std::get_if<DurableMemory>(&memory_)) {
     durable->for_each(visit);

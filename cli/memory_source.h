@@ -34,6 +34,8 @@ public:
   int64_t stored() const;
   std::optional<store::Threshold> threshold() const;
   store::ReadResult read(const BitPatterns& queries, const store::ReadOptions& options);
+  /// Errors  UsageError for a file, which has no keys
+  std::optional<store::Entry> find(const std::string& key);
   void for_each(const std::function<void(const store::Entry&)>& visit);
   /// The memory as it is saved to a file. If all payloads are decimal integers of 64 bits, as std::to_string
   /// writes them, they become integers; otherwise they are byte strings.

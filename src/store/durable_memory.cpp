@@ -270,6 +270,22 @@ public:
     return result;
   }
 
+  std::optional<Entry> find(const std::string& key) {
+    require_no_visit();
+    require_database();
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    std::optional<Entry> found;
+    if (const std::optional<int64_t> seq = find_key(key)) {
+      log_->fetch(*seq, [&](const Record& record) {
+        found = {.seq = *seq, .pattern = BitPatterns(1, design().bits), .annotation = annotation_of(record)};
+        set_pattern(found->pattern, 0, *record.pattern, log_->name());
+      });
+    }
+    check_unchanged();
+    return found;
+  }
+
   std::vector<std::string> unknown_keys(std::span<const std::string> keys) {
     require_no_visit();
     require_database();
@@ -1211,6 +1227,9 @@ std::optional<Threshold> DurableMemory::threshold() const {
 WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const Annotation> annotations,
                                  KeyConflict conflict, const std::optional<Threshold>& threshold) {
   return implementation_->write(patterns, annotations, conflict, threshold);
+}
+std::optional<Entry> DurableMemory::find(const std::string& key) {
+  return implementation_->find(key);
 }
 std::vector<std::string> DurableMemory::unknown_keys(std::span<const std::string> keys) {
   return implementation_->unknown_keys(keys);

@@ -1037,5 +1037,22 @@ TEST_F(MemoryVerb, ForgetsPatternsWithDifferentKeysOnlyOnRequest) {
   expect_refused(run("forget", {"--key", "a", "--all-equal"}), 2, {"--all-equal has no effect"});
 }
 
+TEST_F(MemoryVerb, ReadsAPatternByItsKey) {
+  succeed("create", {"--bits", "8"});
+  succeed("write", {"--format", "json"},
+          "{\"bits\": \"11110000\", \"key\": \"a\", \"label\": \"l\", \"payload\": \"the text\"}\n"
+          "{\"bits\": \"00001111\", \"key\": \"b\"}\n");
+  expect_contains(succeed("read", {"--key", "a"}), {"the text", "0f"});
+  const auto lines = json_lines(succeed("read", {"--key", "b", "--key", "a", "--json"}));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0], nlohmann::json({{"seq", 2}, {"hex", "f0"}, {"key", "b"}}));
+  EXPECT_EQ(lines[1].at("payload"), "the text");
+  expect_refused(run("read", {"--key", "a", "--key", "c"}), 3, {"no stored pattern has the key \"c\""});
+  expect_refused(run("read", {"--key", "a", "--top", "3"}), 2, {"--key prints stored patterns"});
+  expect_refused(run("read", {"--key", "a", "text"}), 2, {"--key prints stored patterns"});
+  succeed("forget", {"--key", "a"});
+  EXPECT_EQ(run("read", {"--key", "a"}).exit_code, 3);
+}
+
 } // namespace
 } // namespace mneme

@@ -201,6 +201,9 @@ public:
                     KeyConflict conflict = KeyConflict::refuse,
                     const std::optional<Threshold>& threshold = {});
 
+  /// The stored pattern with this key; none if there is none.
+  std::optional<Entry> find(const std::string& key);
+
   /// Keys, or numbers, that no stored pattern has, in the order of the argument and without repetitions.
   std::vector<std::string> unknown_keys(std::span<const std::string> keys);
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs);
