@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <fstream>
+#include <numeric>
 #include <optional>
 #include <ostream>
 #include <set>
@@ -387,14 +389,11 @@ private:
       return;
     }
     const bool has_arguments = !lines_.empty();
-    int64_t number = 1;
-    const auto process_lines = [&](std::span<const std::string> rest) {
+    const auto process_lines = [&](std::span<const std::string> rest, std::span<const int64_t> numbers) {
       while (!rest.empty()) {
-        ParsedLines parsed = parse_lines(rest, number, format_, memory.bits, memory.writes);
-        const int64_t count = std::ssize(parsed.lines.texts);
-        // Without --json, empty lines are left out, and another invalid line ends the command.
-        const bool is_fatal = parsed.error && !answers_each_line_ &&
-                              (has_arguments || !rest[static_cast<size_t>(count)].empty());
+        ParsedLines parsed = parse_lines(rest, numbers, format_, memory.bits, memory.writes);
+        const auto count = parsed.lines.texts.size();
+        const bool is_fatal = parsed.error && !answers_each_line_;
         if (count > 0 && (!is_fatal || read_->parsed())) {
           try {
             process(std::move(parsed.lines));
@@ -402,7 +401,7 @@ private:
             throw;
           } catch (const Error&) { // which ends the command, unlike an error of one line
             if (answers_each_line_) {
-              answer_error(context, number, std::current_exception());
+              answer_error(context, numbers.front(), std::current_exception());
             }
             throw;
           }
@@ -410,16 +409,19 @@ private:
         if (is_fatal) {
           std::rethrow_exception(parsed.error);
         }
-        if (parsed.error && answers_each_line_) {
-          answer_error(context, number + count, parsed.error);
+        if (parsed.error) {
+          answer_error(context, numbers[count], parsed.error);
         }
-        const int64_t consumed = count + (parsed.error ? 1 : 0);
-        number += consumed;
-        rest = rest.subspan(static_cast<size_t>(consumed));
+        const size_t consumed = count + (parsed.error ? 1 : 0);
+        numbers = numbers.subspan(consumed);
+        rest = rest.subspan(consumed);
       }
     };
+    std::vector<int64_t> numbers; // of lines, from 1
     if (has_arguments) {
-      process_lines(lines_);
+      numbers.resize(lines_.size());
+      std::iota(numbers.begin(), numbers.end(), 1);
+      process_lines(lines_, numbers);
       return;
     }
     if (::isatty(STDIN_FILENO) != 0) {
@@ -427,8 +429,23 @@ private:
     }
     answers_each_line_ = context.options.json && streams_json();
     StandardInput input;
+    int64_t number = 0, num_blank = 0;
     for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
-      process_lines(lines);
+      numbers.clear();
+      std::erase_if(lines, [&](const std::string& line) {
+        ++number;
+        const bool is_skipped = !answers_each_line_ && is_blank(line);
+        num_blank += is_skipped ? 1 : 0;
+        if (!is_skipped) {
+          numbers.push_back(number);
+        }
+        return is_skipped;
+      });
+      process_lines(lines, numbers);
+    }
+    if (num_blank > 0) {
+      context.progress.message(fmt::format("mneme memory: {} blank line{} of standard input {} skipped",
+                                           num_blank, plural(num_blank), num_blank == 1 ? "was" : "were"));
     }
   }
 
@@ -628,6 +645,14 @@ private:
     }
     DurableMemory memory = open(context, Access::write);
     int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0;
+    auto reported = std::chrono::steady_clock::now();
+    const auto report_progress = [&] { // standard input has no known end
+      constexpr std::chrono::seconds kInterval(5);
+      if (const auto now = std::chrono::steady_clock::now(); now - reported >= kInterval) {
+        reported = now;
+        context.progress.interim(fmt::format("{} written, {} stored", count_text(written), memory.stored()));
+      }
+    };
     const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
       const auto annotations =
           std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
@@ -642,6 +667,8 @@ private:
                              {"repeated", result.repeated},
                              {"replaced", result.replaced},
                              {"stored", memory.stored()}});
+      } else {
+        report_progress();
       }
     };
     // Lines that are answered one by one: those that are refused are found by bisection.
@@ -654,7 +681,7 @@ private:
           throw;
         }
         if (end - begin == 1) {
-          answer_error(context, lines.first + begin, std::current_exception());
+          answer_error(context, lines.number(begin), std::current_exception());
           return;
         }
         const int64_t middle = begin + (end - begin) / 2;
@@ -677,7 +704,7 @@ private:
         throw UsageError(fmt::format(
             "the key \"{}\" is given twice: lines {} and {}{}. Their patterns, labels or payloads differ.\n  "
             "Give each pattern its own key, or keep only the last one of a key with --replace.",
-            printable(*annotation.key), lines.first + known->second, lines.first + i,
+            printable(*annotation.key), lines.number(known->second), lines.number(i),
             given_.keys->count() > 0 ? " of " + printable(keys_file_) : ""));
       }
     };

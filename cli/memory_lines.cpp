@@ -290,9 +290,13 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
-                        bool may_forget) {
-  Lines parsed{.first = first,
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r\v\f") == std::string_view::npos;
+}
+
+ParsedLines parse_lines(std::span<const std::string> lines, std::span<const int64_t> numbers,
+                        LineFormat format, int64_t bits, bool may_forget) {
+  Lines parsed{.numbers = {numbers.begin(), numbers.end()},
                .texts = {lines.begin(), lines.end()},
                .patterns = BitPatterns(std::ssize(lines), bits),
                .annotations = {}};
@@ -300,7 +304,7 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
   int64_t count = 0; // of valid lines
   for (; count < std::ssize(lines) && !error; count += error ? 0 : 1) {
     std::string& line = parsed.texts[static_cast<size_t>(count)];
-    const std::string where = fmt::format("line {}", first + count);
+    const std::string where = fmt::format("line {}", parsed.number(count));
     try {
       if (line.empty()) {
         fail(where, "the line is empty", "Leave it out.");

@@ -26,7 +26,7 @@ enum class LineFormat {
 
 /// Lines, and what they are about.
 struct Lines {
-  int64_t first = 1;              ///< number of the first line
+  std::vector<int64_t> numbers;   ///< of the lines, from 1; empty: 1, 2, ...
   std::vector<std::string> texts; ///< as they were given
   BitPatterns patterns;           ///< one per line
   /// format text: the line is the payload. format json: the fields key, label, payload (text) or
@@ -36,6 +36,10 @@ struct Lines {
   int64_t count_without_limit = 0;                ///< of patterns in files: PatternSet::count_without_limit
   /// Keys of lines {"forget": KEY} of format json. Such lines have no patterns, and are separate from others.
   std::vector<std::string> forget = {};
+
+  int64_t number(int64_t line) const {
+    return numbers.empty() ? line + 1 : numbers[static_cast<size_t>(line)];
+  }
 };
 
 /// The valid lines of one kind at the beginning of a text, and the error of the line after them.
@@ -44,10 +48,12 @@ struct ParsedLines {
   std::exception_ptr error; ///< DataError, with the number of the line; null: it is valid, or there is none
 };
 
-/// Parses lines up to the first one that is invalid, empty or of another kind; `first` is the number of the
-/// first line. Without `may_forget`, lines {"forget": KEY} are invalid.
-ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
-                        bool may_forget);
+/// Parses lines up to the first one that is invalid, empty or of another kind; `numbers` are those of the
+/// lines. Without `may_forget`, lines {"forget": KEY} are invalid.
+ParsedLines parse_lines(std::span<const std::string> lines, std::span<const int64_t> numbers,
+                        LineFormat format, int64_t bits, bool may_forget);
+/// True for a line that is empty or has only spaces.
+bool is_blank(std::string_view line);
 
 /// A stored pattern as a line of format json, without a line feed.
 std::string json_line(const store::Entry& entry);

@@ -1054,5 +1054,24 @@ TEST_F(MemoryVerb, ReadsAPatternByItsKey) {
   EXPECT_EQ(run("read", {"--key", "a"}).exit_code, 3);
 }
 
+TEST_F(MemoryVerb, SkipsBlankLinesOfStandardInput) {
+  succeed("create");
+  std::string texts;
+  for (int i = 0; i < 40; ++i) {
+    texts += "text " + std::to_string(i) + "\n\n  \n";
+  }
+  const ProgramResult written = run("write", {}, texts);
+  EXPECT_EQ(written.exit_code, 0);
+  EXPECT_EQ(written.out, "Wrote 40 patterns; 40 stored\n");
+  EXPECT_EQ(written.err, "mneme memory: 80 blank lines of standard input were skipped\n");
+  // They do not end a transaction: an invalid line prevents that the lines before it are stored.
+  const ProgramResult refused = run("write", {}, "good\n\nalso good\n\n!!!\n");
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"line 5: \"!!!\""});
+  EXPECT_EQ(testing::results_of(succeed("info", {"--json"})).at("stored"), 40);
+  expect_contains(run("write", {}, "\nonly one\n").err, {"1 blank line of standard input was skipped"});
+  expect_contains(run("read", {"--no-recall"}, "text 7\n\ntext 8\n").err, {"1 blank line"});
+}
+
 } // namespace
 } // namespace mneme
