@@ -404,8 +404,15 @@ TEST(LoadPatterns, ReadsAFolderOfOneIdxFileWithItsLabels) {
   expect_error<DataError>([&] { load_patterns(folder.path()); },
                           {"t10k-labels-idx1-ubyte", "1 labels", "2 images"});
   folder.file("MNIST/raw/train-images.idx3-ubyte", small_idx().all());
+  folder.file("MNIST/raw/train-labels.idx1-ubyte", Bytes().big(0x0801, 4).big(2, 4).text("\1\3").all());
+  for (const char* place : {"", "MNIST", "MNIST/raw"}) {
+    const PatternSet training = load_patterns(folder.path() / place);
+    EXPECT_EQ(training.source, "train-images.idx3-ubyte") << "next to the test set";
+    EXPECT_EQ(training.labels, (std::vector<int64_t>{1, 3}));
+  }
+  folder.file("MNIST/raw/other-images.idx3-ubyte", small_idx().all());
   expect_error<DataError>([&] { load_patterns(folder.path()); },
-                          {"2 IDX files of images", "t10k-images-idx3-ubyte", "train-images.idx3-ubyte"});
+                          {"3 IDX files of images", "t10k-images-idx3-ubyte", "train-images.idx3-ubyte"});
 }
 
 TEST(LoadPatterns, CountsThePatternsThatTheLimitLeavesOut) {

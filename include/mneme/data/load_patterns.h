@@ -31,7 +31,8 @@ struct LoadOptions {
 
 /// Reads patterns from an IDX, CIFAR-10, npy, npz, png, csv, safetensors or torch file, each optionally
 /// compressed by gzip, or from a folder. A folder contains png files, one folder of png files per class, or
-/// one IDX file of images. "-" is standard input. A path with *, ? or [...] that does not exist is expanded
+/// one IDX file of images, or those of a training set (train-*) and a test set (t10k-* or test-*), of which
+/// the training set is read. "-" is standard input. A path with *, ? or [...] that does not exist is expanded
 /// as a glob pattern: all matching files are read in the order of their names (sorted by bytes). The format
 /// is detected from the first bytes, or from the file name if these are ambiguous.
 ///
