@@ -157,10 +157,14 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
   const int64_t size = is_packed ? set.bits.bits() : set.patterns.size();
   const bool has_padding = is_packed && bits < size && bits > size - kBitsPerByte;
   if (size != bits && !has_padding) {
-    throw DataError(
-        fmt::format("{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  Give "
-                    "patterns of this size, or create a memory with --bits {}.",
-                    printable(set.source), size, is_packed ? "bits" : "numbers", bits, size));
+    const bool is_probably_packed = !is_packed && size == (bits + kBitsPerByte - 1) / kBitsPerByte &&
+                                    set.file_scale != 1 && !set.is_image(); // bytes
+    throw DataError(fmt::format(
+        "{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  {}", printable(set.source),
+        size, is_packed ? "bits" : "numbers", bits,
+        is_probably_packed
+            ? "If these are packed bits, give their order: --packed big (numpy.packbits), or --packed little."
+            : fmt::format("Give patterns of this size, or create a memory with --bits {}.", size)));
   }
   if (has_padding) {
     set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,

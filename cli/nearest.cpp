@@ -140,6 +140,13 @@ public:
     if (measure_ == nullptr) {
       const bool are_bits = packed_ || data::are_bits(stored.patterns);
       measure_ = &measures()[are_bits ? 0 : 1];
+      if (!packed_ && stored.file_scale != 1 && !stored.is_image()) { // bytes
+        context.progress.message(
+            fmt::format("{}: bytes are compared as numbers, by their cosine. If they are packed bits, give "
+                        "their order: --packed "
+                        "big (numpy.packbits), or --packed little; else --similarity cosine omits this note.",
+                        printable(stored.source)));
+      }
     }
     check_measure();
     if (queries) {

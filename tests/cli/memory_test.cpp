@@ -1073,5 +1073,16 @@ TEST_F(MemoryVerb, SkipsBlankLinesOfStandardInput) {
   expect_contains(run("read", {"--no-recall"}, "text 7\n\ntext 8\n").err, {"1 blank line"});
 }
 
+TEST_F(MemoryVerb, HintsAtPackedBitsForBytes) {
+  const std::string packed = (folder_ / "packed.npy").string(), numbers = (folder_ / "numbers.npy").string();
+  data::write_packed_npy(packed, data::random_bits(9, 64, Random(1)), data::BitOrder::big);
+  data::write_npy(numbers, data::random_uniform(9, 8, 0, 1, Random(1)));
+  succeed("create", {"--bits", "64"});
+  const ProgramResult refused = run("write", {"--patterns", packed});
+  expect_refused(refused, 3, {"the patterns have 8 numbers", "--packed big", "--packed little"});
+  EXPECT_FALSE(contains(refused.err, "create a memory"));
+  expect_refused(run("write", {"--patterns", numbers}), 3, {"create a memory with --bits 8"});
+}
+
 } // namespace
 } // namespace mneme

@@ -306,5 +306,17 @@ TEST_F(NearestVerb, ListsZeroVectorsLastAndReportsThem) {
       << "the pattern itself is left out";
 }
 
+TEST_F(NearestVerb, HintsAtPackedBitsForBytes) {
+  data::write_packed_npy(path("x.npy"), data::random_bits(9, 64, Random(1)), data::BitOrder::big);
+  expect_contains(run({"--patterns", path("x.npy")}).err,
+                  {"x.npy: bytes are compared as numbers", "--packed big"});
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{"--packed", "big"}, {"--similarity", "cosine"}}) {
+    std::vector<std::string> arguments{"--patterns", path("x.npy")};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    EXPECT_FALSE(testing::contains(run(arguments).err, "bytes are compared")) << options.front();
+  }
+}
+
 } // namespace
 } // namespace mneme
