@@ -256,8 +256,8 @@ private:
   void declare_create(Arguments& arguments) {
     create_ = &arguments;
     add_folder(arguments);
-    add_integer_option(arguments, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
-                       "Number of bits of a pattern");
+    given_.bits = add_integer_option(arguments, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
+                                     "Number of bits of a pattern");
     given_.kind = add_choice_option<Kind>(
         arguments, "--memory", kind_,
         {{"best-match", Kind::best_match},
@@ -608,6 +608,14 @@ private:
     if (context.options.quiet) {
       return ExitCode::ok;
     }
+    if (given_.bits->count() > 0) {
+      context.out << fmt::format(
+          "\nTo store the vectors or bit patterns of a file, of {} numbers each, and to find the "
+          "nearest ones:\n"
+          "  mneme memory write {} --patterns FILE.npy\n"
+          "  mneme memory read {} --patterns QUERIES.npy\n",
+          complete.bits, folder, folder);
+    }
     context.out << fmt::format("\nTo store a text and to find it again:\n"
                                "  mneme memory write {} \"the train to Vienna leaves at nine\"\n"
                                "  mneme memory read {} \"when does the train leave?\"\n",
@@ -839,6 +847,12 @@ private:
     if (csv_) {
       print_csv(context, {}, {}); // the names of the columns
     }
+    if (files_.paths.empty() && format_ == LineFormat::text && memory.threshold()) {
+      context.progress.message(
+          "mneme memory read: the memory has patterns of numbers, but the queries are texts, to which no "
+          "pattern of "
+          "numbers is similar. Give queries of numbers with --patterns FILE, or bits with --format bits.");
+    }
     const int64_t top = within_ && given_.top->count() == 0 ? INT64_MAX : top_;
     constexpr size_t kQueriesMax = 1024;
     for_each_batch(
@@ -1003,6 +1017,9 @@ private:
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
       throw UsageError("--format has no effect with --key, --label and --number.\n  Leave it out.");
     }
+    if (forgotten == 0 && !lines_.empty()) {
+      note_keys(context, memory);
+    }
     if (context.options.json) {
       print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
     } else {
@@ -1054,6 +1071,24 @@ private:
       text = fmt::format("\"{}\"", printable(text));
     }
     return texts;
+  }
+
+  /// Names the arguments of `forget`, none of which is a stored pattern, that are keys.
+  void note_keys(Context& context, DurableMemory& memory) const {
+    std::vector<std::string> keys = lines_;
+    const std::vector<std::string> unknown = memory.unknown_keys(keys);
+    std::erase_if(keys,
+                  [&](const std::string& line) { return std::ranges::find(unknown, line) != unknown.end(); });
+    if (keys.empty()) {
+      context.progress.message(fmt::format(
+          "mneme memory forget: no stored pattern has the bits of {}",
+          lines_.size() == 1 ? fmt::format("\"{}\"", printable(lines_.front())) : "one of these patterns"));
+      return;
+    }
+    context.progress.message(fmt::format("mneme memory forget: \"{}\" is the key of a stored pattern, but no "
+                                         "stored pattern has its bits as a text. "
+                                         "Forget it by its key: --key {}",
+                                         printable(keys.front()), printable(keys.front())));
   }
 
   /// Names the first keys, labels or numbers of `forget` that no stored pattern has.
@@ -1270,8 +1305,8 @@ private:
   Arguments *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
             *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
-    Option *kind, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch, *top,
-        *within, *ties, *out, *export_packed;
+    Option *kind, *bits, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch,
+        *top, *within, *ties, *out, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
   std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;

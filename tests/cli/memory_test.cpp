@@ -1084,5 +1084,25 @@ TEST_F(MemoryVerb, HintsAtPackedBitsForBytes) {
   expect_refused(run("write", {"--patterns", numbers}), 3, {"create a memory with --bits 8"});
 }
 
+TEST_F(MemoryVerb, NotesLikelyMistakesOfQueriesAndKeys) {
+  const std::string file = (folder_ / "x.npy").string();
+  data::write_npy(file, data::random_uniform(5, 64, -1, 1, Random(1)));
+  expect_contains(succeed("create", {"--bits", "64"}),
+                  {"of 64 numbers each", "--patterns FILE.npy", "To store a text"});
+  succeed("write", {"--patterns", file});
+  expect_contains(run("read", {"a text"}).err, {"the memory has patterns of numbers", "--patterns FILE"});
+  EXPECT_EQ(run("read", {"--format", "bits", std::string(64, '1')}).err, "");
+
+  memory_ = (folder_ / "texts").string();
+  EXPECT_FALSE(contains(succeed("create"), "FILE.npy"));
+  succeed("write", {"--key", "doc-1", "a text"});
+  EXPECT_EQ(run("read", {"a text"}).err, "");
+  const ProgramResult by_key = run("forget", {"doc-1"});
+  EXPECT_EQ(by_key.exit_code, 0);
+  EXPECT_EQ(by_key.out, "Forgot 0 patterns; 1 stored\n");
+  expect_contains(by_key.err, {"\"doc-1\" is the key of a stored pattern", "--key doc-1"});
+  expect_contains(run("forget", {"other"}).err, {"no stored pattern has the bits of \"other\""});
+}
+
 } // namespace
 } // namespace mneme
