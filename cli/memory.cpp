@@ -331,7 +331,7 @@ private:
          {"json", LineFormat::json}},
         "Format of the lines. text: any text, similar texts have similar patterns; bits: "
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
-        "field, and key, label and payload; {\"forget\": KEY} in `write`");
+        "field, or numbers as vector, and key, label and payload; {\"forget\": KEY} in `write`");
     Option* patterns = arguments
                            .add_option("--patterns", files_.paths,
                                        "Files of patterns instead of lines; as `mneme recall --patterns`")
@@ -391,7 +391,8 @@ private:
     const bool has_arguments = !lines_.empty();
     const auto process_lines = [&](std::span<const std::string> rest, std::span<const int64_t> numbers) {
       while (!rest.empty()) {
-        ParsedLines parsed = parse_lines(rest, numbers, format_, memory.bits, memory.writes);
+        ParsedLines parsed =
+            parse_lines(rest, numbers, format_, memory.bits, memory.threshold, memory.writes);
         const auto count = parsed.lines.texts.size();
         const bool is_fatal = parsed.error && !answers_each_line_;
         if (count > 0 && (!is_fatal || read_->parsed())) {

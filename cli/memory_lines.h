@@ -21,7 +21,7 @@ enum class LineFormat {
   bits,   ///< characters 0 and 1
   hex,    ///< bytes of the pattern, two digits each; bit b is bit (b mod 8) of byte (b / 8)
   base64, ///< the same bytes
-  json    ///< an object with one of these four as "text", "bits", "hex" or "base64"
+  json    ///< an object with one of these four as "text", "bits", "hex" or "base64", or an array as "vector"
 };
 
 /// Lines, and what they are about.
@@ -49,9 +49,11 @@ struct ParsedLines {
 };
 
 /// Parses lines up to the first one that is invalid, empty or of another kind; `numbers` are those of the
-/// lines. Without `may_forget`, lines {"forget": KEY} are invalid.
+/// lines. Without `may_forget`, lines {"forget": KEY} are invalid. `threshold` is that of the memory, with
+/// which the field vector of format json becomes bits.
 ParsedLines parse_lines(std::span<const std::string> lines, std::span<const int64_t> numbers,
-                        LineFormat format, int64_t bits, bool may_forget);
+                        LineFormat format, int64_t bits, const std::optional<store::Threshold>& threshold,
+                        bool may_forget);
 /// True for a line that is empty or has only spaces.
 bool is_blank(std::string_view line);
 

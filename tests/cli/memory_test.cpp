@@ -1104,5 +1104,41 @@ TEST_F(MemoryVerb, NotesLikelyMistakesOfQueriesAndKeys) {
   expect_contains(run("forget", {"other"}).err, {"no stored pattern has the bits of \"other\""});
 }
 
+TEST_F(MemoryVerb, ReadsAndWritesVectorsOfJson) {
+  const std::string file = (folder_ / "x.npy").string();
+  const RealPatterns numbers = data::random_uniform(20, 16, 1, 3, Random(1));
+  data::write_npy(file, numbers);
+  succeed("create", {"--bits", "16"});
+  const auto line_of = [](std::span<const double> vector, const std::string& rest = "") {
+    return "{\"vector\": " + nlohmann::json(std::vector<double>(vector.begin(), vector.end())).dump() + rest +
+           "}\n";
+  };
+  expect_refused(run("write", {"--format", "json"}, line_of(numbers[0])), 3,
+                 {"line 1: the memory has no threshold"});
+  succeed("write", {"--patterns", file});
+  const std::vector<double> low(16, 0.5), other{9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 0};
+  EXPECT_EQ(succeed("write", {"--format", "json"}, line_of(other, ", \"key\": \"new\"")),
+            "Wrote 1 pattern; 21 stored\n");
+  std::vector<double> high = other;
+  std::ranges::transform(high, high.begin(), [](double x) { return 100 + x; });
+  const ProgramResult read =
+      run("read", {"--format", "json", "--json", "--top", "1"},
+          line_of(numbers[4]) + line_of(other, ", \"key\": \"query\"") + "{\"vector\": [1, 2]}\n" +
+              "{\"vector\": [true]}\n" + line_of(high) + "{\"embedding\": [1]}\n" + line_of(low));
+  EXPECT_EQ(read.exit_code, 3);
+  const auto lines = json_lines(read.out);
+  ASSERT_EQ(lines.size(), 7U) << read.err;
+  EXPECT_EQ(lines[0].at("query"), "vector of 16 numbers");
+  EXPECT_EQ(lines[0].at("nearest").at(0).at("seq"), 5);
+  EXPECT_EQ(lines[1].at("query"), "query");
+  EXPECT_EQ(lines[1].at("nearest").at(0).at("key"), "new");
+  EXPECT_TRUE(
+      contains(lines[2].at("error"), "the vector has 2 numbers, but the memory has patterns of 16 bits"));
+  EXPECT_TRUE(contains(lines[3].at("error"), "not an array of numbers"));
+  EXPECT_TRUE(contains(lines[4].at("error"), "every bit would be 1"));
+  EXPECT_TRUE(contains(lines[5].at("error"), "did you mean \"vector\"?"));
+  EXPECT_TRUE(lines[6].contains("nearest")) << "equal numbers are a blank query";
+}
+
 } // namespace
 } // namespace mneme
