@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <fstream>
+#include <numeric>
 #include <optional>
 #include <ostream>
 #include <set>
@@ -113,7 +115,7 @@ public:
     given_.keys =
         write_->add_option("--keys", keys_file_,
                            "File with a key for each pattern of --patterns, as --key: one per line, or "
-                           "integers in an .npy file");
+                           "integers in an .npy file (default: the column id, key or name of a table)");
     given_.keys->type_name("PATH");
     sources_.back().of_files.push_back(given_.keys);
     write_->add_flag("--replace", replace_, "Forget the pattern that a key names now, if it is another one");
@@ -147,6 +149,13 @@ public:
         "--csv", csv_,
         "Print the nearest patterns only, as CSV: query, rank (from 1), number, distance, key, label, "
         "payload (bytes that are not UTF-8 as \\xff)");
+    read_
+        ->add_option(
+            "--key", keys_,
+            "Print the stored pattern with this key, its label and payload, instead of queries; may be "
+            "given several times")
+        ->type_name("KEY")
+        ->one_value_each();
     forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
     forget_->other_names({"delete", "remove", "rm"});
     add_folder(*forget_);
@@ -167,6 +176,9 @@ public:
                      "Forget the pattern with this number, as `read` prints it; may be given several times")
         ->type_name("N")
         ->one_value_each();
+    forget_->add_flag(
+        "--all-equal", all_equal_,
+        "Forget all stored patterns with the bits of a pattern, also if they have different keys");
     info_ = arguments.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
     add_folder(*info_);
     verify_ =
@@ -244,8 +256,8 @@ private:
   void declare_create(Arguments& arguments) {
     create_ = &arguments;
     add_folder(arguments);
-    add_integer_option(arguments, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
-                       "Number of bits of a pattern");
+    given_.bits = add_integer_option(arguments, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
+                                     "Number of bits of a pattern");
     given_.kind = add_choice_option<Kind>(
         arguments, "--memory", kind_,
         {{"best-match", Kind::best_match},
@@ -319,7 +331,7 @@ private:
          {"json", LineFormat::json}},
         "Format of the lines. text: any text, similar texts have similar patterns; bits: "
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
-        "field, and key, label and payload; {\"forget\": KEY} in `write`");
+        "field, or numbers as vector, and key, label and payload; {\"forget\": KEY} in `write`");
     Option* patterns = arguments
                            .add_option("--patterns", files_.paths,
                                        "Files of patterns instead of lines; as `mneme recall --patterns`")
@@ -377,30 +389,40 @@ private:
       return;
     }
     const bool has_arguments = !lines_.empty();
-    int64_t number = 1;
-    const auto process_lines = [&](std::span<const std::string> rest) {
+    const auto process_lines = [&](std::span<const std::string> rest, std::span<const int64_t> numbers) {
       while (!rest.empty()) {
-        ParsedLines parsed = parse_lines(rest, number, format_, memory.bits, memory.writes);
-        const int64_t count = std::ssize(parsed.lines.texts);
-        // Without --json, empty lines are left out, and another invalid line ends the command.
-        const bool is_fatal = parsed.error && !answers_each_line_ &&
-                              (has_arguments || !rest[static_cast<size_t>(count)].empty());
+        ParsedLines parsed =
+            parse_lines(rest, numbers, format_, memory.bits, memory.threshold, memory.writes);
+        const auto count = parsed.lines.texts.size();
+        const bool is_fatal = parsed.error && !answers_each_line_;
         if (count > 0 && (!is_fatal || read_->parsed())) {
-          process(std::move(parsed.lines));
+          try {
+            process(std::move(parsed.lines));
+          } catch (const Interrupted&) {
+            throw;
+          } catch (const Error&) { // which ends the command, unlike an error of one line
+            if (answers_each_line_) {
+              answer_error(context, numbers.front(), std::current_exception());
+            }
+            throw;
+          }
         }
         if (is_fatal) {
           std::rethrow_exception(parsed.error);
         }
-        if (parsed.error && answers_each_line_) {
-          answer_error(context, number + count, parsed.error);
+        if (parsed.error) {
+          answer_error(context, numbers[count], parsed.error);
         }
-        const int64_t consumed = count + (parsed.error ? 1 : 0);
-        number += consumed;
-        rest = rest.subspan(static_cast<size_t>(consumed));
+        const size_t consumed = count + (parsed.error ? 1 : 0);
+        numbers = numbers.subspan(consumed);
+        rest = rest.subspan(consumed);
       }
     };
+    std::vector<int64_t> numbers; // of lines, from 1
     if (has_arguments) {
-      process_lines(lines_);
+      numbers.resize(lines_.size());
+      std::iota(numbers.begin(), numbers.end(), 1);
+      process_lines(lines_, numbers);
       return;
     }
     if (::isatty(STDIN_FILENO) != 0) {
@@ -408,8 +430,23 @@ private:
     }
     answers_each_line_ = context.options.json && streams_json();
     StandardInput input;
+    int64_t number = 0, num_blank = 0;
     for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
-      process_lines(lines);
+      numbers.clear();
+      std::erase_if(lines, [&](const std::string& line) {
+        ++number;
+        const bool is_skipped = !answers_each_line_ && is_blank(line);
+        num_blank += is_skipped ? 1 : 0;
+        if (!is_skipped) {
+          numbers.push_back(number);
+        }
+        return is_skipped;
+      });
+      process_lines(lines, numbers);
+    }
+    if (num_blank > 0) {
+      context.progress.message(fmt::format("mneme memory: {} blank line{} of standard input {} skipped",
+                                           num_blank, plural(num_blank), num_blank == 1 ? "was" : "were"));
     }
   }
 
@@ -424,6 +461,9 @@ private:
     } catch (const DataError& data) {
       message = data.what();
       worst_ = std::max(worst_, ExitCode::bad_input);
+    } catch (const Error& other) {
+      message = other.what();
+      worst_ = ExitCode::failed;
     }
     message = without_functions(message);
     if (const std::string where = fmt::format("line {}: ", line); message.starts_with(where)) {
@@ -491,7 +531,9 @@ private:
       return MemorySource(open(context, Access::read));
     }
     check_budget(context, 3 * std::filesystem::file_size(folder_), printable(folder_));
-    return MemorySource(store::load_memory<BitPatterns>(folder_));
+    std::optional<store::Threshold> threshold;
+    ItemMemory<BitPatterns> items = store::load_memory<BitPatterns>(folder_, &threshold);
+    return MemorySource(std::move(items), threshold);
   }
 
   MemoryDesign design(const Context& context) const {
@@ -567,6 +609,14 @@ private:
     if (context.options.quiet) {
       return ExitCode::ok;
     }
+    if (given_.bits->count() > 0) {
+      context.out << fmt::format(
+          "\nTo store the vectors or bit patterns of a file, of {} numbers each, and to find the "
+          "nearest ones:\n"
+          "  mneme memory write {} --patterns FILE.npy\n"
+          "  mneme memory read {} --patterns QUERIES.npy\n",
+          complete.bits, folder, folder);
+    }
     context.out << fmt::format("\nTo store a text and to find it again:\n"
                                "  mneme memory write {} \"the train to Vienna leaves at nine\"\n"
                                "  mneme memory read {} \"when does the train leave?\"\n",
@@ -604,6 +654,14 @@ private:
     }
     DurableMemory memory = open(context, Access::write);
     int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0;
+    auto reported = std::chrono::steady_clock::now();
+    const auto report_progress = [&] { // standard input has no known end
+      constexpr std::chrono::seconds kInterval(5);
+      if (const auto now = std::chrono::steady_clock::now(); now - reported >= kInterval) {
+        reported = now;
+        context.progress.interim(fmt::format("{} written, {} stored", count_text(written), memory.stored()));
+      }
+    };
     const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
       const auto annotations =
           std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
@@ -618,6 +676,8 @@ private:
                              {"repeated", result.repeated},
                              {"replaced", result.replaced},
                              {"stored", memory.stored()}});
+      } else {
+        report_progress();
       }
     };
     // Lines that are answered one by one: those that are refused are found by bisection.
@@ -630,7 +690,7 @@ private:
           throw;
         }
         if (end - begin == 1) {
-          answer_error(context, lines.first + begin, std::current_exception());
+          answer_error(context, lines.number(begin), std::current_exception());
           return;
         }
         const int64_t middle = begin + (end - begin) / 2;
@@ -653,21 +713,24 @@ private:
         throw UsageError(fmt::format(
             "the key \"{}\" is given twice: lines {} and {}{}. Their patterns, labels or payloads differ.\n  "
             "Give each pattern its own key, or keep only the last one of a key with --replace.",
-            printable(*annotation.key), lines.first + known->second, lines.first + i,
+            printable(*annotation.key), lines.number(known->second), lines.number(i),
             given_.keys->count() > 0 ? " of " + printable(keys_file_) : ""));
       }
     };
+    const auto column = [&](const std::string& path, const char* what, const Lines& lines) {
+      return read_column(path, what, lines.patterns.count(), [&] {
+        return count_without_limit(lines.count_without_limit, files_.paths, load_options(files_));
+      });
+    };
     const auto write_lines = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
-        std::vector<std::string> payloads =
-            read_column(payloads_, "payload", lines.patterns.count(), files_.limit > 0);
+        std::vector<std::string> payloads = column(payloads_, "payload", lines);
         for (size_t i = 0; i < payloads.size(); ++i) {
           lines.annotations[i].payload = std::move(payloads[i]);
         }
       }
       if (given_.keys->count() > 0) {
-        std::vector<std::string> keys =
-            read_column(keys_file_, "key", lines.patterns.count(), files_.limit > 0);
+        std::vector<std::string> keys = column(keys_file_, "key", lines);
         for (size_t i = 0; i < keys.size(); ++i) {
           lines.annotations[i].key = std::move(keys[i]);
         }
@@ -713,8 +776,53 @@ private:
     return worst_;
   }
 
+  /// `read --key`
+  ExitCode read_keys(Context& context) {
+    const auto source = std::ranges::find(sources_, read_, &Source::arguments);
+    const bool has_queries = !lines_.empty() || !files_.paths.empty() || source->format->count() > 0;
+    const bool has_options =
+        csv_ || no_recall_ || given_.top->count() > 0 || within_ || given_.ties->count() > 0 || update_steps_;
+    if (has_queries || has_options) {
+      throw UsageError(
+          "--key prints stored patterns, so that it cannot be combined with queries and their options.\n"
+          "  Leave out --key, or everything else.");
+    }
+    MemorySource memory = open_source(context);
+    std::vector<store::Entry> entries;
+    for (const std::string& key : keys_) {
+      std::optional<store::Entry> entry = memory.find(key);
+      if (!entry) {
+        throw DataError(
+            fmt::format("{}: no stored pattern has the key \"{}\".\n  `mneme memory export {}` prints all "
+                        "keys.",
+                        printable(folder_), printable(key), printable(folder_)));
+      }
+      entries.push_back(std::move(*entry));
+    }
+    for (const store::Entry& entry : entries) {
+      if (context.options.json) {
+        context.out << json_line(entry) << "\n";
+        continue;
+      }
+      const auto text = [](const std::optional<std::string>& value) {
+        return value ? printable(*value) : "–";
+      };
+      report::Table table{.columns = {{.name = "property"}, {.name = "value", .align = report::Align::left}}};
+      table.rows = {{"key", text(entry.annotation.key)},
+                    {"number", std::to_string(entry.seq)},
+                    {"label", text(entry.annotation.label)},
+                    {"payload", text(entry.annotation.payload)},
+                    {"bits, as hex", hex_of(entry.pattern, 0)}};
+      context.out << report::to_text(table, context.text_style()) << "\n";
+    }
+    return ExitCode::ok;
+  }
+
   ExitCode read(Context& context) {
     check_sources(read_);
+    if (!keys_.empty()) {
+      return read_keys(context);
+    }
     if (csv_ && context.options.json) {
       throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
     }
@@ -739,6 +847,12 @@ private:
     MemorySource memory = open_source(context);
     if (csv_) {
       print_csv(context, {}, {}); // the names of the columns
+    }
+    if (files_.paths.empty() && format_ == LineFormat::text && memory.threshold()) {
+      context.progress.message(
+          "mneme memory read: the memory has patterns of numbers, but the queries are texts, to which no "
+          "pattern of "
+          "numbers is similar. Give queries of numbers with --patterns FILE, or bits with --format bits.");
     }
     const int64_t top = within_ && given_.top->count() == 0 ? INT64_MAX : top_;
     constexpr size_t kQueriesMax = 1024;
@@ -869,6 +983,11 @@ private:
           "command to forget patterns by their texts.",
           printable(lines_.front())));
     }
+    if (all_equal_ && by_name && !by_pattern) {
+      throw UsageError(
+          "--all-equal has no effect: it is for patterns, but keys, labels or numbers are given.\n  "
+          "Leave it out.");
+    }
     std::vector<int64_t> seqs;
     for (const std::string& number : numbers_) {
       seqs.push_back(parse_integer("--number", number, {.min = 1}));
@@ -876,7 +995,7 @@ private:
     DurableMemory memory = open(context, Access::write);
     int64_t forgotten = 0;
     if (!keys_file_.empty()) {
-      std::ranges::move(read_column(keys_file_, "key"), std::back_inserter(keys_));
+      std::ranges::move(read_column(keys_file_), std::back_inserter(keys_));
     }
     note_unknown(context, "key", quoted(memory.unknown_keys(keys_)));
     note_unknown(context, "number", memory.unknown_seqs(seqs));
@@ -892,9 +1011,15 @@ private:
     note_unknown(context, "label", quoted(unknown_labels));
     if (by_pattern || !by_name) {
       for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold()}, 1024,
-                     [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
+                     [&](const Lines& lines) {
+                       check_coinciding(context, memory.coinciding(lines.patterns));
+                       forgotten += memory.forget_patterns(lines.patterns);
+                     });
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
       throw UsageError("--format has no effect with --key, --label and --number.\n  Leave it out.");
+    }
+    if (forgotten == 0 && !lines_.empty()) {
+      note_keys(context, memory);
     }
     if (context.options.json) {
       print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
@@ -908,11 +1033,63 @@ private:
     return ExitCode::ok;
   }
 
+  /// Refuses, or reports with --all-equal, patterns whose bits are those of stored patterns with different
+  /// keys.
+  void check_coinciding(Context& context, const std::vector<std::vector<store::Neighbour>>& groups) const {
+    int64_t count = 0, ambiguous = 0; // stored patterns, and groups of them, with different keys
+    std::vector<std::string> names;
+    for (const std::vector<store::Neighbour>& group : groups) {
+      std::set<std::optional<std::string>> keys;
+      std::ranges::for_each(group, [&](const auto& stored) { keys.insert(stored.annotation.key); });
+      if (keys.size() < 2) {
+        continue;
+      }
+      ++ambiguous;
+      count += std::ssize(group);
+      for (const store::Neighbour& stored : group) {
+        names.push_back(stored.annotation.key ? fmt::format("\"{}\"", printable(*stored.annotation.key))
+                                              : fmt::format("number {} without a key", stored.seq));
+      }
+    }
+    if (ambiguous == 0) {
+      return;
+    }
+    constexpr size_t kShown = 10;
+    const std::string text =
+        fmt::format("{} stored patterns with different keys have the same bits as {}: {}{}", count,
+                    ambiguous == 1 ? "one given pattern" : fmt::format("{} given patterns", ambiguous),
+                    fmt::join(std::span(names).first(std::min(names.size(), kShown)), ", "),
+                    names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "");
+    if (!all_equal_) {
+      throw UsageError(
+          text + ".\n  Forget one of them by --key KEY or --number N, or all of them with --all-equal.");
+    }
+    context.progress.message(fmt::format("mneme memory forget: {}", text));
+  }
+
   static std::vector<std::string> quoted(std::vector<std::string> texts) {
     for (std::string& text : texts) {
       text = fmt::format("\"{}\"", printable(text));
     }
     return texts;
+  }
+
+  /// Names the arguments of `forget`, none of which is a stored pattern, that are keys.
+  void note_keys(Context& context, DurableMemory& memory) const {
+    std::vector<std::string> keys = lines_;
+    const std::vector<std::string> unknown = memory.unknown_keys(keys);
+    std::erase_if(keys,
+                  [&](const std::string& line) { return std::ranges::find(unknown, line) != unknown.end(); });
+    if (keys.empty()) {
+      context.progress.message(fmt::format(
+          "mneme memory forget: no stored pattern has the bits of {}",
+          lines_.size() == 1 ? fmt::format("\"{}\"", printable(lines_.front())) : "one of these patterns"));
+      return;
+    }
+    context.progress.message(fmt::format("mneme memory forget: \"{}\" is the key of a stored pattern, but no "
+                                         "stored pattern has its bits as a text. "
+                                         "Forget it by its key: --key {}",
+                                         printable(keys.front()), printable(keys.front())));
   }
 
   /// Names the first keys, labels or numbers of `forget` that no stored pattern has.
@@ -1080,21 +1257,29 @@ private:
       throw UsageError("--no-keys has no effect: it is for --out NAME.safetensors.\n  Leave it out.");
     }
     MemorySource memory = open_source(context);
+    const std::optional<store::Threshold> threshold = memory.threshold();
+    const auto for_each_line = [&](const auto& print) {
+      bool is_first = true; // which has the threshold
+      memory.for_each([&](const store::Entry& entry) {
+        print(threshold && is_first ? json_line(entry, *threshold) : json_line(entry));
+        is_first = false;
+      });
+    };
     if (out_.empty()) {
-      memory.for_each([&](const store::Entry& entry) { context.out << json_line(entry) << '\n'; });
+      for_each_line([&](const std::string& line) { context.out << line << '\n'; });
       return ExitCode::ok;
     }
     std::string type = "none"; // of the payloads in a .safetensors file
     if (ending == ".safetensors") {
       const ItemMemory<BitPatterns> items = memory.to_items(no_keys_);
-      store::save_memory(out_, items);
+      store::save_memory(out_, items, threshold);
       type = payload_type(items.payloads());
     } else if (ending == ".npy") {
       files_.packed ? data::write_packed_npy(out_, memory.patterns(), *files_.packed)
                     : data::write_npy(out_, memory.patterns());
     } else {
       std::string text;
-      memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
+      for_each_line([&](const std::string& line) { text += line + "\n"; });
       write_file_atomically(out_, text);
     }
     const bool has_payloads = type != "none";
@@ -1121,8 +1306,8 @@ private:
   Arguments *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
             *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
-    Option *kind, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch, *top,
-        *within, *ties, *out, *export_packed;
+    Option *kind, *bits, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch,
+        *top, *within, *ties, *out, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
   std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;
@@ -1136,7 +1321,7 @@ private:
   std::optional<int64_t> update_steps_;
   std::optional<int64_t> within_;
   Ties ties_ = Ties::first;
-  bool replace_ = false, no_recall_ = false, csv_ = false, no_keys_ = false;
+  bool replace_ = false, no_recall_ = false, csv_ = false, no_keys_ = false, all_equal_ = false;
   uint64_t memory_max_ = 0;
   bool answers_each_line_ = false; ///< the answer to an invalid line is its error, and the next line is read
   ExitCode worst_ = ExitCode::ok;  ///< of the answered errors

@@ -13,6 +13,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/load_patterns.h"
+#include "mneme/data/packed_bits.h"
 #include "mneme/data/scale.h"
 #include "mneme/data/threshold.h"
 #include "report/number.h"
@@ -24,10 +25,29 @@ std::string number_text(double number) {
   return report::format_number(number, report::Notation::automatic, 6);
 }
 
+std::string ranges_text(const data::PatternSet& set, const store::Threshold& kept) {
+  const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
+  return fmt::format("{}: the numbers range from {} to {}, but those for which the threshold of the memory, "
+                     "{}, was chosen from "
+                     "{} to {}",
+                     printable(set.source), number_text(lowest * set.file_scale),
+                     number_text(highest * set.file_scale), number_text(kept.value * kept.file_scale),
+                     number_text(kept.min * kept.file_scale), number_text(kept.max * kept.file_scale));
+}
+
+[[noreturn]] void refuse_scale(const std::string& problem) {
+  throw UsageError(problem +
+                   ".\n  Bring the numbers to the scale of the memory, or give a threshold for them with "
+                   "--threshold.");
+}
+
 /// The threshold that the memory keeps, after the numbers were brought to the scale of those for which it was
 /// chosen.
+///
+/// Errors  UsageError for patterns that are not to be written, if the threshold does not apply to their
+///         numbers
 data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Threshold& kept,
-                                     Progress& progress) {
+                                     const FileReader& memory, Progress& progress) {
   if (kept.value != 0) { // 0 is the same on every scale
     const data::PatternSet first{.patterns = {1, 2, {kept.min, kept.max}}, .file_scale = kept.file_scale};
     try {
@@ -36,14 +56,18 @@ data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Thresho
                                      printable(set.source), number_text(kept.min * kept.file_scale),
                                      number_text(kept.max * kept.file_scale)));
       }
-    } catch (const UsageError&) { // for a threshold, numbers of any range are valid
-      const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
-      progress.message(fmt::format(
-          "{}: the numbers range from {} to {}, but those for which the threshold of the memory was chosen "
-          "from "
-          "{} to {}",
-          printable(set.source), number_text(lowest * set.file_scale), number_text(highest * set.file_scale),
-          number_text(kept.min * kept.file_scale), number_text(kept.max * kept.file_scale)));
+    } catch (const UsageError&) {
+      const std::string ranges = ranges_text(set, kept);
+      if (!memory.writes) {
+        refuse_scale(ranges);
+      }
+      progress.message(ranges);
+    }
+    const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
+    const bool is_equal = highest <= kept.value || lowest > kept.value;
+    if (!memory.writes && is_equal && lowest < highest) { // equal numbers are a blank query
+      refuse_scale(fmt::format("{}, so that every bit would be {}", ranges_text(set, kept),
+                               lowest > kept.value ? 1 : 0));
     }
   }
   return {kept.value, "the threshold of the memory"};
@@ -105,7 +129,7 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
   const bool has_bits = data::are_bits(set.patterns);
   const bool uses_kept = kept && (memory.writes || !given);
   const data::ThresholdChoice choice =
-      uses_kept ? kept_threshold(set, *kept, progress) : data::choose_threshold(set, given);
+      uses_kept ? kept_threshold(set, *kept, memory, progress) : data::choose_threshold(set, given);
   BitPatterns bits = to_bits(set.patterns, choice.threshold);
   if (!has_bits) {
     report_threshold(set, choice, bits, memory, progress);
@@ -117,29 +141,37 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
 
 } // namespace
 
+data::LoadOptions load_options(const PatternFiles& files) {
+  return {.limit = files.limit,
+          .tensor = files.tensor,
+          .packed = files.packed,
+          .as_bits = files.packed.has_value()};
+}
+
 Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Progress& progress) {
   const int64_t bits = memory.bits;
-  data::PatternSet set =
-      data::load_patterns(std::vector<std::filesystem::path>(files.paths.begin(), files.paths.end()),
-                          {.limit = files.limit,
-                           .tensor = files.tensor,
-                           .packed = files.packed,
-                           .as_bits = files.packed.has_value()});
+  data::PatternSet set = data::load_patterns(
+      std::vector<std::filesystem::path>(files.paths.begin(), files.paths.end()), load_options(files));
   constexpr int64_t kBitsPerByte = 8;
   const bool is_packed = files.packed.has_value();
   const int64_t size = is_packed ? set.bits.bits() : set.patterns.size();
   const bool has_padding = is_packed && bits < size && bits > size - kBitsPerByte;
   if (size != bits && !has_padding) {
-    throw DataError(
-        fmt::format("{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  Give "
-                    "patterns of this size, or create a memory with --bits {}.",
-                    printable(set.source), size, is_packed ? "bits" : "numbers", bits, size));
+    const bool is_probably_packed = !is_packed && size == (bits + kBitsPerByte - 1) / kBitsPerByte &&
+                                    set.file_scale != 1 && !set.is_image(); // bytes
+    throw DataError(fmt::format(
+        "{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  {}", printable(set.source),
+        size, is_packed ? "bits" : "numbers", bits,
+        is_probably_packed
+            ? "If these are packed bits, give their order: --packed big (numpy.packbits), or --packed little."
+            : fmt::format("Give patterns of this size, or create a memory with --bits {}.", size)));
   }
   if (has_padding) {
     set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,
                                  data::BitOrder::little, set.source);
   }
   Lines lines;
+  lines.count_without_limit = set.count_without_limit;
   if (is_packed) {
     lines.patterns = std::move(set.bits);
   } else {
@@ -147,7 +179,11 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
   }
   lines.annotations.resize(static_cast<size_t>(lines.patterns.count()));
   for (int64_t i = 0; i < lines.patterns.count(); ++i) {
-    lines.texts.push_back(fmt::format("pattern {} of {}", i, printable(set.source)));
+    lines.texts.push_back(set.ids.empty() ? fmt::format("pattern {} of {}", i, printable(set.source))
+                                          : set.ids[static_cast<size_t>(i)]);
+    if (memory.writes && !set.ids.empty()) {
+      lines.annotations[static_cast<size_t>(i)].key = set.ids[static_cast<size_t>(i)];
+    }
     if (!set.labels.empty()) {
       lines.annotations[static_cast<size_t>(i)].label = set.class_of(i);
     }

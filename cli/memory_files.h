@@ -10,7 +10,7 @@
 
 #include "cli/memory_lines.h"
 #include "mneme/core/progress.h"
-#include "mneme/data/packed_bits.h"
+#include "mneme/data/load_patterns.h"
 
 namespace mneme::cli {
 
@@ -22,6 +22,8 @@ struct PatternFiles {
   std::optional<data::BitOrder> packed;
   std::optional<double> threshold; ///< on the scale of the files
 };
+
+data::LoadOptions load_options(const PatternFiles& files);
 
 /// Memory for which files are read.
 struct FileReader {
@@ -36,7 +38,8 @@ struct FileReader {
 /// unless the numbers are 0 and 1, and patterns that coincide.
 ///
 /// Errors  DataError if the patterns have another size; UsageError for a given threshold if every bit would
-///         be equal, or if the patterns are to be written and the memory keeps another threshold
+///         be equal, or if the patterns are to be written and the memory keeps another threshold; for queries
+///         whose numbers are on another scale than those of the memory, or would have equal bits only
 Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Progress& progress);
 
 } // namespace mneme::cli

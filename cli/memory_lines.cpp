@@ -148,7 +148,7 @@ const std::array<std::pair<const char*, LineFormat>, 4> kPatternFields = {{{"tex
                                                                            {"hex", LineFormat::hex},
                                                                            {"base64", LineFormat::base64}}};
 
-constexpr const char* kJsonAdvice = "A line is an object with one of text, bits, hex and base64, and "
+constexpr const char* kJsonAdvice = "A line is an object with one of text, bits, hex, base64 and vector, and "
                                     "optionally key, label, payload or payload_base64.";
 
 /// The field that is probably meant by another name; empty if there is none.
@@ -163,8 +163,8 @@ std::string intended_field(const std::string& name) {
                                                                                     {"query", "text"}}};
   const auto* other = std::ranges::find(kOtherNames, name, [](const auto& known) { return known.first; });
   return other != kOtherNames.end() ? other->second
-                                    : nearest_word(name, {"text", "bits", "hex", "base64", "key", "label",
-                                                          "payload", "payload_base64"});
+                                    : nearest_word(name, {"text", "bits", "hex", "base64", "vector", "key",
+                                                          "label", "payload", "payload_base64"});
 }
 
 /// The key of a line {"forget": KEY}; empty for other lines.
@@ -180,8 +180,69 @@ std::optional<std::string> key_to_forget(const nlohmann::json& object, const std
   return key->get<std::string>();
 }
 
+constexpr std::array<std::pair<const char*, double store::Threshold::*>, 4> kThresholdFields = {
+    {{"value", &store::Threshold::value},
+     {"min", &store::Threshold::min},
+     {"max", &store::Threshold::max},
+     {"file_scale", &store::Threshold::file_scale}}};
+
+/// The field "threshold", which `export` writes to its first line.
+store::Threshold parse_threshold(const nlohmann::json& object, const std::string& where) {
+  store::Threshold threshold;
+  bool is_valid = object.is_object() && object.size() == kThresholdFields.size();
+  for (const auto& [name, member] : kThresholdFields) {
+    is_valid = is_valid && object.contains(name) && object[name].is_number();
+    if (is_valid) {
+      threshold.*member = object[name].get<double>();
+    }
+  }
+  if (!is_valid) {
+    fail(where, "the field \"threshold\" is not an object with the numbers value, min, max and file_scale",
+         "`mneme memory export` writes it: the threshold of numbers in files. Leave it out.");
+  }
+  return threshold;
+}
+
+/// Numbers on the scale of the file of which the memory keeps the threshold.
+void set_vector(BitPatterns& patterns, int64_t index, const nlohmann::json& numbers, const std::string& where,
+                const std::optional<store::Threshold>& threshold) {
+  const bool are_numbers = numbers.is_array() && std::ranges::all_of(numbers, [](const auto& number) {
+                             return number.is_number();
+                           });
+  if (!are_numbers || std::ssize(numbers) != patterns.bits()) {
+    fail(where,
+         are_numbers ? fmt::format("the vector has {} numbers, but the memory has patterns of {} bits",
+                                   numbers.size(), patterns.bits())
+                     : "the field \"vector\" is not an array of numbers",
+         "Write {\"vector\": [0.5, -1, ...]}, with one number per bit.");
+  }
+  if (!threshold) {
+    fail(where, "the memory has no threshold with which numbers become bits",
+         "Write a file of numbers first, which determines it: mneme memory write DIR --patterns FILE.");
+  }
+  int64_t ones = 0;
+  bool are_equal = true; // the numbers, as of a blank pattern
+  for (int64_t b = 0; b < patterns.bits(); ++b) {
+    const auto& number = numbers[static_cast<size_t>(b)];
+    const bool bit = number.get<double>() / threshold->file_scale > threshold->value;
+    patterns.set(index, b, bit);
+    ones += bit ? 1 : 0;
+    are_equal = are_equal && number == numbers[0];
+  }
+  if (threshold->value != 0 && !are_equal && (ones == 0 || ones == patterns.bits())) {
+    fail(where,
+         fmt::format(
+             "every bit would be {}: the memory has numbers from {:.6g} to {:.6g} and the threshold {:.6g}",
+             ones == 0 ? 0 : 1, threshold->min * threshold->file_scale,
+             threshold->max * threshold->file_scale, threshold->value * threshold->file_scale),
+         "Bring the vector to this scale.");
+  }
+}
+
 store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nlohmann::json& object,
-                                  std::string& line, const std::string& where) {
+                                  std::string& line, const std::string& where,
+                                  const std::optional<store::Threshold>& threshold_of_memory,
+                                  std::optional<store::Threshold>& threshold) {
   const std::string advice = kJsonAdvice;
   store::Annotation annotation;
   int num_patterns = 0;
@@ -190,7 +251,19 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
     if (name == "seq" && value.is_number_integer()) {
       continue; // of the memory that wrote the line
     }
+    if (name == "threshold") {
+      threshold = parse_threshold(value, where);
+      continue;
+    }
+    if (name == "vector") {
+      ++num_patterns;
+      set_vector(patterns, index, value, where, threshold_of_memory);
+      continue;
+    }
     if (!value.is_string()) {
+      if (name == "embedding") {
+        fail(where, "unknown field \"embedding\" (did you mean \"vector\"?)", advice);
+      }
       fail(where, fmt::format("the field \"{}\" is not a text", shown(name)), advice);
     }
     const auto text = value.get<std::string>();
@@ -227,6 +300,9 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
   if (num_patterns != 1) {
     fail(where, fmt::format("{} fields have a pattern", num_patterns), advice);
   }
+  if (object.contains("vector")) {
+    line = annotation.key.value_or(fmt::format("vector of {} numbers", patterns.bits()));
+  }
   if (given_text) {
     line = *given_text;
     annotation.payload = annotation.payload ? annotation.payload : given_text;
@@ -262,9 +338,14 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r\v\f") == std::string_view::npos;
+}
+
+ParsedLines parse_lines(std::span<const std::string> lines, std::span<const int64_t> numbers,
+                        LineFormat format, int64_t bits, const std::optional<store::Threshold>& threshold,
                         bool may_forget) {
-  Lines parsed{.first = first,
+  Lines parsed{.numbers = {numbers.begin(), numbers.end()},
                .texts = {lines.begin(), lines.end()},
                .patterns = BitPatterns(std::ssize(lines), bits),
                .annotations = {}};
@@ -272,7 +353,7 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
   int64_t count = 0; // of valid lines
   for (; count < std::ssize(lines) && !error; count += error ? 0 : 1) {
     std::string& line = parsed.texts[static_cast<size_t>(count)];
-    const std::string where = fmt::format("line {}", first + count);
+    const std::string where = fmt::format("line {}", parsed.number(count));
     try {
       if (line.empty()) {
         fail(where, "the line is empty", "Leave it out.");
@@ -286,7 +367,8 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
         if (key) {
           parsed.forget.push_back(*key);
         } else {
-          parsed.annotations.push_back(parse_json_line(parsed.patterns, count, object, line, where));
+          parsed.annotations.push_back(
+              parse_json_line(parsed.patterns, count, object, line, where, threshold, parsed.threshold));
         }
         continue;
       }
@@ -333,9 +415,25 @@ template <class Json> void add_annotation(Json& object, const store::Annotation&
 }
 template void add_annotation(nlohmann::ordered_json&, const store::Annotation&);
 
-std::string json_line(const store::Entry& entry) {
+namespace {
+
+nlohmann::ordered_json json_of(const store::Entry& entry) {
   nlohmann::ordered_json object = {{"seq", entry.seq}, {"hex", hex_of(entry.pattern, 0)}};
   add_annotation(object, entry.annotation);
+  return object;
+}
+
+} // namespace
+
+std::string json_line(const store::Entry& entry) {
+  return json_of(entry).dump();
+}
+
+std::string json_line(const store::Entry& entry, const store::Threshold& threshold) {
+  nlohmann::ordered_json object = json_of(entry);
+  for (const auto& [name, member] : kThresholdFields) {
+    object["threshold"][name] = threshold.*member;
+  }
   return object.dump();
 }
 

@@ -2,6 +2,7 @@
 
 #include "cli/memory_source.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 #include <utility>
@@ -77,7 +78,7 @@ int64_t MemorySource::stored() const {
 
 std::optional<store::Threshold> MemorySource::threshold() const {
   const auto* durable = std::get_if<DurableMemory>(&memory_);
-  return durable != nullptr ? durable->threshold() : std::nullopt;
+  return durable != nullptr ? durable->threshold() : threshold_of_file_;
 }
 
 store::ReadResult MemorySource::read(const BitPatterns& queries, const store::ReadOptions& options) {
@@ -103,6 +104,16 @@ store::ReadResult MemorySource::read(const BitPatterns& queries, const store::Re
     }
   }
   return result;
+}
+
+std::optional<Entry> MemorySource::find(const std::string& key) {
+  auto* durable = std::get_if<DurableMemory>(&memory_);
+  if (durable == nullptr) {
+    throw UsageError(
+        "--key has no effect: a .safetensors file has no keys.\n  Leave it out, or give the folder of a "
+        "memory.");
+  }
+  return durable->find(key);
 }
 
 void MemorySource::for_each(const std::function<void(const Entry&)>& visit) {
@@ -158,8 +169,7 @@ ItemMemory<BitPatterns> MemorySource::to_items(bool without_keys) {
   return items;
 }
 
-std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
-                                     std::optional<int64_t> count, bool may_have_more) {
+std::vector<std::string> read_column(const std::filesystem::path& path) {
   const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::vector<std::string> values;
@@ -184,16 +194,43 @@ std::vector<std::string> read_column(const std::filesystem::path& path, const st
       begin = end + 1;
     }
   }
-  if (may_have_more && count && std::ssize(values) > *count) {
-    values.resize(static_cast<size_t>(*count));
-  }
-  if (count && std::ssize(values) != *count) {
-    throw DataError(fmt::format("{}: the file has {} {}{}, but there are {} patterns.\n  Give one line, or "
-                                "one integer of an .npy file, per pattern.",
-                                printable(path.string()), values.size(), what, values.size() == 1 ? "" : "s",
-                                *count));
-  }
   return values;
+}
+
+std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
+                                     int64_t count, const std::function<int64_t()>& count_without_limit) {
+  std::vector<std::string> values = read_column(path);
+  const int64_t given = std::ssize(values);
+  if (given == count) {
+    return values;
+  }
+  const int64_t all = count_without_limit();
+  if (given == all) {
+    values.resize(static_cast<size_t>(count));
+    return values;
+  }
+  const std::string patterns = all > count ? fmt::format("{} patterns are used of {}", count, all)
+                                           : fmt::format("there {} {} pattern{}", count == 1 ? "is" : "are",
+                                                         count, count == 1 ? "" : "s");
+  throw DataError(
+      fmt::format("{}: the file has {} {}{}, but {}.\n  Give one line, or one integer of an .npy "
+                  "file, per pattern{}{}",
+                  printable(path.string()), given, what, given == 1 ? "" : "s", patterns,
+                  all > count ? fmt::format(": {} or {} of them", count, all) : "",
+                  given == count + 1 || given == all + 1
+                      ? fmt::format(". If the first line is a title and not {} {}, remove it: tail "
+                                    "-n +2 FILE > NEW.",
+                                    what == "id" ? "an" : "a", what)
+                      : "."));
+}
+
+int64_t count_without_limit(int64_t known, std::span<const std::string> paths,
+                            const data::LoadOptions& options) {
+  // Standard input cannot be read again.
+  if (known > 0 || std::ranges::any_of(paths, data::is_standard_input)) {
+    return known;
+  }
+  return data::count_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()), options);
 }
 
 } // namespace mneme::cli

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "mneme/data/load_patterns.h"
 #include "mneme/memory/item_memory.h"
 #include "mneme/store/durable_memory.h"
 
@@ -25,12 +27,15 @@ bool is_memory_file(const std::filesystem::path& path);
 class MemorySource {
 public:
   explicit MemorySource(store::DurableMemory memory) : memory_(std::move(memory)) {}
-  explicit MemorySource(ItemMemory<BitPatterns> memory) : memory_(std::move(memory)) {}
+  explicit MemorySource(ItemMemory<BitPatterns> memory, const std::optional<store::Threshold>& threshold)
+      : memory_(std::move(memory)), threshold_of_file_(threshold) {}
 
   int64_t bits() const; ///< of a pattern; the default of MemoryDesign for a file without patterns of any size
   int64_t stored() const;
-  std::optional<store::Threshold> threshold() const; ///< none for a file
+  std::optional<store::Threshold> threshold() const;
   store::ReadResult read(const BitPatterns& queries, const store::ReadOptions& options);
+  /// Errors  UsageError for a file, which has no keys
+  std::optional<store::Entry> find(const std::string& key);
   void for_each(const std::function<void(const store::Entry&)>& visit);
   /// The memory as it is saved to a file. If all payloads are decimal integers of 64 bits, as std::to_string
   /// writes them, they become integers; otherwise they are byte strings.
@@ -42,13 +47,22 @@ public:
 
 private:
   std::variant<store::DurableMemory, ItemMemory<BitPatterns>> memory_;
+  std::optional<store::Threshold> threshold_of_file_; ///< none for a folder
 };
 
 /// Payloads or keys in a file, which may be compressed by gzip: one per line, or the integers of an .npy file
-/// as digits. `what` is "payload" or "key". With `may_have_more`, those after the first `count` are left out.
+/// as digits.
+std::vector<std::string> read_column(const std::filesystem::path& path);
+/// One (a "payload", "key" or "id") for each of the `count` patterns that were read. If a limit leaves out
+/// patterns, the file may also have one for each of the `count_without_limit()` patterns without the limit;
+/// those after the first `count` are left out.
 ///
-/// Errors  DataError if there are not `count`
+/// Errors  DataError for any other number
 std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
-                                     std::optional<int64_t> count = {}, bool may_have_more = false);
+                                     int64_t count, const std::function<int64_t()>& count_without_limit);
+/// Number of patterns that `paths` have without `options.limit`: `known` (PatternSet::count_without_limit),
+/// or counted if that is 0.
+int64_t count_without_limit(int64_t known, std::span<const std::string> paths,
+                            const data::LoadOptions& options);
 
 } // namespace mneme::cli

@@ -6,6 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -103,7 +106,7 @@ public:
     arguments
         .add_option("--ids", ids_,
                     "File with an id for each pattern of --patterns, printed with it: one per line, or "
-                    "integers in an .npy file")
+                    "integers in an .npy file (default: the column id, key or name of a table)")
         ->type_name("FILE");
     add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
     arguments
@@ -121,6 +124,9 @@ public:
         arguments, "--threshold", "X", "chosen as by `mneme recall`",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
         "With hamming: numbers above X are bits 1, on the scale of the file of the patterns");
+    arguments.add_flag("--pairs", pairs_,
+                       "Without --queries, and with --within or --at-least: list each pair of patterns once, "
+                       "with the earlier pattern as the query");
     arguments.add_flag("--csv", csv_, "Print all results as CSV");
   }
 
@@ -134,24 +140,46 @@ public:
     if (measure_ == nullptr) {
       const bool are_bits = packed_ || data::are_bits(stored.patterns);
       measure_ = &measures()[are_bits ? 0 : 1];
+      if (!packed_ && stored.file_scale != 1 && !stored.is_image()) { // bytes
+        context.progress.message(
+            fmt::format("{}: bytes are compared as numbers, by their cosine. If they are packed bits, give "
+                        "their order: --packed "
+                        "big (numpy.packbits), or --packed little; else --similarity cosine omits this note.",
+                        printable(stored.source)));
+      }
     }
     check_measure();
     if (queries) {
       check_size(stored, *queries);
     }
     if (!ids_.empty()) {
-      ids_of_patterns_ = read_column(ids_, "id", packed_ ? stored.bits.count() : stored.patterns.count(),
-                                     /*may_have_more=*/limit_ > 0);
+      ids_of_patterns_ =
+          read_column(ids_, "id", packed_ ? stored.bits.count() : stored.patterns.count(), [&] {
+            return count_without_limit(stored.count_without_limit, patterns_, load_options(true));
+          });
     }
+    if (ids_.empty()) {
+      ids_of_patterns_ = stored.ids;
+    }
+    ids_of_queries_ = queries ? queries->ids : ids_of_patterns_;
     const bool is_search_of_bits = measure_ == &measures().front();
     if (!packed_) {
       is_search_of_bits ? to_bits_of_numbers(stored, queries, context.progress)
                         : to_numbers_of_file(stored, queries);
     }
+    skips_itself_ = !queries;
+    RealPatterns nonzero; // instead of the patterns, if some are zero vectors
+    if (measure_->name == std::string_view("cosine")) {
+      nonzero = set_aside_zero_vectors(stored, queries, context.progress);
+    }
     const auto start = std::chrono::steady_clock::now();
     const auto done = [&](int64_t first) { take_block(stored, first, context); };
     const auto report_on = [&](const auto& patterns, const auto& searched, int64_t size, const char* unit) {
-      search(patterns, searched, context.progress, done);
+      if constexpr (std::is_same_v<std::decay_t<decltype(patterns)>, RealPatterns>) {
+        search(zero_rows_.empty() ? patterns : nonzero, searched, context.progress, done);
+      } else {
+        search(patterns, searched, context.progress, done);
+      }
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       print(patterns.count(), searched.count(), context);
       context.progress.message(fmt::format("{} {} among {} patterns of {} {} by {}, exact: {:.2g} s",
@@ -191,6 +219,16 @@ private:
         std::ranges::any_of(queries_, data::is_standard_input)) {
       throw UsageError("--patterns and --queries are both standard input, which can be read only once.\n  "
                        "Give a file for one of them.");
+    }
+    if (pairs_ && !queries_.empty()) {
+      throw UsageError(
+          "--pairs has no effect with --queries: it is for pairs of --patterns.\n  Leave out one of "
+          "them.");
+    }
+    if (pairs_ && (!limit_of_search_ || given_.top->count() > 0)) {
+      throw UsageError(
+          "--pairs lists all pairs within a limit.\n  Give --within or --at-least, and leave out "
+          "--top.");
     }
     if (given_.bits->count() > 0 && !packed_) {
       throw UsageError("--bits has no effect without --packed.\n  Leave it out, or give the bit order.");
@@ -249,10 +287,12 @@ private:
   data::PatternSet load(const std::vector<std::string>& paths, const char* option) const {
     if (paths.empty()) {
       data::PatternSet glyphs = data::builtin_glyphs();
+      const int64_t all = glyphs.patterns.count();
       if (limit_ > 0 && limit_ < glyphs.patterns.count()) {
         glyphs.patterns = slice(glyphs.patterns, 0, limit_);
         glyphs.labels.resize(static_cast<size_t>(limit_));
       }
+      glyphs.count_without_limit = all;
       return glyphs;
     }
     if (std::ranges::any_of(paths, &std::string::empty)) {
@@ -261,11 +301,15 @@ private:
     }
     require_pattern_files(paths, option);
     return data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
-                               {.limit = &paths == &patterns_ ? limit_ : 0,
-                                .tensor = tensor_,
-                                .packed = packed_,
-                                .bits = bits_,
-                                .as_bits = packed_.has_value()});
+                               load_options(&paths == &patterns_));
+  }
+
+  data::LoadOptions load_options(bool of_patterns) const {
+    return {.limit = of_patterns ? limit_ : 0,
+            .tensor = tensor_,
+            .packed = packed_,
+            .bits = bits_,
+            .as_bits = packed_.has_value()};
   }
 
   /// Turns numbers into bits, all by the threshold of the patterns.
@@ -305,6 +349,34 @@ private:
     }
   }
 
+  /// Finds the stored zero vectors, which are listed last, and returns the others if there are any. Reports
+  /// zero vectors, also of the queries.
+  RealPatterns set_aside_zero_vectors(const data::PatternSet& stored,
+                                      const std::optional<data::PatternSet>& queries, Progress& progress) {
+    const auto is_zero = [](std::span<const double> vector) {
+      return std::ranges::all_of(vector, [](double x) { return x == 0; });
+    };
+    const auto report = [&](const data::PatternSet& set, int64_t count, const char* what,
+                            const char* effect) {
+      if (count > 0) {
+        progress.message(fmt::format("{}: {} of {} {} are zero vectors, whose cosine counts as 0{}.",
+                                     printable(set.source), count, set.patterns.count(), what, effect));
+      }
+    };
+    for (int64_t row = 0; row < stored.patterns.count(); ++row) {
+      (is_zero(stored.patterns[row]) ? zero_rows_ : nonzero_rows_).push_back(row);
+    }
+    report(stored, std::ssize(zero_rows_), "patterns", "; they are listed last");
+    if (queries) {
+      int64_t count = 0;
+      for (int64_t row = 0; row < queries->patterns.count(); ++row) {
+        count += is_zero(queries->patterns[row]) ? 1 : 0;
+      }
+      report(*queries, count, "queries", " with every pattern");
+    }
+    return zero_rows_.empty() ? RealPatterns() : select(stored.patterns, nonzero_rows_);
+  }
+
   BitNeighbours found(const BitPatterns& queries, const BitPatterns& stored, int64_t top) const {
     return limit_of_search_
                ? within(queries, stored, static_cast<int64_t>(std::min(std::floor(*limit_of_search_), 1e9)))
@@ -325,8 +397,7 @@ private:
   /// Calls done(first query) for blocks of queries whose results are in `rows_`, `numbers_` and `offsets_`.
   template <class Patterns, class Done>
   void search(const Patterns& stored, const Patterns& queries, Progress& progress, const Done& done) {
-    const bool skips_itself = &stored == &queries;
-    const int64_t top = std::min(top_, std::max<int64_t>(stored.count(), 1)) + (skips_itself ? 1 : 0);
+    const int64_t top = std::min(top_, std::max<int64_t>(stored.count(), 1)) + (skips_itself_ ? 1 : 0);
     const bool is_cut = !limit_of_search_ || given_.top->count() > 0;
     constexpr int64_t kQueriesMax = 2048, kResultsOfBlock = 1 << 18, kResultsWithin = 4096;
     const int64_t of_query = limit_of_search_ ? std::min(stored.count(), kResultsWithin) : top;
@@ -344,15 +415,25 @@ private:
         int64_t listed = 0;
         const int64_t end = neighbours.offsets[static_cast<size_t>(q - first) + 1];
         for (int64_t i = neighbours.offsets[static_cast<size_t>(q - first)]; i < end; ++i) {
-          const int64_t row = neighbours.indices[static_cast<size_t>(i)];
+          const int64_t index = neighbours.indices[static_cast<size_t>(i)],
+                        row = zero_rows_.empty() ? index : nonzero_rows_[static_cast<size_t>(index)];
           const double value = number(neighbours, i, *measure_);
           const bool is_tie = ties_ == Ties::all && listed > 0 && value == numbers_.back();
-          if ((skips_itself && row == q) || (is_cut && listed >= top_ && !is_tie)) {
+          if ((skips_itself_ && row == q) || (pairs_ && row < q) || (is_cut && listed >= top_ && !is_tie)) {
             continue;
           }
           rows_.push_back(row);
           numbers_.push_back(value);
           ++listed;
+        }
+        for (const int64_t row : zero_rows_) {
+          const bool is_listed = !(skips_itself_ && row == q) && !(pairs_ && row < q) &&
+                                 !(is_cut && listed >= top_) && !(limit_of_search_ && *limit_of_search_ > 0);
+          if (is_listed) {
+            rows_.push_back(row);
+            numbers_.push_back(0);
+            ++listed;
+          }
         }
         offsets_.push_back(std::ssize(rows_));
       }
@@ -366,7 +447,11 @@ private:
 
   /// The results of queries in `rows_`, which begin with that of number `first`; of at most `max` rows.
   report::Table table(const data::PatternSet& stored, int64_t first, int64_t max) const {
-    report::Table table{.columns = {{.name = "query"}, {.name = "rank"}, {.name = "row"}}};
+    report::Table table{.columns = {{.name = "query"}}};
+    if (!ids_of_queries_.empty()) {
+      table.columns.push_back({.name = "query id", .key = "query_id"});
+    }
+    table.columns.insert(table.columns.end(), {{.name = "rank"}, {.name = "row"}});
     if (!ids_of_patterns_.empty()) {
       table.columns.push_back({.name = "id"});
     }
@@ -378,7 +463,12 @@ private:
     for (size_t q = 0; q + 1 < offsets_.size(); ++q) {
       for (int64_t i = offsets_[q]; i < offsets_[q + 1] && i < max; ++i) {
         const int64_t row = rows_[static_cast<size_t>(i)];
-        std::vector<report::Cell> cells{first + static_cast<int64_t>(q), i - offsets_[q] + 1, row};
+        const int64_t query = first + static_cast<int64_t>(q);
+        std::vector<report::Cell> cells{query};
+        if (!ids_of_queries_.empty()) {
+          cells.emplace_back(ids_of_queries_[static_cast<size_t>(query)]);
+        }
+        cells.insert(cells.end(), {i - offsets_[q] + 1, row});
         if (!ids_of_patterns_.empty()) {
           cells.emplace_back(ids_of_patterns_[static_cast<size_t>(row)]);
         }
@@ -439,9 +529,11 @@ private:
   std::optional<double> limit_of_search_, threshold_;
   Ties ties_ = Ties::first;
   std::optional<data::BitOrder> packed_;
-  bool csv_ = false;
+  bool csv_ = false, pairs_ = false;
+  bool skips_itself_ = false; ///< the patterns are the queries
 
-  std::vector<std::string> ids_of_patterns_;
+  std::vector<std::string> ids_of_patterns_, ids_of_queries_; ///< empty: there are none
+  std::vector<int64_t> zero_rows_, nonzero_rows_;             ///< with cosines: of the stored patterns
   int64_t num_results_ = 0;
   report::Table shown_; ///< the first results
   nlohmann::ordered_json neighbours_ = nlohmann::ordered_json::array();

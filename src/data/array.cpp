@@ -233,6 +233,7 @@ BitPatterns read_packed(const Source& source, const Array& array, const LoadOpti
 PatternSet read_array(const Source& source, const Array& array, const LoadOptions& options) {
   PatternSet set;
   set.source = source.title();
+  set.count_without_limit = array.shape.empty() ? 0 : array.shape[0];
   if (options.packed) {
     set.bits = read_packed(source, array, options);
     set.threshold = 0.5;

@@ -29,6 +29,7 @@ PatternSet read_cifar(const Source& source, int64_t limit) {
   set.threshold = 0.5;
   set.file_scale = 255;
   set.source = source.title();
+  set.count_without_limit = source.size() / kRecord;
   set.patterns = make_patterns(source.name(), limited(source.size() / kRecord, limit), kChannels * kPlane);
   std::array<std::byte, kRecord> record{};
   for (int64_t i = 0; i < set.patterns.count(); ++i) {

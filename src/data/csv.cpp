@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -28,8 +29,24 @@ bool is_label_name(const std::string& cell) {
   return is_one_of(cell, {"label", "class", "target"});
 }
 
+bool is_id_name(const std::string& cell) {
+  return is_one_of(cell, {"id", "key", "name"});
+}
+
 bool is_missing(const std::string& cell) {
   return is_one_of(cell, {"", "na", "n/a", "null", "none", "?", "-"});
+}
+
+/// True for a text of at least two characters 0 and 1.
+bool is_bit_string(const std::string& cell) {
+  return cell.size() > 1 && cell.find_first_not_of("01") == std::string::npos;
+}
+
+/// True for a bit string that is not a number: it begins with 0, or has more digits than a number of
+/// type double keeps.
+bool is_certain_bit_string(const std::string& cell) {
+  constexpr size_t kDigits = 15;
+  return is_bit_string(cell) && (cell[0] == '0' || cell.size() > kDigits);
 }
 
 class Table {
@@ -51,13 +68,20 @@ public:
       fail(source_.name(), "contains no line of numbers, at least 1 was expected",
            "Use a table with one pattern per line.");
     }
+    if (!bit_strings_.empty()) {
+      constexpr size_t kMinBits = 4;
+      put_bit_strings(bit_strings_[0].size() >= kMinBits ||
+                      std::ranges::any_of(bit_strings_, is_certain_bit_string));
+    }
     PatternSet set;
+    set.count_without_limit = count_ + (more ? 1 + rows_.count_rest() : 0);
     const bool zeros_and_ones =
         std::all_of(numbers_.begin(), numbers_.end(), [](double x) { return x == 0 || x == 1; });
     set.threshold = zeros_and_ones ? 0.5 : 0;
     const int64_t size = std::ssize(numbers_) / count_;
     set.patterns = RealPatterns(count_, size, std::move(numbers_));
     put_labels(set);
+    set.ids = std::move(ids_);
     set.source = source_.title();
     return set;
   }
@@ -70,7 +94,8 @@ private:
     if (std::all_of(cells().begin(), cells().end(), is_number)) {
       return false;
     }
-    if (cells()[0].empty() || std::any_of(cells().begin(), cells().end(), is_label_name)) {
+    if (cells()[0].empty() || std::any_of(cells().begin(), cells().end(), is_label_name) ||
+        std::any_of(cells().begin(), cells().end(), is_id_name)) {
       return true; // empty: an unnamed index column, for which read_header throws
     }
     // Otherwise, a line with at least one number or missing value is data, possibly with an error in it.
@@ -86,22 +111,36 @@ private:
                   "Write the file without row numbers: to_csv(FILE, index=False), "
                   "or write.csv(x, FILE, row.names = FALSE).");
     }
-    for (size_t column = 0; column < cells().size(); ++column) {
-      if (is_label_name(cells()[column])) {
-        if (label_column_) {
-          rows_.wrong(rows_.location(column),
-                      fmt::format("{} and {} are both columns of labels", shown_cell(label_name_),
-                                  shown_cell(cells()[column])),
-                      "Only one column of labels is supported: remove or rename the other.");
-        }
-        label_column_ = column;
-        label_name_ = cells()[column];
-      }
-    }
-    if (label_column_ && columns_ == 1) {
-      rows_.wrong(rows_.location(0), "the only column contains labels",
+    label_column_ = column_named(is_label_name, "labels");
+    label_name_ = label_column_ ? cells()[*label_column_] : "";
+    id_column_ = column_named(is_id_name, "ids");
+    if (columns_ == 1 && (label_column_ || id_column_)) {
+      rows_.wrong(rows_.location(0),
+                  fmt::format("the only column contains {}", label_column_ ? "labels" : "ids"),
                   "Add columns of numbers, or rename this column.");
     }
+    if (columns_ == 2 && label_column_ && id_column_) {
+      rows_.wrong(rows_.location(), "the columns contain labels and ids, but no numbers",
+                  "Add columns of numbers, or rename a column.");
+    }
+  }
+
+  /// The column of the header whose name fits; nothing if there is none. `content` names it in messages.
+  std::optional<size_t> column_named(bool (*fits)(const std::string&), const char* content) const {
+    std::optional<size_t> found;
+    for (size_t column = 0; column < cells().size(); ++column) {
+      if (!fits(cells()[column])) {
+        continue;
+      }
+      if (found) {
+        rows_.wrong(rows_.location(column),
+                    fmt::format("{} and {} are both columns of {}", shown_cell(cells()[*found]),
+                                shown_cell(cells()[column]), content),
+                    fmt::format("Only one column of {} is supported: remove or rename the other.", content));
+      }
+      found = column;
+    }
+    return found;
   }
 
   /// Throws if the first line is 0, 1, 2, ...: as a header of column numbers, it would be read as an extra
@@ -127,6 +166,9 @@ private:
     if (columns_ == 0) {
       columns_ = cells().size();
     }
+    if (may_be_bits_ && keep_bit_string()) {
+      return;
+    }
     if (cells().size() != columns_) {
       rows_.wrong(rows_.location(),
                   fmt::format("has {} cells, but the previous lines have {}", cells().size(), columns_),
@@ -141,13 +183,50 @@ private:
         }
         labels_.push_back(cells()[column]);
         label_lines_.push_back(rows_.line());
+      } else if (column == id_column_) {
+        ids_.push_back(cells()[column]);
       } else {
         numbers_.push_back(rows_.number(
-            column, "Correct it, or remove the column (only a column named label, class or target "
-                    "may contain text)."));
+            column, "Correct it, or remove the column. Only columns with the header label, class or target "
+                    "(labels) and id, key or name (ids) may contain text."));
       }
     }
     ++count_;
+  }
+
+  /// Keeps a line that may be a bit string or a number, until it is known what the lines are. False for any
+  /// other line, after which all lines are numbers.
+  bool keep_bit_string() {
+    const std::string& cell = cells()[0];
+    const bool fits = cells().size() == 1 && columns_ == 1 && is_bit_string(cell) &&
+                      (bit_strings_.empty() || cell.size() == bit_strings_[0].size());
+    if (fits) {
+      bit_strings_.push_back(cell);
+      ++count_;
+      return true;
+    }
+    if (std::ranges::any_of(bit_strings_, is_certain_bit_string)) {
+      rows_.wrong(rows_.location(),
+                  fmt::format("{} is not a pattern of {} characters 0 and 1, as the lines before it",
+                              shown_cell(cell), bit_strings_[0].size()),
+                  "Give one character per bit in all lines, or separate numbers by spaces or commas.");
+    }
+    put_bit_strings(false);
+    may_be_bits_ = false;
+    return false;
+  }
+
+  /// The lines of `keep_bit_string` as one number per bit, or as one number each.
+  void put_bit_strings(bool as_bits) {
+    for (const std::string& line : bit_strings_) {
+      if (as_bits) {
+        std::ranges::transform(line, std::back_inserter(numbers_),
+                               [](char bit) { return bit == '1' ? 1.0 : 0.0; });
+      } else {
+        numbers_.push_back(*number_in(line));
+      }
+    }
+    bit_strings_.clear();
   }
 
   void put_labels(PatternSet& set) const {
@@ -188,11 +267,13 @@ private:
   const Source& source_;
   CsvRows rows_;
   size_t columns_ = 0;
-  std::optional<size_t> label_column_;
+  std::optional<size_t> label_column_, id_column_;
   std::string label_name_;
-  std::vector<std::string> labels_;
+  std::vector<std::string> labels_, ids_;
   std::vector<int64_t> label_lines_;
   std::vector<double> numbers_;
+  bool may_be_bits_ = true;              ///< so far, each line may be a bit string or a number
+  std::vector<std::string> bit_strings_; ///< these lines
   int64_t count_ = 0;
 };
 

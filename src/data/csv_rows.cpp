@@ -85,6 +85,16 @@ bool CsvRows::next() {
   return false;
 }
 
+int64_t CsvRows::count_rest() {
+  int64_t count = 0;
+  while (at_ < text_.size()) {
+    skip_spaces();
+    count += ends_line(at_) ? 0 : 1;
+    end_line();
+  }
+  return count;
+}
+
 /// True at the end of a line and at the beginning of a comment. A '#' within a word, as in "C#", is not a
 /// comment.
 bool CsvRows::ends_line(size_t at) const {

@@ -28,6 +28,9 @@ public:
   ///
   /// Errors  DataError for a quote that is not closed, or that text follows
   bool next();
+  /// Number of lines after the current row that are not blank. Skips them without reading their cells, so
+  /// that a line break within quotes counts as the end of a line.
+  int64_t count_rest();
   const std::vector<std::string>& cells() const { return cells_; }
   int64_t line() const { return row_line_; } ///< of the current row, from 1
 

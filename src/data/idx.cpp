@@ -150,6 +150,7 @@ PatternSet read_idx(const Source& source, const LoadOptions& options) {
     array.shape[0] = all;
     set = read_array(OwnedSource(whole.read(all), source.name()), array, options);
   }
+  set.count_without_limit = all;
   return set;
 }
 

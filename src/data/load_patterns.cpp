@@ -147,6 +147,7 @@ PatternSet read_one(const std::filesystem::path& path, const LoadOptions& option
   if (options.transpose) {
     transpose(set, path.string());
   }
+  set.count_without_limit = std::max(set.count_without_limit, set.patterns.count() + set.bits.count());
   return set;
 }
 
@@ -173,10 +174,12 @@ public:
     check_shape(name, more);
     merge_scale(name, more);
     merge_labels(name, more);
+    merge_ids(more);
     if (set_.threshold != more.threshold) { // only one of them consists of 0 and 1
       set_.threshold = 0;
     }
     values_.insert(values_.end(), more.patterns.data(), more.patterns.data() + more.patterns.count() * size_);
+    set_.count_without_limit += more.count_without_limit;
     count_ += more.patterns.count() + more.bits.count();
     if (!more.bits.empty()) {
       set_.bits.append(more.bits);
@@ -186,7 +189,11 @@ public:
 
   int64_t count() const { return count_; }
 
-  PatternSet result() {
+  /// `is_complete`: all files were added.
+  PatternSet result(bool is_complete) {
+    if (!is_complete) {
+      set_.count_without_limit = 0;
+    }
     if (set_.bits.empty()) {
       set_.patterns = RealPatterns(count_, size_, std::move(values_));
     }
@@ -253,6 +260,14 @@ private:
     set_.labels.insert(set_.labels.end(), more.labels.begin(), more.labels.end());
   }
 
+  void merge_ids(const PatternSet& more) {
+    if (set_.ids.empty() != more.ids.empty()) {
+      set_.ids.clear(); // some patterns have no ids
+      return;
+    }
+    set_.ids.insert(set_.ids.end(), more.ids.begin(), more.ids.end());
+  }
+
   PatternSet set_;
   std::vector<double> values_;
   int64_t count_ = 0, size_ = 0;
@@ -264,6 +279,23 @@ private:
 PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& options) {
   return load_patterns(std::span(&path, 1), options);
 }
+
+namespace {
+
+/// The files that the paths name.
+Paths files_of(std::span<const std::filesystem::path> paths) {
+  Paths files;
+  for (const std::filesystem::path& path : paths) {
+    const Paths more = expand_wildcards(path);
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  if (files.empty()) {
+    throw UsageError("mneme::data::load_patterns: no file was given.\n  Pass at least one file.");
+  }
+  return files;
+}
+
+} // namespace
 
 PatternSet load_patterns(std::span<const std::filesystem::path> paths, const LoadOptions& options) {
   limited(0, options.limit);
@@ -281,29 +313,33 @@ PatternSet load_patterns(std::span<const std::filesystem::path> paths, const Loa
   if (std::count_if(paths.begin(), paths.end(), is_standard_input) > 1) {
     throw UsageError("standard input was given twice, but it can be read only once.\n  Use a file instead.");
   }
-  Paths files;
-  for (const std::filesystem::path& path : paths) {
-    const Paths more = expand_wildcards(path);
-    files.insert(files.end(), more.begin(), more.end());
-  }
-  if (files.empty()) {
-    throw UsageError("mneme::data::load_patterns: no file was given.\n  Pass at least one file.");
-  }
+  const Paths files = files_of(paths);
   if (files.size() == 1) {
     return read_one(files[0], options);
   }
   PatternSetBuilder all;
+  bool is_complete = true;
   for (const std::filesystem::path& file : files) {
     LoadOptions rest = options;
     if (options.limit > 0) {
       rest.limit = options.limit - all.count();
       if (rest.limit == 0) {
+        is_complete = false;
         break;
       }
     }
     all.add(file.string(), read_one(file, rest));
   }
-  return all.result();
+  return all.result(is_complete);
+}
+
+int64_t count_patterns(std::span<const std::filesystem::path> paths, LoadOptions options) {
+  options.limit = 1;
+  int64_t count = 0;
+  for (const std::filesystem::path& file : files_of(paths)) {
+    count += load_patterns(file, options).count_without_limit;
+  }
+  return count;
 }
 
 } // namespace mneme::data

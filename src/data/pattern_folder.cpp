@@ -110,9 +110,18 @@ std::optional<IdxPair> find_idx_files(const std::filesystem::path& folder) {
       continue;
     }
     const std::vector<std::filesystem::path> files = list_folder(place).files;
-    const std::map<std::string, std::filesystem::path> images = idx_images(files);
+    std::map<std::string, std::filesystem::path> images = idx_images(files);
     if (images.empty()) {
       continue;
+    }
+    if (images.size() == 2) { // a training set and its test set
+      const auto is_training = [](const auto& file) { return file.first.starts_with("train-"); };
+      const auto is_test = [](const auto& file) {
+        return file.first.starts_with("t10k-") || file.first.starts_with("test-");
+      };
+      if (std::ranges::any_of(images, is_training)) {
+        std::erase_if(images, is_test);
+      }
     }
     if (images.size() > 1) {
       std::vector<std::string> paths;

@@ -30,9 +30,10 @@ std::vector<std::filesystem::path> png_files(const std::vector<std::filesystem::
 PatternSet read_class_folders(const std::filesystem::path& folder, int64_t limit);
 
 /// Finds the IDX file of images in a folder, in its subfolder raw, or in MNIST/raw (used by torchvision), and
-/// the file of its labels if there is one. Nothing if there is no such file.
+/// the file of its labels if there is one. Of a training set (train-*) and a test set (t10k-* or test-*), the
+/// training set is returned. Nothing if there is no such file.
 ///
-/// Errors  DataError if there are several files of images
+/// Errors  DataError if there are several other files of images
 struct IdxPair {
   std::filesystem::path images;
   std::optional<std::filesystem::path> labels;

@@ -276,7 +276,8 @@ PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
 }
 
 PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t limit) {
-  paths = paths.first(static_cast<size_t>(limited(std::ssize(paths), limit)));
+  const int64_t all_paths = std::ssize(paths);
+  paths = paths.first(static_cast<size_t>(limited(all_paths, limit)));
   PatternSet set;
   for (size_t i = 0; i < paths.size(); ++i) {
     PatternSet one = read_png(paths[i]);
@@ -298,6 +299,7 @@ PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t 
     }
     std::copy(one.patterns[0].begin(), one.patterns[0].end(), set.patterns[static_cast<int64_t>(i)].begin());
   }
+  set.count_without_limit = all_paths;
   return set;
 }
 

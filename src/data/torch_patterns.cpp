@@ -83,13 +83,16 @@ PatternSet read_torch(const Source& source, const LoadOptions& options) {
                      entry.name.empty() ? options.tensor : entry.name),
          "Save tensor.resolve_neg() instead.");
   }
+  const int64_t count = entry.shape.empty() ? 0 : entry.shape[0];
   if (!entry.shape.empty()) {
     entry.shape[0] = limited(entry.shape[0], options.limit);
   }
   Array array{.type = type_of_tensor(source, entry.name, entry.dtype), .shape = entry.shape};
   const OwnedSource elements(gathered(source, entry, static_cast<size_t>(bytes_of(array.type)), file),
                              source.name());
-  return read_array(elements, array, options);
+  PatternSet set = read_array(elements, array, options);
+  set.count_without_limit = count;
+  return set;
 }
 
 } // namespace mneme::data

@@ -184,8 +184,8 @@ public:
                       printable(folder.string()), needed, options.bytes_max));
     }
     load();
+    identity_ = file_identity(folder_);
     if (is_writer_) {
-      identity_ = file_identity(folder_);
       remove_unnamed_files();
     }
     if (unfinished != nullptr) {
@@ -270,8 +270,25 @@ public:
     return result;
   }
 
+  std::optional<Entry> find(const std::string& key) {
+    require_no_visit();
+    require_database();
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    std::optional<Entry> found;
+    if (const std::optional<int64_t> seq = find_key(key)) {
+      log_->fetch(*seq, [&](const Record& record) {
+        found = {.seq = *seq, .pattern = BitPatterns(1, design().bits), .annotation = annotation_of(record)};
+        set_pattern(found->pattern, 0, *record.pattern, log_->name());
+      });
+    }
+    check_unchanged();
+    return found;
+  }
+
   std::vector<std::string> unknown_keys(std::span<const std::string> keys) {
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<std::string> unknown;
@@ -287,6 +304,7 @@ public:
 
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs) {
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     std::vector<int64_t> unknown;
@@ -297,6 +315,42 @@ public:
       }
     }
     return unknown;
+  }
+
+  std::vector<std::vector<Neighbour>> coinciding(const BitPatterns& patterns) {
+    require_size("a pattern", patterns.bits());
+    require_no_visit();
+    require_database();
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    std::unordered_map<std::string_view, std::vector<int64_t>> rows_of; // of each pattern
+    std::vector<std::string_view> requested;
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      if (rows_of.try_emplace(pattern_bytes(patterns, i)).second) {
+        requested.push_back(pattern_bytes(patterns, i));
+      }
+    }
+    for (int64_t row = 0; row < rows_->count(); ++row) {
+      if (const auto found = rows_of.find(pattern_bytes(*rows_, row)); found != rows_of.end()) {
+        found->second.push_back(row);
+      }
+    }
+    std::vector<std::vector<Neighbour>> groups;
+    for (const std::string_view pattern : requested) {
+      const std::vector<int64_t>& rows = rows_of.at(pattern);
+      if (rows.size() < 2) {
+        continue;
+      }
+      std::vector<Neighbour>& group = groups.emplace_back();
+      for (const int64_t row : rows) {
+        const int64_t seq = seqs_[static_cast<size_t>(row)];
+        log_->fetch(seq, [&](const Record& record) {
+          group.push_back({.seq = seq, .annotation = annotation_of(record)});
+        });
+      }
+    }
+    check_unchanged();
+    return groups;
   }
 
   int64_t forget_keys(std::span<const std::string> keys) {
@@ -360,6 +414,7 @@ public:
                                    options.top));
     }
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     ReadResult result;
@@ -384,6 +439,7 @@ public:
 
   void for_each(const std::function<void(const Entry&)>& visit) {
     require_no_visit();
+    require_database();
     const Transaction transaction(database(), Transaction::Kind::read);
     update_from_log();
     const std::vector<int64_t> stored = seqs_;
@@ -506,10 +562,16 @@ private:
     int64_t write(const BitPatterns& patterns, int64_t index, const Annotation& annotation) {
       return add(record_of(head_.seq + 1, pattern_bytes(patterns, index), annotation));
     }
-    void set_threshold(const Threshold& threshold) { memory_.log_->set_threshold(threshold); }
+    void set_threshold(const Threshold& threshold) {
+      memory_.log_->set_threshold(threshold);
+      has_threshold_ = true;
+    }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
     void commit() {
       if (new_.records.count() == 0) {
+        if (has_threshold_) {
+          memory_.commit(transaction_);
+        }
         return;
       }
       const RowChange change = memory_.row_change(new_.records);
@@ -537,6 +599,7 @@ private:
     Transaction transaction_;
     Head head_;
     ChainedRecords new_;
+    bool has_threshold_ = false; ///< that commit must store also without records
   };
 
   int64_t forget(const std::vector<int64_t>& seqs) {
@@ -573,6 +636,16 @@ private:
           fmt::format("{}: the folder was removed, renamed or replaced while the memory was open "
                       "for writing, so that this change is not stored.\n  Do not change the "
                       "files of a memory that is open. Open the memory again.",
+                      printable(folder_.string())));
+    }
+  }
+
+  /// SQLite also keeps reading its open file, which then is not that of the folder.
+  void require_database() const {
+    if (file_identity(folder_).database != identity_.database) {
+      throw DataError(
+          fmt::format("{}: the folder was removed, renamed or replaced while the memory was open, so that "
+                      "it is no longer the memory in this folder.\n  Open the memory again.",
                       printable(folder_.string())));
     }
   }
@@ -1084,7 +1157,7 @@ private:
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
   bool is_visiting_ = false; ///< in a call of the visitor of `for_each`
-  FileIdentity identity_;    ///< of a writer
+  FileIdentity identity_;    ///< when the memory was opened
 
   // State of main memory: that of the log at `head_`.
   bool is_loaded_ = false;
@@ -1155,11 +1228,17 @@ WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const An
                                  KeyConflict conflict, const std::optional<Threshold>& threshold) {
   return implementation_->write(patterns, annotations, conflict, threshold);
 }
+std::optional<Entry> DurableMemory::find(const std::string& key) {
+  return implementation_->find(key);
+}
 std::vector<std::string> DurableMemory::unknown_keys(std::span<const std::string> keys) {
   return implementation_->unknown_keys(keys);
 }
 std::vector<int64_t> DurableMemory::unknown_seqs(std::span<const int64_t> seqs) {
   return implementation_->unknown_seqs(seqs);
+}
+std::vector<std::vector<Neighbour>> DurableMemory::coinciding(const BitPatterns& patterns) {
+  return implementation_->coinciding(patterns);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
   return implementation_->forget_keys(std::span(&key, 1));

@@ -31,8 +31,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "numbers are written as they are in memory");
 
 constexpr const char* kFormat = "mneme.item-memory";
-constexpr const char* kVersion = "1";
-constexpr int64_t kBitsMax = (int64_t{1} << 30) - 1; // of a pattern; more cannot be searched
+constexpr const char *kVersion = "1", *kThresholdVersion = "2"; // 2: of a file with a threshold
+constexpr int64_t kBitsMax = (int64_t{1} << 30) - 1;            // of a pattern; more cannot be searched
 
 using Metadata = std::map<std::string, std::string>;
 
@@ -211,6 +211,14 @@ template <class Archive, class Patterns> void fields(Archive& archive, Associate
   enumerator(archive, "empty_read", update.empty_read, std::array{"keep_query", "zeros", "mean_of_values"});
 }
 
+/// The value comes first: without it, a file has no threshold.
+template <class Archive> void fields(Archive& archive, Threshold& threshold) {
+  archive("threshold", threshold.value);
+  archive("threshold_min", threshold.min);
+  archive("threshold_max", threshold.max);
+  archive("threshold_file_scale", threshold.file_scale);
+}
+
 // --- patterns and payloads as tensors ------------------------------------------------------------
 
 /// A tensor with its bytes.
@@ -264,14 +272,18 @@ constexpr const char* type_name(const RealPatterns&) {
   return "reals";
 }
 
-template <class Patterns> std::vector<std::byte> to_bytes(const ItemMemory<Patterns>& memory) {
+template <class Patterns>
+std::vector<std::byte> to_bytes(const ItemMemory<Patterns>& memory, std::optional<Threshold> threshold) {
   Metadata metadata{{"format", kFormat},
-                    {"version", kVersion},
+                    {"version", threshold ? kThresholdVersion : kVersion},
                     {"patterns", type_name(memory.patterns())},
                     {"payloads", payload_type(memory.payloads())}};
   Writer writer(metadata);
   AssociateOptions<Patterns> options = memory.options();
   fields(writer, options);
+  if (threshold) {
+    fields(writer, *threshold);
+  }
   if (options.encode_bits) {
     throw UnsupportedError("mneme::store::save_memory: the options have a BitEncoding, which cannot be "
                            "saved.\n  Encode the patterns before they are added.");
@@ -421,7 +433,7 @@ int64_t read_bits(Reader& reader, const std::string& name, const std::string& fi
 
 template <class Patterns>
 ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::string& name,
-                                  Checksum verification) {
+                                  Checksum verification, std::optional<Threshold>* threshold) {
   constexpr const char* kNoMemory =
       "Memories are written by `mneme memory export --out FILE.safetensors` and by "
       "mneme::store::save_memory. Read patterns with `mneme recall --patterns` or "
@@ -437,10 +449,11 @@ ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::s
   }
   Reader reader(metadata, name);
   reader.text("format");
-  if (const std::string version = reader.text("version"); version != kVersion) {
+  const std::string version = reader.text("version");
+  if (version != kVersion && version != kThresholdVersion) {
     fail(name,
-         fmt::format("the file has format version {:.20}, but this program reads version {}", version,
-                     kVersion),
+         fmt::format("the file has format version {:.20}, but this program reads the versions {} and {}",
+                     version, kVersion, kThresholdVersion),
          "Use a newer version of mneme.");
   }
   if (const std::string crc = reader.text("crc32c");
@@ -479,6 +492,17 @@ ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::s
   if (tensors.has("encode")) {
     options.encode = tensors.reals("encode", -1);
   }
+  std::optional<Threshold> of_file;
+  if (version == kThresholdVersion) {
+    fields(reader, of_file.emplace());
+    if (!std::isfinite(of_file->value) || !std::isfinite(of_file->min) || !std::isfinite(of_file->max) ||
+        !std::isfinite(of_file->file_scale)) {
+      fail(name, "the threshold of numbers is not finite");
+    }
+  }
+  if (threshold != nullptr) {
+    *threshold = of_file;
+  }
   reader.finish();
   tensors.finish();
   try {
@@ -491,19 +515,25 @@ ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::s
 }
 
 template <class Patterns>
-void save_memory(const std::filesystem::path& path, const ItemMemory<Patterns>& memory) {
-  write_file_atomically(path, to_bytes(memory));
+void save_memory(const std::filesystem::path& path, const ItemMemory<Patterns>& memory,
+                 const std::optional<Threshold>& threshold) {
+  write_file_atomically(path, to_bytes(memory, threshold));
 }
 
-template <class Patterns> ItemMemory<Patterns> load_memory(const std::filesystem::path& path) {
-  return parse_memory<Patterns>(data::read_file(path), path.string());
+template <class Patterns>
+ItemMemory<Patterns> load_memory(const std::filesystem::path& path, std::optional<Threshold>* threshold) {
+  return parse_memory<Patterns>(data::read_file(path), path.string(), Checksum::verify, threshold);
 }
 
-template ItemMemory<BitPatterns> parse_memory(std::span<const std::byte>, const std::string&, Checksum);
-template ItemMemory<RealPatterns> parse_memory(std::span<const std::byte>, const std::string&, Checksum);
-template void save_memory(const std::filesystem::path&, const ItemMemory<BitPatterns>&);
-template void save_memory(const std::filesystem::path&, const ItemMemory<RealPatterns>&);
-template ItemMemory<BitPatterns> load_memory(const std::filesystem::path&);
-template ItemMemory<RealPatterns> load_memory(const std::filesystem::path&);
+template ItemMemory<BitPatterns> parse_memory(std::span<const std::byte>, const std::string&, Checksum,
+                                              std::optional<Threshold>*);
+template ItemMemory<RealPatterns> parse_memory(std::span<const std::byte>, const std::string&, Checksum,
+                                               std::optional<Threshold>*);
+template void save_memory(const std::filesystem::path&, const ItemMemory<BitPatterns>&,
+                          const std::optional<Threshold>&);
+template void save_memory(const std::filesystem::path&, const ItemMemory<RealPatterns>&,
+                          const std::optional<Threshold>&);
+template ItemMemory<BitPatterns> load_memory(const std::filesystem::path&, std::optional<Threshold>*);
+template ItemMemory<RealPatterns> load_memory(const std::filesystem::path&, std::optional<Threshold>*);
 
 } // namespace mneme::store

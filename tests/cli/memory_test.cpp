@@ -295,10 +295,15 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   const ProgramResult read = run("read", {"--patterns", grey, "--json"});
   EXPECT_EQ(distances(read), exact);
   EXPECT_EQ(read.err, "grey.npy: a bit is 1 where a number is above 0.5 (the threshold of the memory)\n");
-  expect_contains(run("read", {"--patterns", dark, "--json"}).err,
-                  {"all bits of 20 of 20 patterns are equal"});
+  expect_refused(run("read", {"--patterns", dark, "--json"}), 2,
+                 {"0.6 to 0.8", "from 0 to 1", "every bit would be 1", "--threshold"});
   EXPECT_EQ(distances(run("read", {"--patterns", dark, "--threshold", "0.7", "--json"})), exact);
-  expect_contains(run("read", {"--patterns", bytes, "--json"}).err, {"range from 0 to 10", "from 0 to 1"});
+  for (const char* verb : {"read", "forget"}) {
+    expect_refused(run(verb, {"--patterns", bytes}), 2, {"range from 0 to 10", "from 0 to 1", "--threshold"});
+  }
+  data::write_npy(folder_ / "blank.npy", RealPatterns(1, 64, std::vector<double>(64, 0.25)));
+  expect_contains(run("read", {"--patterns", (folder_ / "blank.npy").string(), "--json"}).err,
+                  {"all bits of 1 of 1 patterns are equal"});
   expect_refused(run("write", {"--patterns", dark, "--threshold", "0.7"}), 2,
                  {"--threshold 0.7", "keeps the threshold 0.5"});
   expect_refused(run("write", {"--patterns", dark}), 2, {"every bit would be 1", "0.6 to 0.8"});
@@ -320,6 +325,28 @@ TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
   EXPECT_EQ(lines[0]["nearest"][0]["payload"], "an apple is a fruit");
   EXPECT_EQ(lines[1]["nearest"][0]["payload"], "a carrot is a vegetable")
       << "written by another process meanwhile";
+}
+
+TEST_F(MemoryVerb, EndsWhenItsFolderIsReplacedWhileItIsOpen) {
+  succeed("create");
+  succeed("write", {"an apple is a fruit"});
+  const std::string script = // bash forgets a coprocess, and its pipes, when it ends
+      "coproc OPEN { \"$0\" memory \"$2\" \"$1\" --json; }\n"
+      "pid=$OPEN_PID; exec 3<&${OPEN[0]} 4>&${OPEN[1]}\n"
+      "echo apple >&4; read -r -t 15 line <&3; echo \"$line\"\n"
+      "mv \"$1\" \"$1.old\"; \"$0\" memory create \"$1\" > /dev/null\n"
+      "echo pear >&4; read -r -t 15 line <&3; echo \"$line\"\n"
+      "wait $pid; code=$?; rm -r \"$1\"; mv \"$1.old\" \"$1\"; exit $code\n";
+  for (const auto& [verb, exit_code] : std::map<std::string, int>{{"read", 3}, {"write", 1}}) {
+    const ProgramResult result = testing::run_program({"bash", "-c", script, MNEME_PROGRAM, memory_, verb});
+    EXPECT_EQ(result.exit_code, exit_code) << verb;
+    const std::vector<nlohmann::json> lines = json_lines(result.out);
+    ASSERT_EQ(lines.size(), 2) << result.err;
+    EXPECT_TRUE(contains(lines[1].at("error").get<std::string>(), "removed, renamed or replaced"))
+        << lines[1];
+    EXPECT_EQ(lines[1].at("line"), 2);
+    expect_contains(result.err, {"removed, renamed or replaced", "Open the memory again"});
+  }
 }
 
 TEST_F(MemoryVerb, AnswersEachLineAlsoIfItIsInvalid) {
@@ -911,6 +938,206 @@ TEST(NearestCodesPage, CommandsPrintWhatThePageQuotes) {
   }
   write_text(folder / "ids.txt", ids);
   expect_page_quotes_output("find_nearest_codes.md", folder, 5);
+}
+
+TEST_F(MemoryVerb, ChecksTheNumberOfKeysAndPayloadsAlsoWithALimit) {
+  succeed("create", {"--bits", "16"});
+  const std::string npy = (folder_ / "x.npy").string(), lines = (folder_ / "lines.txt").string();
+  data::write_npy(npy, data::random_bits(5, 16, Random(1)));
+  for (const char* option : {"--keys", "--payloads"}) {
+    write_text(lines, "title\na\nb\nc\nd\ne\n");
+    expect_refused(run("write", {"--patterns", npy, "--limit", "2", option, lines}), 3,
+                   {"the file has 6", "2 patterns are used of 5", "tail -n +2"});
+    write_text(lines, "a\nb\nc\nd\ne\n");
+    succeed("write", {"--patterns", npy, "--limit", "2", option, lines});
+    write_text(lines, "a\nb\n");
+    succeed("write", {"--patterns", npy, "--limit", "2", option, lines});
+  }
+}
+
+TEST_F(MemoryVerb, KeepsTheThresholdOfNumbersInAnExport) {
+  const std::string file = (folder_ / "u.npy").string(), exported = (folder_ / "e.safetensors").string();
+  RealPatterns numbers = data::random_uniform(20, 64, 0, 1, Random(1));
+  for (int64_t i = 0; i < numbers.count(); ++i) { // positive, and skewed
+    std::ranges::transform(numbers[i], numbers[i].begin(), [](double x) { return x * x * x * x; });
+  }
+  data::write_npy(file, numbers);
+  succeed("create", {"--bits", "64"});
+  succeed("write", {"--patterns", file});
+  const double threshold = testing::results_of(succeed("info", {"--json"})).at("threshold");
+  const std::string query = (folder_ / "q.npy").string();
+  data::write_npy(query, slice(numbers, 3, 4)); // alone, it has another threshold
+  const auto distance = [&](const ProgramResult& result) {
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json_lines(result.out).at(0).at("nearest").at(0).at("distance").get<int>();
+  };
+  EXPECT_EQ(distance(run("read", {"--patterns", query, "--json"})), 0);
+
+  const std::string lines = succeed("export");
+  EXPECT_EQ(json_lines(lines).at(0).at("threshold").at("value"), threshold);
+  EXPECT_FALSE(json_lines(lines).at(1).contains("threshold"));
+  succeed("export", {"--out", exported});
+  EXPECT_EQ(distance(run_mneme({"memory", "read", exported, "--patterns", query, "--json"})), 0);
+  EXPECT_EQ(run_mneme({"memory", "export", exported}).out.substr(0, 300).find("\"threshold\":{\"value\":") !=
+                std::string::npos,
+            true);
+
+  const std::string copy = (folder_ / "copy").string();
+  run_mneme({"memory", "create", copy, "--bits", "64"});
+  const auto write_copy = [&](const std::string& input) {
+    return run_mneme({"memory", "write", copy, "--format", "json"}, {.input = input});
+  };
+  EXPECT_EQ(write_copy(lines).exit_code, 0);
+  EXPECT_EQ(distance(run_mneme({"memory", "read", copy, "--patterns", query, "--json"})), 0);
+  EXPECT_EQ(testing::results_of(run_mneme({"memory", "info", copy, "--json"}).out).at("threshold"),
+            threshold);
+  const ProgramResult other = write_copy(
+      R"({"hex": "0000000000000000", "threshold": {"value": 7, "min": 0, "max": 9, "file_scale": 1}})");
+  EXPECT_EQ(other.exit_code, 2);
+  expect_contains(other.err, {"threshold of the patterns is 7"});
+  const ProgramResult invalid = write_copy(R"({"hex": "0000000000000000", "threshold": 7})");
+  EXPECT_EQ(invalid.exit_code, 3);
+  expect_contains(invalid.err, {"line 1: the field \"threshold\" is not an object"});
+}
+
+TEST_F(MemoryVerb, StoresTheIdsOfATableAsKeys) {
+  const std::string table = (folder_ / "x.csv").string();
+  write_text(table, "id,a,b,c,d\ndoc-1,1,0,0,1\ndoc-2,0,1,1,1\n");
+  succeed("create", {"--bits", "4"});
+  succeed("write", {"--patterns", table});
+  const auto answers = json_lines(succeed("read", {"--patterns", table, "--json"}));
+  EXPECT_EQ(answers.at(1).at("query"), "doc-2");
+  EXPECT_EQ(answers.at(1).at("nearest").at(0).at("key"), "doc-2");
+  EXPECT_EQ(succeed("write", {"--patterns", table}),
+            "Wrote 0 patterns, 2 stored already under the same key; 2 stored\n");
+}
+
+TEST_F(MemoryVerb, ForgetsPatternsWithDifferentKeysOnlyOnRequest) {
+  succeed("create", {"--bits", "8"});
+  const std::string lines =
+      "{\"bits\": \"11110000\", \"key\": \"a\"}\n{\"bits\": \"11110000\", \"key\": \"b\"}\n"
+      "{\"bits\": \"00001111\", \"key\": \"c\"}\n{\"bits\": \"10101010\"}\n"
+      "{\"bits\": \"10101010\"}\n";
+  succeed("write", {"--format", "json"}, lines);
+  const std::string file = (folder_ / "x.txt").string();
+  write_text(file, "11110000\n00001111\n");
+  for (const auto& arguments :
+       {std::vector<std::string>{"--patterns", file}, {"--format", "bits", "11110000"}}) {
+    expect_refused(
+        run("forget", arguments), 2,
+        {"2 stored patterns with different keys have the same bits as one given pattern: \"a\", \"b\".",
+         "--all-equal", "--key"});
+  }
+  EXPECT_EQ(json_lines(succeed("export")).size(), 5U) << "nothing was forgotten";
+  expect_contains(succeed("forget", {"--format", "bits", "10101010"}), {"Forgot 2 patterns"});
+  const ProgramResult all = run("forget", {"--patterns", file, "--all-equal"});
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  expect_contains(all.out, {"Forgot 3 patterns; 0 stored"});
+  expect_contains(all.err, {"2 stored patterns with different keys", "\"a\", \"b\""});
+  expect_refused(run("forget", {"--key", "a", "--all-equal"}), 2, {"--all-equal has no effect"});
+}
+
+TEST_F(MemoryVerb, ReadsAPatternByItsKey) {
+  succeed("create", {"--bits", "8"});
+  succeed("write", {"--format", "json"},
+          "{\"bits\": \"11110000\", \"key\": \"a\", \"label\": \"l\", \"payload\": \"the text\"}\n"
+          "{\"bits\": \"00001111\", \"key\": \"b\"}\n");
+  expect_contains(succeed("read", {"--key", "a"}), {"the text", "0f"});
+  const auto lines = json_lines(succeed("read", {"--key", "b", "--key", "a", "--json"}));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0], nlohmann::json({{"seq", 2}, {"hex", "f0"}, {"key", "b"}}));
+  EXPECT_EQ(lines[1].at("payload"), "the text");
+  expect_refused(run("read", {"--key", "a", "--key", "c"}), 3, {"no stored pattern has the key \"c\""});
+  expect_refused(run("read", {"--key", "a", "--top", "3"}), 2, {"--key prints stored patterns"});
+  expect_refused(run("read", {"--key", "a", "text"}), 2, {"--key prints stored patterns"});
+  succeed("forget", {"--key", "a"});
+  EXPECT_EQ(run("read", {"--key", "a"}).exit_code, 3);
+}
+
+TEST_F(MemoryVerb, SkipsBlankLinesOfStandardInput) {
+  succeed("create");
+  std::string texts;
+  for (int i = 0; i < 40; ++i) {
+    texts += "text " + std::to_string(i) + "\n\n  \n";
+  }
+  const ProgramResult written = run("write", {}, texts);
+  EXPECT_EQ(written.exit_code, 0);
+  EXPECT_EQ(written.out, "Wrote 40 patterns; 40 stored\n");
+  EXPECT_EQ(written.err, "mneme memory: 80 blank lines of standard input were skipped\n");
+  // They do not end a transaction: an invalid line prevents that the lines before it are stored.
+  const ProgramResult refused = run("write", {}, "good\n\nalso good\n\n!!!\n");
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"line 5: \"!!!\""});
+  EXPECT_EQ(testing::results_of(succeed("info", {"--json"})).at("stored"), 40);
+  expect_contains(run("write", {}, "\nonly one\n").err, {"1 blank line of standard input was skipped"});
+  expect_contains(run("read", {"--no-recall"}, "text 7\n\ntext 8\n").err, {"1 blank line"});
+}
+
+TEST_F(MemoryVerb, HintsAtPackedBitsForBytes) {
+  const std::string packed = (folder_ / "packed.npy").string(), numbers = (folder_ / "numbers.npy").string();
+  data::write_packed_npy(packed, data::random_bits(9, 64, Random(1)), data::BitOrder::big);
+  data::write_npy(numbers, data::random_uniform(9, 8, 0, 1, Random(1)));
+  succeed("create", {"--bits", "64"});
+  const ProgramResult refused = run("write", {"--patterns", packed});
+  expect_refused(refused, 3, {"the patterns have 8 numbers", "--packed big", "--packed little"});
+  EXPECT_FALSE(contains(refused.err, "create a memory"));
+  expect_refused(run("write", {"--patterns", numbers}), 3, {"create a memory with --bits 8"});
+}
+
+TEST_F(MemoryVerb, NotesLikelyMistakesOfQueriesAndKeys) {
+  const std::string file = (folder_ / "x.npy").string();
+  data::write_npy(file, data::random_uniform(5, 64, -1, 1, Random(1)));
+  expect_contains(succeed("create", {"--bits", "64"}),
+                  {"of 64 numbers each", "--patterns FILE.npy", "To store a text"});
+  succeed("write", {"--patterns", file});
+  expect_contains(run("read", {"a text"}).err, {"the memory has patterns of numbers", "--patterns FILE"});
+  EXPECT_EQ(run("read", {"--format", "bits", std::string(64, '1')}).err, "");
+
+  memory_ = (folder_ / "texts").string();
+  EXPECT_FALSE(contains(succeed("create"), "FILE.npy"));
+  succeed("write", {"--key", "doc-1", "a text"});
+  EXPECT_EQ(run("read", {"a text"}).err, "");
+  const ProgramResult by_key = run("forget", {"doc-1"});
+  EXPECT_EQ(by_key.exit_code, 0);
+  EXPECT_EQ(by_key.out, "Forgot 0 patterns; 1 stored\n");
+  expect_contains(by_key.err, {"\"doc-1\" is the key of a stored pattern", "--key doc-1"});
+  expect_contains(run("forget", {"other"}).err, {"no stored pattern has the bits of \"other\""});
+}
+
+TEST_F(MemoryVerb, ReadsAndWritesVectorsOfJson) {
+  const std::string file = (folder_ / "x.npy").string();
+  const RealPatterns numbers = data::random_uniform(20, 16, 1, 3, Random(1));
+  data::write_npy(file, numbers);
+  succeed("create", {"--bits", "16"});
+  const auto line_of = [](std::span<const double> vector, const std::string& rest = "") {
+    return "{\"vector\": " + nlohmann::json(std::vector<double>(vector.begin(), vector.end())).dump() + rest +
+           "}\n";
+  };
+  expect_refused(run("write", {"--format", "json"}, line_of(numbers[0])), 3,
+                 {"line 1: the memory has no threshold"});
+  succeed("write", {"--patterns", file});
+  const std::vector<double> low(16, 0.5), other{9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 9, 0};
+  EXPECT_EQ(succeed("write", {"--format", "json"}, line_of(other, ", \"key\": \"new\"")),
+            "Wrote 1 pattern; 21 stored\n");
+  std::vector<double> high = other;
+  std::ranges::transform(high, high.begin(), [](double x) { return 100 + x; });
+  const ProgramResult read =
+      run("read", {"--format", "json", "--json", "--top", "1"},
+          line_of(numbers[4]) + line_of(other, ", \"key\": \"query\"") + "{\"vector\": [1, 2]}\n" +
+              "{\"vector\": [true]}\n" + line_of(high) + "{\"embedding\": [1]}\n" + line_of(low));
+  EXPECT_EQ(read.exit_code, 3);
+  const auto lines = json_lines(read.out);
+  ASSERT_EQ(lines.size(), 7U) << read.err;
+  EXPECT_EQ(lines[0].at("query"), "vector of 16 numbers");
+  EXPECT_EQ(lines[0].at("nearest").at(0).at("seq"), 5);
+  EXPECT_EQ(lines[1].at("query"), "query");
+  EXPECT_EQ(lines[1].at("nearest").at(0).at("key"), "new");
+  EXPECT_TRUE(
+      contains(lines[2].at("error"), "the vector has 2 numbers, but the memory has patterns of 16 bits"));
+  EXPECT_TRUE(contains(lines[3].at("error"), "not an array of numbers"));
+  EXPECT_TRUE(contains(lines[4].at("error"), "every bit would be 1"));
+  EXPECT_TRUE(contains(lines[5].at("error"), "did you mean \"vector\"?"));
+  EXPECT_TRUE(lines[6].contains("nearest")) << "equal numbers are a blank query";
 }
 
 } // namespace

@@ -213,5 +213,110 @@ TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
                  {"q.csv: a query has 1 number", "x.csv have 2", "one row"});
 }
 
+TEST_F(NearestVerb, ChecksTheNumberOfIdsAlsoWithALimit) {
+  data::write_npy(path("x.npy"), data::random_bits(6, 16, Random(1)));
+  write_text(path("all.txt"), "a\nb\nc\nd\ne\nf\n");
+  write_text(path("used.txt"), "a\nb\nc\n");
+  write_text(path("titled.txt"), "id\na\nb\nc\nd\ne\nf\n");
+  write_text(path("four.txt"), "a\nb\nc\nd\n");
+  for (const char* ids : {"all.txt", "used.txt"}) {
+    const json found = neighbours({"--patterns", path("x.npy"), "--queries", path("x.npy"), "--top", "1",
+                                   "--limit", "3", "--ids", path(ids)});
+    EXPECT_EQ(found.at(2).at("id"), "c") << ids;
+  }
+  // Several files, of which the limit reads only the first.
+  const json found = neighbours({"--patterns", path("x.npy"), path("x.npy"), "--queries", path("x.npy"),
+                                 "--top", "1", "--limit", "3", "--ids", path("used.txt")});
+  EXPECT_EQ(found.at(2).at("id"), "c");
+  const ProgramResult titled =
+      run({"--patterns", path("x.npy"), "--limit", "3", "--ids", path("titled.txt")});
+  EXPECT_EQ(titled.exit_code, 3);
+  expect_contains(titled.err, {"the file has 7 ids, but 3 patterns are used of 6", "tail -n +2"});
+  const ProgramResult four =
+      run({"--patterns", path("x.npy"), path("x.npy"), "--limit", "3", "--ids", path("four.txt")});
+  EXPECT_EQ(four.exit_code, 3);
+  expect_contains(four.err, {"the file has 4 ids, but 3 patterns are used of 12"});
+}
+
+TEST_F(NearestVerb, ReadsLinesOfZerosAndOnesAsBits) {
+  const std::string line(400, '1'), other = "0" + line.substr(1);
+  write_text(path("codes.txt"), line + "\n" + other + "\n" + std::string(400, '0') + "\n");
+  write_text(path("query.txt"), other + "\n");
+  const json found = neighbours({"--patterns", path("codes.txt"), "--queries", path("query.txt")});
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found.at(0).at("row"), 1);
+  EXPECT_EQ(found.at(1).at("distance"), 1);
+  EXPECT_EQ(found.at(2).at("distance"), 399);
+}
+
+TEST_F(NearestVerb, PrintsTheIdsOfATable) {
+  write_text(path("x.csv"), "id,d0,d1\ndoc-a,1,0\ndoc-b,0,1\n");
+  write_text(path("q.csv"), "id,d0,d1\nquery,0.1,0.9\n");
+  const json found = neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--top", "1"});
+  EXPECT_EQ(found.at(0).at("id"), "doc-b");
+  EXPECT_EQ(found.at(0).at("query_id"), "query");
+}
+
+TEST_F(NearestVerb, ListsPairsOfPatternsWithBothIds) {
+  write_text(path("x.csv"), "1,0\n0,1\n2,0\n1,0.01\n");
+  write_text(path("ids.txt"), "a\nb\nc\nd\n");
+  const std::vector<std::string> search{"--patterns",    path("x.csv"), "--ids",
+                                        path("ids.txt"), "--at-least",  "0.9"};
+  const auto pairs_of = [](const json& found) {
+    std::vector<std::string> pairs;
+    for (const json& row : found) {
+      pairs.push_back(row.at("query_id").get<std::string>() + row.at("id").get<std::string>());
+    }
+    return pairs;
+  };
+  EXPECT_EQ(pairs_of(neighbours(search)), (std::vector<std::string>{"ac", "ad", "ca", "cd", "da", "dc"}));
+  std::vector<std::string> once = search;
+  once.emplace_back("--pairs");
+  EXPECT_EQ(pairs_of(neighbours(once)), (std::vector<std::string>{"ac", "ad", "cd"}));
+  expect_refused({"--patterns", path("x.csv"), "--pairs"}, {"--pairs lists all pairs within a limit"});
+  expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--pairs", "--at-least", "0.9"},
+                 {"--pairs has no effect with --queries"});
+}
+
+TEST_F(NearestVerb, ListsZeroVectorsLastAndReportsThem) {
+  write_text(path("x.csv"), "0 0\n-1 0.5\n1 0\n0 0\n");
+  write_text(path("q.csv"), "1 0\n0 0\n");
+  const std::vector<std::string> search{"--patterns",  path("x.csv"), "--queries",
+                                        path("q.csv"), "--top",       "4"};
+  const auto rows_of = [](const json& found, int64_t query) {
+    std::vector<int64_t> rows;
+    for (const json& row : found) {
+      if (row.at("query") == query) {
+        rows.push_back(row.at("row"));
+      }
+    }
+    return rows;
+  };
+  const json found = neighbours(search);
+  EXPECT_EQ(rows_of(found, 0), (std::vector<int64_t>{2, 1, 0, 3})) << "also after a negative cosine";
+  EXPECT_EQ(rows_of(found, 1).size(), 4U);
+  expect_contains(run(search).err,
+                  {"x.csv: 2 of 4 patterns are zero vectors, whose cosine counts as 0; they are "
+                   "listed last",
+                   "q.csv: 1 of 2 queries are zero vectors"});
+  EXPECT_EQ(
+      rows_of(neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--at-least", "0.5"}), 0),
+      std::vector<int64_t>{2});
+  EXPECT_EQ(rows_of(neighbours({"--patterns", path("x.csv"), "--top", "2"}), 2), (std::vector<int64_t>{1, 0}))
+      << "the pattern itself is left out";
+}
+
+TEST_F(NearestVerb, HintsAtPackedBitsForBytes) {
+  data::write_packed_npy(path("x.npy"), data::random_bits(9, 64, Random(1)), data::BitOrder::big);
+  expect_contains(run({"--patterns", path("x.npy")}).err,
+                  {"x.npy: bytes are compared as numbers", "--packed big"});
+  for (const std::vector<std::string>& options :
+       {std::vector<std::string>{"--packed", "big"}, {"--similarity", "cosine"}}) {
+    std::vector<std::string> arguments{"--patterns", path("x.npy")};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    EXPECT_FALSE(testing::contains(run(arguments).err, "bytes are compared")) << options.front();
+  }
+}
+
 } // namespace
 } // namespace mneme

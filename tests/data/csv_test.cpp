@@ -108,5 +108,39 @@ TEST(Csv, RejectsTablesWithoutNumbers) {
   expect_rejected("\n# nothing\n", {"no line of numbers"});
 }
 
+TEST(Csv, ReadsLinesOfZerosAndOnesAsBits) {
+  EXPECT_EQ(parse("0101\n1100\n").patterns, RealPatterns(2, 4, {0, 1, 0, 1, 1, 1, 0, 0}));
+  const PatternSet set = parse("bits\n1000000000000001\n\n0000000000000011\n");
+  EXPECT_EQ(set.patterns.size(), 16);
+  EXPECT_EQ(set.patterns.count(), 2);
+  EXPECT_EQ(set.patterns[1][14], 1);
+  EXPECT_EQ(set.threshold, 0.5);
+  EXPECT_EQ(parse(std::string(400, '1')).patterns.size(), 400) << "more digits than a number may have";
+  EXPECT_EQ(parse("1\n0\n1\n").patterns, RealPatterns(3, 1, {1, 0, 1}));
+  EXPECT_EQ(parse("10\n11\n").patterns, RealPatterns(2, 1, {10, 11}));
+  EXPECT_EQ(parse("0101,1\n1,0\n").patterns, RealPatterns(2, 2, {101, 1, 1, 0}));
+  expect_rejected("0101\n110\n", {"line 2", "\"110\" is not a pattern of 4 characters 0 and 1"});
+  expect_rejected("0101\n1 100\n", {"line 2", "4 characters"});
+  EXPECT_EQ(parse("1100\n0101\n").patterns, RealPatterns(2, 4, {1, 1, 0, 0, 0, 1, 0, 1}));
+  EXPECT_EQ(parse("10\n01\n").patterns, RealPatterns(2, 2, {1, 0, 0, 1}));
+  EXPECT_EQ(parse("1000\n1500\n").patterns, RealPatterns(2, 1, {1000, 1500})) << "numbers";
+  EXPECT_EQ(parse("1000\n100\n").patterns, RealPatterns(2, 1, {1000, 100}));
+}
+
+TEST(Csv, ReadsAColumnOfIds) {
+  for (const char* name : {"id", "ID", "key", "name"}) {
+    const PatternSet set = parse(std::string(name) + ",0,1,class\ndoc-1,1,2,a\n\"b, c\",3,4,b\n");
+    EXPECT_EQ(set.patterns, RealPatterns(2, 2, {1, 2, 3, 4}));
+    EXPECT_EQ(set.ids, (std::vector<std::string>{"doc-1", "b, c"}));
+    EXPECT_EQ(set.class_of(1), "b");
+  }
+  EXPECT_EQ(parse("x,id\n1,7\n").ids, std::vector<std::string>{"7"});
+  EXPECT_TRUE(parse("x,y\n1,7\n").ids.empty());
+  expect_rejected("id,x,name\na,1,b\n", {"\"id\" and \"name\" are both columns of ids", "remove or rename"});
+  expect_rejected("id\na\n", {"the only column contains ids"});
+  expect_rejected("id,label\na,1\n", {"labels and ids, but no numbers"});
+  expect_rejected("x,y\n1,a\n", {"\"a\" is not a number", "id, key or name"});
+}
+
 } // namespace
 } // namespace mneme::data

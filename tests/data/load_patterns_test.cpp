@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -403,8 +404,40 @@ TEST(LoadPatterns, ReadsAFolderOfOneIdxFileWithItsLabels) {
   expect_error<DataError>([&] { load_patterns(folder.path()); },
                           {"t10k-labels-idx1-ubyte", "1 labels", "2 images"});
   folder.file("MNIST/raw/train-images.idx3-ubyte", small_idx().all());
+  folder.file("MNIST/raw/train-labels.idx1-ubyte", Bytes().big(0x0801, 4).big(2, 4).text("\1\3").all());
+  for (const char* place : {"", "MNIST", "MNIST/raw"}) {
+    const PatternSet training = load_patterns(folder.path() / place);
+    EXPECT_EQ(training.source, "train-images.idx3-ubyte") << "next to the test set";
+    EXPECT_EQ(training.labels, (std::vector<int64_t>{1, 3}));
+  }
+  folder.file("MNIST/raw/other-images.idx3-ubyte", small_idx().all());
   expect_error<DataError>([&] { load_patterns(folder.path()); },
-                          {"2 IDX files of images", "t10k-images-idx3-ubyte", "train-images.idx3-ubyte"});
+                          {"3 IDX files of images", "t10k-images-idx3-ubyte", "train-images.idx3-ubyte"});
+}
+
+TEST(LoadPatterns, CountsThePatternsThatTheLimitLeavesOut) {
+  const TemporaryFolder folder;
+  write_npy(folder.path() / "a.npy", RealPatterns(4, 2, {1, 2, 3, 4, 5, 6, 7, 8}));
+  folder.file("b.csv", Bytes().text("x,y\n1,2\n\n3,4\n# a comment\n5,6").all());
+  folder.file("c", small_idx().all());
+  folder.file("c.gz", gzipped(small_idx().all()).all());
+  folder.file("d", small_safetensors().all());
+  std::filesystem::create_directories(folder.path() / "images");
+  for (const char* name : {"images/a.png", "images/b.png"}) {
+    write_png(folder.path() / name, {.height = 1, .width = 2, .channels = 1, .pixels = {0, 255}});
+  }
+  for (const auto& [name, count] : std::vector<std::pair<const char*, int64_t>>{
+           {"a.npy", 4}, {"b.csv", 3}, {"c", 2}, {"c.gz", 2}, {"d", 2}, {"images", 2}}) {
+    for (const int64_t limit : {0, 1, 2, 9}) {
+      EXPECT_EQ(load_patterns(folder.path() / name, {.limit = limit}).count_without_limit, count)
+          << name << " " << limit;
+    }
+  }
+  const std::vector<std::filesystem::path> files{folder.path() / "a.npy", folder.path() / "b.csv"};
+  EXPECT_EQ(load_patterns(files).count_without_limit, 7);
+  EXPECT_EQ(load_patterns(files, {.limit = 5}).count_without_limit, 7);
+  EXPECT_EQ(load_patterns(files, {.limit = 4}).count_without_limit, 0) << "unknown";
+  EXPECT_EQ(count_patterns(files, {.limit = 4}), 7);
 }
 
 } // namespace

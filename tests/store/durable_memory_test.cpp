@@ -332,6 +332,27 @@ TEST(DurableMemory, AcknowledgesNothingIfItsFilesWereRemoved) {
   });
 }
 
+TEST(DurableMemory, AnswersNothingIfItsFilesWereReplaced) {
+  const BitPatterns patterns = random_bits(2, 200, 15);
+  const FastFolder folder;
+  const fs::path path = folder / "memory", moved = folder / "moved";
+  DurableMemory::create(path, kSmall).write(patterns);
+  DurableMemory reader = DurableMemory::open(path, {.access = Access::read});
+  const auto expect_refused = [&] {
+    expect_contains(message_of<DataError>([&] { reader.read(patterns); }),
+                    {path.string(), "renamed or replaced"});
+    EXPECT_THROW(reader.for_each([](const Entry&) {}), DataError);
+  };
+  fs::rename(path, moved);
+  expect_refused();
+  DurableMemory::create(path, kSmall);
+  expect_refused();
+  fs::remove_all(path);
+  fs::rename(moved, path);
+  DurableMemory::open(path).compact(); // rewrites the same file
+  EXPECT_EQ(reader.read(patterns).nearest.size(), 2U) << "the folder is back";
+}
+
 TEST(DurableMemory, CompactLeavesNothingOfForgottenPatterns) {
   const FastFolder folder;
   const BitPatterns patterns = random_bits(3000, 200, 13);

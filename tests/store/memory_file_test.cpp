@@ -167,9 +167,9 @@ TEST(MemoryFile, ReportsForeignFiles) {
   expect_contains(data_error(reals), {"the-file", "reals", "bits"});
   std::string newer(reinterpret_cast<const char*>(reals.data()), reals.size());
   const std::string version = "\"version\":\"1\"";
-  newer.replace(newer.find(version), version.size(), "\"version\":\"2\"");
+  newer.replace(newer.find(version), version.size(), "\"version\":\"3\"");
   const auto bytes = std::as_bytes(std::span(newer));
-  expect_contains(data_error<RealPatterns>({bytes.begin(), bytes.end()}), {"version 2", "version 1"});
+  expect_contains(data_error<RealPatterns>({bytes.begin(), bytes.end()}), {"version 3", "versions 1 and 2"});
 }
 
 TEST(MemoryFile, RefusesOptionsThatAFileCannotContain) {
@@ -186,6 +186,22 @@ TEST(MemoryFile, RefusesOptionsThatAFileCannotContain) {
               .locations = FiniteLocations{.hard_locations = 9,
                                            .draw = [](int64_t, int64_t, int64_t) { return 0.0; }}}});
   EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(MemoryFile, KeepsTheThresholdOfNumbers) {
+  const TemporaryFolder folder;
+  const ItemMemory<BitPatterns> memory;
+  std::optional<Threshold> loaded;
+  const Threshold threshold{.value = 0.1, .min = -1e300, .max = 1.0 / 3, .file_scale = 255};
+  save_memory(folder / "file", memory, threshold);
+  load_memory<BitPatterns>(folder / "file", &loaded);
+  EXPECT_EQ(loaded, threshold);
+  load_memory<BitPatterns>(folder / "file");
+  save_memory(folder / "file", memory);
+  load_memory<BitPatterns>(folder / "file", &loaded);
+  EXPECT_EQ(loaded, std::nullopt);
+  save_memory(folder / "file", memory, Threshold{.value = kInfinity});
+  EXPECT_THROW(load_memory<BitPatterns>(folder / "file"), DataError);
 }
 
 } // namespace

@@ -31,7 +31,8 @@ struct LoadOptions {
 
 /// Reads patterns from an IDX, CIFAR-10, npy, npz, png, csv, safetensors or torch file, each optionally
 /// compressed by gzip, or from a folder. A folder contains png files, one folder of png files per class, or
-/// one IDX file of images. "-" is standard input. A path with *, ? or [...] that does not exist is expanded
+/// one IDX file of images, or those of a training set (train-*) and a test set (t10k-* or test-*), of which
+/// the training set is read. "-" is standard input. A path with *, ? or [...] that does not exist is expanded
 /// as a glob pattern: all matching files are read in the order of their names (sorted by bytes). The format
 /// is detected from the first bytes, or from the file name if these are ambiguous.
 ///
@@ -48,5 +49,11 @@ PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& o
 /// Errors  as above; DataError with both names if two files are incompatible; UsageError if no file is given
 ///         or standard input is given twice
 PatternSet load_patterns(std::span<const std::filesystem::path> paths, const LoadOptions& options = {});
+
+/// Number of patterns that `load_patterns` reads from these files without a limit.
+///
+/// Errors  as `load_patterns`
+/// Cost    that of reading one pattern of each file, where the format allows it
+int64_t count_patterns(std::span<const std::filesystem::path> paths, LoadOptions options = {});
 
 } // namespace mneme::data

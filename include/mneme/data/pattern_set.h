@@ -34,6 +34,7 @@ struct PatternSet {
   int64_t height = 0, width = 0, channels = 0; ///< 0 if the patterns are not images
   std::vector<int64_t> labels;                 ///< one per pattern; empty if the file has none
   std::vector<std::string> class_names;        ///< name of label i; empty if labels are plain numbers
+  std::vector<std::string> ids;                ///< one per pattern; empty if the file has none
   /// Binarisation threshold: a number above it becomes a 1. 0.5 for images, bytes, booleans and 0/1 data, 0
   /// for other numbers.
   double threshold = 0;
@@ -41,6 +42,9 @@ struct PatternSet {
   /// different scales were read together.
   double file_scale = 1;
   std::string source; ///< file name without its folder, for titles
+  /// Number of patterns of the files, including those that LoadOptions::limit leaves out. 0: unknown, because
+  /// the limit was reached before the last file.
+  int64_t count_without_limit = 0;
 
   bool is_image() const { return height > 0; }
   /// Name of the class of a pattern, or its label as a number. There are labels.

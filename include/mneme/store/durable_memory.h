@@ -169,7 +169,8 @@ struct OpenOptions {
 /// call of a reader sees all changes that were acknowledged before it. An object is used by one thread at a
 /// time. Results do not depend on the number of threads.
 ///
-/// Errors  DataError if a file is damaged, has another format or another version; OutputError if a change
+/// Errors  DataError if a file is damaged, has another format or another version, or if the folder was
+///         removed, renamed or replaced since the memory was opened; OutputError if a change
 ///         cannot be stored (disk full, read-only, locked by another process) - then nothing has changed;
 ///         UsageError for arguments that do not fit the memory; Interrupted (core/interrupt.h): a change is
 ///         stored completely or not stored, and `compact` may leave snapshot files to the next opening
@@ -200,9 +201,16 @@ public:
                     KeyConflict conflict = KeyConflict::refuse,
                     const std::optional<Threshold>& threshold = {});
 
+  /// The stored pattern with this key; none if there is none.
+  std::optional<Entry> find(const std::string& key);
+
   /// Keys, or numbers, that no stored pattern has, in the order of the argument and without repetitions.
   std::vector<std::string> unknown_keys(std::span<const std::string> keys);
   std::vector<int64_t> unknown_seqs(std::span<const int64_t> seqs);
+
+  /// Groups of stored patterns with the same bits, at least two each, whose bits are those of one of
+  /// `patterns` [N, bits]: the stored patterns that `forget_patterns` forgets together. Each by seq.
+  std::vector<std::vector<Neighbour>> coinciding(const BitPatterns& patterns);
 
   /// The functions below forget patterns and return their number. Afterwards the memory equals one to which
   /// they were never written; their records stay in the log until `compact`.
