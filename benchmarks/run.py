@@ -91,6 +91,8 @@ def fraction_of_limit(kernel, number, shape, row, rows, limits):
             return "-"
         bytes_per_item = (int(sizes["bits"]) + 63) // 64 * 8
         return f"{row['items_per_second'] * bytes_per_item / limits['read_bytes']:.0%} of bandwidth"
+    if kernel == "bfloat16_linear":  # its rate of multiply-adds is not measured
+        return "-"
     if kernel == "int8_linear":  # products of int8 and 15 bits, which no limit is measured for; one byte per item
         is_in_memory = sizes["rows"] == "1" and int(sizes["inner"]) * int(sizes["columns"]) > 32e6
         return f"{row['items_per_second'] / limits['read_bytes']:.0%} of bandwidth" if is_in_memory else "-"
@@ -135,7 +137,7 @@ def kernel_section(folder):
                     as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
                     fraction_of_limit(kernel, number, shape, row, rows, limits)] if function == kernel else 5 * ["-"]
             name = function if function == kernel else f"{kernel}: {function.replace('_', ' ')}"
-            lines.append("| " + " | ".join([name, shape.replace("/", ", ").replace(":", " "), number or {"hamming": "bits", "int8_linear": "int8"}.get(kernel, "float"),
+            lines.append("| " + " | ".join([name, shape.replace("/", ", ").replace(":", " "), number or {"hamming": "bits", "int8_linear": "int8", "bfloat16_linear": "bfloat16"}.get(kernel, "float"),
                                             as_time(row["real_time"]), *cells]) + " |")
     return lines
 
