@@ -109,9 +109,11 @@ public:
     arguments.add_flag("--transpose", transpose_,
                        "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
     arguments
-        .add_option("--cues", cues_,
-                    "Cues to use instead of noisy copies of the patterns; same sources as --patterns. A "
-                    "cue counts as recalled if its readout is any stored pattern")
+        .add_option(
+            "--cues", cues_,
+            "Cues to use instead of noisy copies of the patterns; same sources as --patterns. "
+            "Their right pattern is not known: the percentage of readouts that are any stored pattern "
+            "is reported, with the cosine of cue and pattern")
         ->type_name("PATH");
     arguments
         .add_option("--values", values_,
@@ -292,6 +294,9 @@ public:
       if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
         result.notes.push_back(note);
       }
+      if (const std::string note = note_on_zero_cues(options_.cues->patterns); !note.empty()) {
+        result.notes.push_back(note);
+      }
     }
     const bool is_unit = std::ranges::all_of(data::numbers_of(result.patterns.patterns),
                                              [](double x) { return x >= 0 && x <= 1; });
@@ -453,6 +458,19 @@ private:
                                   printable(load_), printable(error.what())));
     }
     return std::move(file.patterns);
+  }
+
+  /// A note on cues without a number that is not zero; empty if there are none.
+  static std::string note_on_zero_cues(const RealPatterns& cues) {
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < cues.count(); ++i) {
+      zeros += std::ranges::all_of(cues[i], [](double x) { return x == 0; }) ? 1 : 0;
+    }
+    return zeros == 0
+               ? ""
+               : fmt::format("{} of {} cues are all zeros. Such a cue does not select a pattern, so its "
+                             "readout has no meaning.",
+                             zeros, cues.count());
   }
 
   /// A note on the default steps of the custom memory; empty if all steps are given.
@@ -658,7 +676,7 @@ private:
     for (size_t level = 0; level < pictures.size(); ++level) {
       const trials::SweepExamples& all = pictures[level];
       if (result.options.cues) {
-        result.matches.push_back({all.targets, all.cosines, all.exact});
+        result.matches.push_back({all.targets, all.cosines, all.exact, all.cue_cosines});
       }
       const int64_t shown = std::min(RecallRun::kPatternsShown, all.cues.count());
       result.shown.push_back({slice(all.cues, 0, shown),

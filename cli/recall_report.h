@@ -27,6 +27,7 @@ struct RecallRun {
     std::vector<int64_t> rows;
     std::vector<double> cosines;
     std::vector<bool> exact;
+    std::vector<double> cue_cosines; ///< of the cue and the stored pattern of that row
   };
   int64_t first_value = 0;                     ///< row in the file of the first value: 1 in a sequence
   std::vector<Matches> matches = {};           ///< of each memory

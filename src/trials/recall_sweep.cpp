@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -305,9 +306,20 @@ Matches matches_of(const View& view, const typename View::Patterns& readouts, bo
   return matches;
 }
 
+/// Cosine between each cue and its stored pattern.
+template <class View>
+std::vector<double> cosines_to_stored(const View& view, const typename View::Patterns& cues,
+                                      const std::vector<int64_t>& targets) {
+  std::vector<double> cosines(targets.size());
+  for (size_t i = 0; i < targets.size(); ++i) {
+    cosines[i] = View::cosine_to(cues, static_cast<int64_t>(i), view.stored, targets[i]);
+  }
+  return cosines;
+}
+
 enum class Outcome { missed, ambiguous, exact };
 
-/// Outcome of each cue: exact, or ambiguous if its pattern coincides with another one. A cue that activated
+/// Outcome of each cue: exact, or ambiguous if its pattern coincides with a different one. A cue that activated
 /// nothing was returned unchanged, which counts as missed.
 std::vector<Outcome> outcomes(const Matches& matches, const std::vector<int64_t>& reached,
                               const std::vector<uint8_t>& is_unique) {
@@ -325,22 +337,54 @@ double fraction_of(Outcome outcome, const std::vector<Outcome>& results) {
   return static_cast<double>(std::ranges::count(results, outcome)) / static_cast<double>(results.size());
 }
 
+int64_t count_first(const std::vector<int64_t>& first_of_equal) {
+  int64_t count = 0;
+  for (size_t i = 0; i < first_of_equal.size(); ++i) {
+    count += first_of_equal[i] == static_cast<int64_t>(i) ? 1 : 0;
+  }
+  return count;
+}
+
 /// Which stored patterns are distinct for a memory.
 struct Distinctness {
-  std::vector<uint8_t> is_unique; ///< per pattern: 1 if no other one coincides with it
-  int64_t distinct = 0;
+  std::vector<uint8_t> is_unique; ///< per pattern: 1 if no different one coincides with it
+  int64_t distinct = 0, different = 0;
 
-  explicit Distinctness(const std::vector<int64_t>& first_of_equal) : is_unique(first_of_equal.size(), 1) {
-    for (size_t i = 0; i < first_of_equal.size(); ++i) {
-      const auto first = static_cast<size_t>(first_of_equal[i]);
-      if (first == i) {
-        ++distinct;
-      } else {
-        is_unique[i] = is_unique[first] = 0;
+  /// `first_of_identical`: the first pattern with the same numbers and value; called if patterns coincide.
+  template <class FirstOfIdentical>
+  Distinctness(const std::vector<int64_t>& first_of_equal, FirstOfIdentical first_of_identical)
+      : is_unique(first_of_equal.size(), 1), distinct(count_first(first_of_equal)),
+        different(std::ssize(first_of_equal)) {
+    if (distinct == different) {
+      return;
+    }
+    const std::vector<int64_t> identical = first_of_identical();
+    different = count_first(identical);
+    const auto first = [&](int64_t i) { return identical[static_cast<size_t>(i)]; };
+    for (size_t i = 0; i < first_of_equal.size(); ++i) { // marks the first one of identical patterns
+      if (first(first_of_equal[i]) != identical[i]) {
+        is_unique[static_cast<size_t>(identical[i])] = 0;
+        is_unique[static_cast<size_t>(first(first_of_equal[i]))] = 0;
       }
+    }
+    for (size_t i = 0; i < is_unique.size(); ++i) {
+      is_unique[i] = is_unique[static_cast<size_t>(identical[i])];
     }
   }
 };
+
+/// For every pattern the index of the first one with the same numbers and the same value.
+std::vector<int64_t> first_of_identical_pairs(const RealPatterns& patterns, const data::PatternSet* values) {
+  std::vector<int64_t> first = first_of_identical(patterns);
+  if (values != nullptr) {
+    const std::vector<int64_t> of_values = first_of_identical(values->patterns);
+    std::map<std::pair<int64_t, int64_t>, int64_t> known;
+    for (size_t i = 0; i < first.size(); ++i) {
+      first[i] = known.emplace(std::pair(first[i], of_values[i]), static_cast<int64_t>(i)).first->second;
+    }
+  }
+  return first;
+}
 
 template <class Number> double mean_of(const std::vector<Number>& numbers) {
   double sum = 0;
@@ -424,6 +468,7 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       report.ambiguous = fraction_of(Outcome::ambiguous, results);
       report.count = view.stored.count();
       report.distinct = distinctness.distinct;
+      report.different = distinctness.different;
       report.without_direction = view.without_direction();
       const double comparable =
           1 - static_cast<double>(report.without_direction) / static_cast<double>(report.count);
@@ -464,6 +509,9 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       if (trial == 0) {
         examples[level] = {view.shown(cues), view.shown_readouts(recall.readout), matches.targets,
                            matches.cosines, exact};
+        if (options.cues) {
+          examples[level].cue_cosines = cosines_to_stored(view, cues, matches.targets);
+        }
       }
     }
   }
@@ -479,6 +527,8 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
                  .settled = mean_of(sample.settled),
                  .unanswered = mean_of(sample.unanswered),
                  .misleading = options.cues ? 0 : mean_of(misleading[level]),
+                 .cue_cosine =
+                     options.cues ? std::optional(mean_of(examples[level].cue_cosines)) : std::nullopt,
                  .seconds = sample.seconds};
     if (report.kind.on_bits) {
       row.bit_error = MeanInterval{(1 - row.cosine.mean) / 2, row.cosine.half_width};
@@ -601,6 +651,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
   std::optional<Distinctness> of_bits, of_reals; // each is computed once, if a memory needs it
+  const auto identical = [&] { return first_of_identical_pairs(patterns.patterns, values); };
   // Per noise level and trial; each is computed once.
   std::vector<std::vector<double>> misleading_bits, misleading_reals;
   size_t width = 22;
@@ -618,7 +669,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     std::vector<SweepRow> rows;
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
-      of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
+      of_bits = of_bits ? of_bits : Distinctness(bits.first_of_equal(), identical);
       run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
                  [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
@@ -628,7 +679,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     } else {
       RecallReals recall =
           build(kind, reals.stored, report.parameters, &progress, reals.own_values); // in every trial
-      of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
+      of_reals = of_reals ? of_reals : Distinctness(reals.first_of_equal(), identical);
       run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });
     }

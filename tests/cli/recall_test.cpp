@@ -97,7 +97,16 @@ TEST(RecallVerb, AdvisesALargerRadiusIfCuesReadNothing) {
 TEST(RecallVerb, StatesThatCuesAreComparedWithAllPatterns) {
   const ProgramResult result =
       recall({"--patterns", "random:20x256", "--cues", "random:5x256", "--memory", "attention"});
-  EXPECT_TRUE(contains(result.out, "in % of the cues (readouts that are any stored pattern)")) << result.out;
+  EXPECT_TRUE(contains(result.out, "Readouts that are any stored pattern, right or wrong, in % of the cues"))
+      << result.out;
+  EXPECT_FALSE(contains(result.out, "ecalled exactly")) << "the right patterns are not known\n" << result.out;
+  EXPECT_TRUE(contains(result.out, "cosine of cue and pattern")) << result.out;
+  EXPECT_FALSE(contains(result.out, "all zeros")) << result.out;
+  const TemporaryFolder folder;
+  data::write_npy(folder / "zeros.npy", RealPatterns(3, 256));
+  const std::string zeros = (folder / "zeros.npy").string();
+  EXPECT_TRUE(contains(recall({"--patterns", "random:20x256", "--cues", zeros, "--memory", "attention"}).out,
+                       "3 of 3 cues are all zeros"));
   const ProgramResult masked =
       recall({"--patterns", "random:20x256", "--corrupt", "mask", "--memory", "attention"});
   EXPECT_TRUE(contains(masked.out, "the last fraction of the components is set to 0")) << masked.out;
@@ -728,6 +737,9 @@ TEST(RecallVerb, ListsWhatEachGivenCueRecalled) {
   EXPECT_EQ(rows[0].at("cue"), "0");
   EXPECT_EQ(rows[0].at("row"), "2");
   EXPECT_EQ(rows[0].at("label"), "bird");
+  EXPECT_EQ(rows[0].at("cue_distance"), "1");
+  EXPECT_NEAR(std::stod(rows[0].at("cue_cosine")), 1 - 2.0 / 6, 1e-12);
+  EXPECT_EQ(rows[1].at("cue_distance"), "0");
   EXPECT_EQ(rows[1].at("cue"), "1");
   EXPECT_EQ(rows[1].at("row"), "0");
   EXPECT_EQ(rows[1].at("label"), "cat");

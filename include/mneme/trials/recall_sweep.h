@@ -47,10 +47,13 @@ struct SweepRow {
   std::string memory;          ///< MemoryKind::name
   std::optional<double> noise; ///< absent if the cues were given
   /// Fraction of cues that are recalled exactly: the readout has all bits, or a cosine of at least
-  /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no other. A
-  /// cue that activates no location or pattern is returned unchanged and never counts as recalled.
+  /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no different
+  /// one. Identical patterns with identical values are one pattern. A cue that activates no location or
+  /// pattern is returned unchanged and never counts as recalled. The right pattern of given cues is not known:
+  /// this is the fraction whose readout is any of the stored patterns.
   MeanInterval exact;
-  double ambiguous = 0; ///< fraction of cues whose readout equals a pattern that coincides with others
+  /// Fraction of cues whose readout equals a pattern that coincides with different ones.
+  double ambiguous = 0;
   std::optional<MeanInterval> bit_error; ///< mean fraction of wrong bits; memories on bits only
   MeanInterval cosine;                   ///< mean cosine between readout and pattern (bits as -1 and +1)
   MeanInterval steps;                    ///< mean number of update steps
@@ -59,6 +62,8 @@ struct SweepRow {
   /// Fraction of cues that are nearer to another stored pattern than to their own, among at most 100 cues of
   /// each trial; mean over the trials. 0 if the cues were given.
   double misleading = 0;
+  /// Mean cosine between a given cue and the stored pattern to which its readout belongs; bits as -1 and +1.
+  std::optional<double> cue_cosine = {};
   double seconds = 0; ///< recall time, sum over all seeds
 };
 
@@ -69,6 +74,8 @@ struct SweepExamples {
   /// Cosine between each readout and that pattern, in the form that the memory compares.
   std::vector<double> cosines;
   std::vector<bool> exact; ///< recalled exactly, as counted in SweepRow::exact
+  /// Cosine between each given cue and the stored pattern of `targets`; empty for noisy cues.
+  std::vector<double> cue_cosines = {};
 };
 
 /// Recall of stored patterns from themselves, without noise: of all, or of an even sample if cues are given.
@@ -77,8 +84,9 @@ struct MemoryReport {
   MemoryParameters parameters = {};
   int64_t count = 0;      ///< number of stored patterns
   double self_recall = 0; ///< fraction of patterns that are recalled exactly from themselves
-  double ambiguous = 0;   ///< fraction recalled from themselves that coincide with another stored pattern
+  double ambiguous = 0;   ///< fraction recalled from themselves that coincide with a different pattern
   int64_t distinct = 0;   ///< number of distinct patterns: by bits, or with cosines below kExactCosine
+  int64_t different = 0;  ///< number of patterns that are not identical with an earlier one
   /// Number of patterns that are all zeros after the mean is subtracted; memories on real numbers only.
   int64_t without_direction = 0;
   bool beyond_capacity = false; ///< self_recall + ambiguous < 1/2, among patterns with a direction
