@@ -443,11 +443,11 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
                                 report::format_number(*lowest * set.file_scale, Notation::automatic, 4),
                                 report::format_number(*highest * set.file_scale, Notation::automatic, 4)));
   } else if (memory->distinct < memory->count) {
-    lines.push_back(fmt::format("Only {} of {} patterns are distinct for {} (cosine below {}{}). Recall of a "
+    lines.push_back(fmt::format("{} {} of {} patterns are distinct for {} (cosine below {}{}). Recall of a "
                                 "pattern that coincides with a different one counts as ambiguous, not as "
                                 "exact.{}",
-                                memory->distinct, memory->count, fmt::join(names, ", "), trials::kExactCosine,
-                                subtracted,
+                                memory->all_compared ? "Only" : "At most", memory->distinct, memory->count,
+                                fmt::join(names, ", "), trials::kExactCosine, subtracted,
                                 run.options.centre ? "" : " Subtract the mean (without --no-centre)."));
   }
 }

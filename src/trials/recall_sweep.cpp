@@ -6,6 +6,7 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -104,6 +105,38 @@ int64_t flips_of(double noise, int64_t size) {
   return std::llround(noise * static_cast<double>(size));
 }
 
+/// A stage of progress, if it takes about a second or more; else nothing is shown.
+class LongStage {
+public:
+  /// `work`: numbers that are read, or an equivalent
+  LongStage(Progress& progress, const std::string& name, int64_t total, int64_t work) : total_(total) {
+    constexpr int64_t kWorkMin = 4'000'000;
+    if (work >= kWorkMin) {
+      progress_ = &progress;
+      progress.start(name, total);
+    }
+  }
+  LongStage(const LongStage&) = delete;
+  LongStage& operator=(const LongStage&) = delete;
+  ~LongStage() {
+    if (progress_ != nullptr) {
+      progress_->advance(total_ - done_);
+      progress_->finish();
+    }
+  }
+  void advance(int64_t steps) const {
+    done_ += steps;
+    if (progress_ != nullptr) {
+      progress_->advance(steps);
+    }
+  }
+
+private:
+  Progress* progress_ = nullptr;
+  int64_t total_;
+  mutable int64_t done_ = 0;
+};
+
 /// The patterns in the form that memories on bits store.
 struct BitView {
   using Patterns = BitPatterns;
@@ -113,6 +146,7 @@ struct BitView {
   double threshold;
 
   const BitPatterns& values() const { return own_values ? *own_values : stored; }
+  int64_t size() const { return stored.bits(); }
 
   BitPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
@@ -139,8 +173,9 @@ struct BitView {
     return nearest(readouts, values(), 1).indices;
   }
 
+  static constexpr bool kComparesQuickly = true; ///< all patterns with each other
   /// For every pattern the index of the first pattern that it coincides with, which may be its own.
-  std::vector<int64_t> first_of_equal() const {
+  std::vector<int64_t> first_of_equal(Progress& /*progress*/) const {
     const std::vector<int64_t> groups = distinct_pattern_indices(stored);
     std::vector<int64_t> first(groups.size());
     std::vector<int64_t> first_of_group;
@@ -151,6 +186,9 @@ struct BitView {
       first[i] = first_of_group[static_cast<size_t>(groups[i])];
     }
     return first;
+  }
+  std::vector<int64_t> first_of_equal(const std::vector<int64_t>& /*rows*/, Progress& progress) const {
+    return first_of_equal(progress);
   }
   static int64_t without_direction() { return 0; }
 };
@@ -167,6 +205,7 @@ struct RealView {
   bool is_normalised;
 
   const RealPatterns& values() const { return own_values ? *own_values : stored; }
+  int64_t size() const { return stored.size(); }
 
   RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
@@ -195,7 +234,8 @@ struct RealView {
                        : nearest(readouts, values(), 1, Cosine{}).indices;
   }
 
-  std::vector<int64_t> first_of_equal() const {
+  static constexpr bool kComparesQuickly = false;
+  std::vector<int64_t> first_of_equal(Progress& progress) const {
     const std::vector<int64_t> identical = first_of_identical(stored);
     std::vector<int64_t> kept; // one of each set of identical patterns
     for (int64_t i = 0; i < stored.count(); ++i) {
@@ -205,7 +245,11 @@ struct RealView {
     }
     std::vector<int64_t> first = kept; // of the patterns of `kept`, in the same order
     const RealPatterns distinct = select(stored, kept);
+    const LongStage stage(progress, "comparing patterns", distinct.count(), stored.count() * stored.size());
+    std::vector<uint8_t> visited(kept.size(), 0);
     visit_close(distinct, kExactCosine, [&](std::span<const int64_t> group) {
+      stage.advance(std::ranges::count_if(
+          group, [&](int64_t i) { return std::exchange(visited[static_cast<size_t>(i)], 1) == 0; }));
       constexpr size_t kRowsPerBlock = 128;
       for (size_t begin = 0; begin < group.size(); begin += kRowsPerBlock) {
         throw_if_interrupted();
@@ -232,6 +276,41 @@ struct RealView {
       first_of_all[i] = first_of_all[static_cast<size_t>(identical[i])];
     }
     return first_of_all;
+  }
+
+  /// As above, but only the patterns of `rows` are compared with all others; of the rest, only identical ones
+  /// are found.
+  std::vector<int64_t> first_of_equal(const std::vector<int64_t>& rows, Progress& progress) const {
+    const std::vector<int64_t> identical = first_of_identical(stored);
+    std::vector<int64_t> first = identical;
+    constexpr int64_t kRowsPerBlock = 64;
+    const LongStage stage(progress, "comparing patterns", std::ssize(rows),
+                          std::ssize(rows) * stored.count() * stored.size() / 400);
+    for (int64_t begin = 0; begin < std::ssize(rows); begin += kRowsPerBlock) {
+      throw_if_interrupted();
+      const int64_t end = std::min(begin + kRowsPerBlock, std::ssize(rows));
+      const RealNeighbours similar =
+          at_least(select(stored, std::span(rows).subspan(static_cast<size_t>(begin),
+                                                          static_cast<size_t>(end - begin))),
+                   stored, kExactCosine, Cosine{});
+      for (int64_t i = begin; i < end; ++i) {
+        std::vector<int64_t> equal; // to the pattern of this row
+        for (const int64_t other : similar.indices_of(i - begin)) {
+          if (are_equal(stored, rows[static_cast<size_t>(i)], stored, other, !is_normalised)) {
+            equal.push_back(other);
+          }
+        }
+        for (const int64_t other : equal) {
+          int64_t& first_of_other = first[static_cast<size_t>(other)];
+          first_of_other = std::min(first_of_other, std::ranges::min(equal));
+        }
+      }
+      stage.advance(end - begin);
+    }
+    for (size_t i = 0; i < first.size(); ++i) {
+      first[i] = std::min(first[i], first[static_cast<size_t>(identical[i])]);
+    }
+    return first;
   }
 
   int64_t without_direction() const {
@@ -373,6 +452,40 @@ struct Distinctness {
   }
 };
 
+/// The distinctness of stored patterns, computed when it is needed.
+template <class View> class DistinctnessOf {
+public:
+  DistinctnessOf(const View& view, std::function<std::vector<int64_t>()> first_of_identical,
+                 Progress& progress)
+      : view_(view), first_of_identical_(std::move(first_of_identical)), progress_(progress) {}
+
+  /// At least for these patterns; for all, unless there are many and these are few.
+  const Distinctness& of(std::vector<int64_t> rows) {
+    std::ranges::sort(rows);
+    const auto repeated = std::ranges::unique(rows);
+    rows.erase(repeated.begin(), repeated.end());
+    constexpr int64_t kNumbersMin = 2'000'000;
+    const int64_t count = view_.stored.count();
+    if (all_ || View::kComparesQuickly || count * view_.size() < kNumbersMin ||
+        4 * std::ssize(rows) > count) {
+      return all_ ? *all_ : all_.emplace(view_.first_of_equal(progress_), first_of_identical_);
+    }
+    if (!some_ || rows != rows_) {
+      rows_ = std::move(rows);
+      some_.emplace(view_.first_of_equal(rows_, progress_), first_of_identical_);
+    }
+    return *some_;
+  }
+  bool all_are_compared() const { return all_.has_value(); }
+
+private:
+  const View& view_;
+  std::function<std::vector<int64_t>()> first_of_identical_;
+  Progress& progress_;
+  std::optional<Distinctness> all_, some_;
+  std::vector<int64_t> rows_; ///< of some_
+};
+
 /// For every pattern the index of the first one with the same numbers and the same value.
 std::vector<int64_t> first_of_identical_pairs(const RealPatterns& patterns, const data::PatternSet* values) {
   std::vector<int64_t> first = first_of_identical(patterns);
@@ -427,7 +540,7 @@ std::vector<int64_t> ordinals(int64_t count) {
 /// The stored patterns that are recalled from themselves: all, or of many patterns for given cues, whose
 /// recall would take less time, about as many as there are cues, spread evenly.
 std::vector<int64_t> self_recalled(int64_t count, const SweepOptions& options) {
-  constexpr int64_t kSampleMin = 1000;
+  constexpr int64_t kSampleMin = 100;
   const int64_t most = options.cues ? std::max(kSampleMin, options.cues->patterns.count()) : count;
   std::vector<int64_t> sample = ordinals(std::min(count, most));
   for (int64_t& index : sample) {
@@ -438,7 +551,7 @@ std::vector<int64_t> self_recalled(int64_t count, const SweepOptions& options) {
 
 /// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
 template <class View, class BuildFor>
-void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
+void run_memory(const View& view, DistinctnessOf<View>& distinctness, const SweepOptions& options,
                 std::vector<std::vector<double>>& misleading, MemoryReport& report,
                 std::vector<SweepRow>& rows, std::vector<SweepExamples>& examples, Progress& progress,
                 BuildFor build_for) {
@@ -462,13 +575,14 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       const bool is_all = std::ssize(sample) == view.stored.count();
       self = is_all ? timed_recall(view.stored) : timed_recall(select(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
+      const Distinctness& of_sample = distinctness.of(sample);
       const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, have_length, sample),
-                                                    of_stored.num_activated, distinctness.is_unique);
+                                                    of_stored.num_activated, of_sample.is_unique);
       report.self_recall = fraction_of(Outcome::exact, results);
       report.ambiguous = fraction_of(Outcome::ambiguous, results);
       report.count = view.stored.count();
-      report.distinct = distinctness.distinct;
-      report.different = distinctness.different;
+      report.distinct = of_sample.distinct;
+      report.different = of_sample.different;
       report.without_direction = view.without_direction();
       const double comparable =
           1 - static_cast<double>(report.without_direction) / static_cast<double>(report.count);
@@ -494,7 +608,11 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       sample.seconds += seconds;
       const Matches matches = matches_of(view, recall.readout, have_length,
                                          options.cues ? std::vector<int64_t>() : ordinals(cues.count()));
-      const std::vector<Outcome> results = outcomes(matches, recall.num_activated, distinctness.is_unique);
+      const Distinctness& of_targets = distinctness.of(matches.targets);
+      report.distinct = std::min(report.distinct, of_targets.distinct);
+      report.different = std::min(report.different, of_targets.different);
+      report.all_compared = distinctness.all_are_compared();
+      const std::vector<Outcome> results = outcomes(matches, recall.num_activated, of_targets.is_unique);
       std::vector<bool> exact(results.size());
       for (size_t i = 0; i < exact.size(); ++i) {
         exact[i] = results[i] == Outcome::exact;
@@ -650,8 +768,9 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
-  std::optional<Distinctness> of_bits, of_reals; // each is computed once, if a memory needs it
   const auto identical = [&] { return first_of_identical_pairs(patterns.patterns, values); };
+  DistinctnessOf<BitView> of_bits(bits, identical, progress);
+  DistinctnessOf<RealView> of_reals(reals, identical, progress);
   // Per noise level and trial; each is computed once.
   std::vector<std::vector<double>> misleading_bits, misleading_reals;
   size_t width = 22;
@@ -659,18 +778,27 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     width = std::max(width, kind.name.size() + 1);
   }
   for (const MemoryKind& kind : checked.memories) {
-    // Stored patterns are recalled from themselves first; cues of all levels and seeds follow.
     const int64_t num_stored = patterns.patterns.count();
+    if (kind.on_bits) {
+      of_bits.of(self_recalled(num_stored, checked));
+    } else {
+      of_reals.of(self_recalled(num_stored, checked));
+    }
+    MemoryReport report{.kind = kind};
+    {
+      const LongStage stage(progress, fmt::format("parameters of {}", kind.name), 1,
+                            num_stored * patterns.patterns.size());
+      report.parameters = chooser.parameters_for(kind);
+    }
+    // Stored patterns are recalled from themselves first; cues of all levels and seeds follow.
     const int64_t num_cues = checked.cues ? checked.cues->patterns.count() : num_stored;
     progress.start(fmt::format("{:<{}}", kind.name, width),
                    std::ssize(self_recalled(num_stored, checked)) +
                        checked.seeds * (levels * num_cues + (kind.uses.hard_locations ? num_stored : 0)));
-    MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
-      of_bits = of_bits ? of_bits : Distinctness(bits.first_of_equal(), identical);
-      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
+      run_memory(bits, of_bits, checked, misleading_bits, report, rows, examples, progress,
                  [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
                                 random_for(checked, Purpose::hard_locations, trial).at(0), &progress,
@@ -679,8 +807,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     } else {
       RecallReals recall =
           build(kind, reals.stored, report.parameters, &progress, reals.own_values); // in every trial
-      of_reals = of_reals ? of_reals : Distinctness(reals.first_of_equal(), identical);
-      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
+      run_memory(reals, of_reals, checked, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });
     }
     progress.finish();

@@ -516,6 +516,36 @@ TEST(SweepRecall, AdvancesProgressByPatternsAndCues) {
   EXPECT_EQ(progress.done, progress.announced);
 }
 
+/// Many patterns and few cues: only the patterns that are recalled are compared with all others.
+TEST(SweepRecall, FewCuesAmongManyPatternsRecallFewPatternsFromThemselves) {
+  data::PatternSet patterns{.patterns = data::random_sphere(20'000, 128, Random(5)), .source = "sphere"};
+  const auto copy_to = [&](int64_t to, double change) {
+    std::ranges::copy(std::as_const(patterns.patterns)[1], patterns.patterns[to].begin());
+    patterns.patterns[to][0] += change;
+  };
+  copy_to(9001, 0);
+  copy_to(9003, 1e-3);
+  patterns.patterns[9005][3] += 2; // the row of a cue, without others
+  SweepOptions options = small({"attention"});
+  options.cues = data::PatternSet{.patterns = select(patterns.patterns, std::vector<int64_t>{1, 9005})};
+  Counted progress;
+  std::vector<SweepRow> rows;
+  MemoryReport report;
+  sweep_recall(patterns, options, progress,
+               [&](const MemoryReport& memory, const std::vector<SweepRow>& of_memory,
+                   const std::vector<SweepExamples>&) {
+                 report = memory;
+                 rows = of_memory;
+               });
+  EXPECT_EQ(progress.announced, 102) << "100 stored patterns and 2 cues";
+  EXPECT_EQ(progress.done, progress.announced);
+  EXPECT_FALSE(report.all_compared);
+  EXPECT_EQ(report.different, 19'999);
+  EXPECT_EQ(report.distinct, 19'998);
+  EXPECT_EQ(rows[0].ambiguous, 0.5);
+  EXPECT_EQ(rows[0].exact.mean, 0.5);
+}
+
 TEST(SweepRecall, RefusesHardLocationsBeyondTheMemoryBeforeAnyRun) {
   SweepOptions options = small({"attention", "sdm"}, {0.1});
   options.parameters.hard_locations = 1'000'000'000'000;

@@ -78,7 +78,8 @@ struct SweepExamples {
   std::vector<double> cue_cosines = {};
 };
 
-/// Recall of stored patterns from themselves, without noise: of all, or of an even sample if cues are given.
+/// Recall of stored patterns from themselves, without noise: of all, or of an even sample of about as many as
+/// there are cues, and at least 100, if cues are given.
 struct MemoryReport {
   MemoryKind kind;
   MemoryParameters parameters = {};
@@ -86,6 +87,9 @@ struct MemoryReport {
   double self_recall = 0; ///< fraction of patterns that are recalled exactly from themselves
   double ambiguous = 0;   ///< fraction recalled from themselves that coincide with a different pattern
   int64_t distinct = 0;   ///< number of distinct patterns: by bits, or with cosines below kExactCosine
+  /// False: of many patterns, only those that were recalled were compared with all, and identical ones were
+  /// found; `distinct` is an upper bound.
+  bool all_compared = true;
   int64_t different = 0;  ///< number of patterns that are not identical with an earlier one
   /// Number of patterns that are all zeros after the mean is subtracted; memories on real numbers only.
   int64_t without_direction = 0;
