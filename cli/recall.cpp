@@ -161,6 +161,12 @@ public:
                     "memory stores bits, else real numbers");
     given_.seeds = add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                                       "Number of trials per memory and noise level");
+    given_.cues_max = add_parsed_option(
+        arguments, "--cues-max", "N", "all that take a few seconds per memory",
+        [this](const std::string& name, const std::string& text) {
+          options_.cues_max = parse_integer(name, text, {.min = 0});
+        },
+        "Maximum number of patterns that are cues in each trial, spread evenly (0: all)");
     given_.update_steps = add_integer_option(
         arguments, "--update-steps", options_.parameters.update_steps_max, {.min = 1, .max = 1'000'000},
         "Maximum number of update steps; a cue stops earlier when it has converged");
@@ -289,7 +295,7 @@ public:
     if (const std::string note = compared_form(result.patterns.file_scale); !note.empty()) {
       result.notes.push_back(note);
     }
-    result.threshold_origin = choose_threshold(result.patterns);
+    result.threshold_origin = choose_threshold(result.patterns, context.progress);
     if (options_.cues) {
       if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
         result.notes.push_back(note);
@@ -642,7 +648,7 @@ private:
     require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     require(given_.no_normalise, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     if (!cues_.empty()) {
-      for (const Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
+      for (const Option* option : {given_.noise, given_.corrupt, given_.seeds, given_.cues_max}) {
         fail_if_given(option, "the cues of --cues are used once each, without noise",
                       "Leave out one of the two options.");
       }
@@ -658,11 +664,26 @@ private:
   }
 
   /// Sets the threshold of the patterns; returns its origin, for the report.
-  std::string choose_threshold(data::PatternSet& set) const {
+  std::string choose_threshold(data::PatternSet& set, Progress& progress) const {
     if (!threshold_ && !load_.empty()) {
       return "from --load";
     }
+    // More numbers take over a second to sort.
+    constexpr int64_t kNumbersMax = 4'000'000;
+    const bool is_long = set.patterns.count() * set.patterns.size() > kNumbersMax;
+    const bool is_used =
+        std::ranges::any_of(options_.memories, [](const auto& kind) { return kind.on_bits; });
+    if (is_long && !is_used && !threshold_ && save_.empty()) {
+      return "the default";
+    }
+    if (is_long) {
+      progress.start("threshold of bits", 1);
+    }
     const data::ThresholdChoice choice = data::choose_threshold(set, threshold_);
+    if (is_long) {
+      progress.advance(1);
+      progress.finish();
+    }
     set.threshold = choice.threshold;
     return choice.origin;
   }
@@ -724,7 +745,7 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
+    Option *noise, *corrupt, *seeds, *cues_max, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
         *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_, values_;

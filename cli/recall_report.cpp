@@ -163,9 +163,8 @@ Table timing_table(const RecallRun& run) {
                           {.name = "noise", .digits = 6},
                           {.name = "seconds"},
                           {.name = "cues_per_second"}}};
-  const int64_t cues = run.options.cues ? run.options.cues->patterns.count()
-                                        : run.patterns.patterns.count() * run.options.seeds;
   for (const trials::SweepRow& row : run.rows) {
+    const int64_t cues = row.cues * trials_of(run);
     table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), row.seconds,
                           row.seconds > 0 ? Cell(static_cast<double>(cues) / row.seconds) : Cell()});
   }
@@ -552,6 +551,14 @@ std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& m
 /// their capacity, with advice.
 std::vector<std::string> remarks(const RecallRun& run) {
   std::vector<std::string> lines = run.notes;
+  const int64_t stored = run.patterns.patterns.count(),
+                cues = trials::cues_per_trial(run.patterns, run.options);
+  if (!run.options.cues && cues < stored) {
+    lines.push_back(fmt::format(
+        "In each trial, {} of {} patterns are cues, spread evenly{}.", cues, stored,
+        run.options.cues_max ? ""
+                             : ", so that a memory takes a few seconds; with --cues-max 0, all of them are"));
+  }
   for (const bool on_bits : {true, false}) {
     add_remarks_on_distinctness(run, on_bits, lines);
   }
@@ -660,6 +667,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                                    {"values", values_json(run)},
                                    {"notes", run.notes},
                                    {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
+                                   {"cues_per_trial", trials::cues_per_trial(run.patterns, run.options)},
                                    {"corruption", corruption_text(run)},
                                    {"update_steps_max", run.options.parameters.update_steps_max},
                                    {"centred", run.options.centre},

@@ -148,14 +148,16 @@ struct BitView {
   const BitPatterns& values() const { return own_values ? *own_values : stored; }
   int64_t size() const { return stored.bits(); }
 
-  BitPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
+  BitPatterns corrupted(const std::vector<int64_t>& rows, Corruption corruption, double noise,
+                        const Random& random) const {
+    const BitPatterns patterns = select(stored, rows);
     switch (corruption) {
     case Corruption::mask:
-      return data::mask(stored, noise, shape);
+      return data::mask(patterns, noise, shape);
     case Corruption::salt_and_pepper:
-      return data::salt_and_pepper(stored, noise, random);
+      return data::salt_and_pepper(patterns, noise, random);
     default:
-      return data::flip_bits(stored, flips_of(noise, stored.bits()), random);
+      return data::flip_bits(patterns, flips_of(noise, stored.bits()), random);
     }
   }
   BitPatterns as_cues(const RealPatterns& cues) const { return to_bits(cues, threshold); }
@@ -207,16 +209,17 @@ struct RealView {
   const RealPatterns& values() const { return own_values ? *own_values : stored; }
   int64_t size() const { return stored.size(); }
 
-  RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
+  RealPatterns corrupted(const std::vector<int64_t>& rows, Corruption corruption, double noise,
+                         const Random& random) const {
     switch (corruption) {
     case Corruption::cosine: // rotated in the compared form, so that the cosine is exactly the requested one
-      return rotated(1 - 2 * noise, random);
+      return rotated(select(stored, rows), 1 - 2 * noise, random);
     case Corruption::mask:
-      return coding.encode(data::mask(raw, noise, shape));
+      return coding.encode(data::mask(select(raw, rows), noise, shape));
     case Corruption::salt_and_pepper:
-      return coding.encode(data::salt_and_pepper(raw, noise, random));
+      return coding.encode(data::salt_and_pepper(select(raw, rows), noise, random));
     default:
-      return coding.encode(data::flip_bits(raw, flips_of(noise, raw.size()), random));
+      return coding.encode(data::flip_bits(select(raw, rows), flips_of(noise, raw.size()), random));
     }
   }
   RealPatterns as_cues(const RealPatterns& cues) const { return coding.encode(cues); }
@@ -342,16 +345,16 @@ private:
   }
 
   /// Rotates all patterns. Zero vectors have no direction and stay zero.
-  RealPatterns rotated(double cosine, const Random& random) const {
-    RealPatterns with_direction = stored;
-    for (int64_t i = 0; i < stored.count(); ++i) {
-      if (is_zero(stored[i])) {
+  static RealPatterns rotated(const RealPatterns& patterns, double cosine, const Random& random) {
+    RealPatterns with_direction = patterns;
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      if (is_zero(patterns[i])) {
         with_direction[i][0] = 1;
       }
     }
     RealPatterns cues = data::cosine_noise(with_direction, cosine, random);
-    for (int64_t i = 0; i < stored.count(); ++i) {
-      if (is_zero(stored[i])) {
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      if (is_zero(patterns[i])) {
         std::ranges::fill(cues[i], 0.0);
       }
     }
@@ -512,16 +515,19 @@ struct Samples {
   double seconds = 0;
 };
 
-/// Computes SweepRow::misleading; cue i belongs to stored pattern i.
-template <class View> double misleading_fraction(const View& view, const typename View::Patterns& cues) {
+/// Computes SweepRow::misleading; cue i belongs to stored pattern rows[i].
+template <class View>
+double misleading_fraction(const View& view, const typename View::Patterns& cues,
+                           const std::vector<int64_t>& rows) {
   constexpr int64_t kCues = 100;
   const int64_t count = cues.count(), sampled = std::min(count, kCues);
   std::vector<uint8_t> is_misleading(static_cast<size_t>(sampled), 0);
   parallel_for(sampled, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t cue = i * count / sampled;
-      const double own = View::cosine_to(cues, cue, view.stored, cue);
-      for (int64_t other = 0; other < count && is_misleading[static_cast<size_t>(i)] == 0; ++other) {
+      const double own = View::cosine_to(cues, cue, view.stored, rows[static_cast<size_t>(cue)]);
+      for (int64_t other = 0; other < view.stored.count() && is_misleading[static_cast<size_t>(i)] == 0;
+           ++other) {
         constexpr double kRounding = 1e-12; // equal patterns are not nearer
         is_misleading[static_cast<size_t>(i)] =
             View::cosine_to(cues, cue, view.stored, other) > own + kRounding ? 1 : 0;
@@ -537,24 +543,29 @@ std::vector<int64_t> ordinals(int64_t count) {
   return all;
 }
 
-/// The stored patterns that are recalled from themselves: all, or of many patterns for given cues, whose
-/// recall would take less time, about as many as there are cues, spread evenly.
-std::vector<int64_t> self_recalled(int64_t count, const SweepOptions& options) {
-  constexpr int64_t kSampleMin = 100;
-  const int64_t most = options.cues ? std::max(kSampleMin, options.cues->patterns.count()) : count;
-  std::vector<int64_t> sample = ordinals(std::min(count, most));
+/// `size` of 0 .. count - 1, spread evenly.
+std::vector<int64_t> even_sample(int64_t count, int64_t size) {
+  std::vector<int64_t> sample = ordinals(std::min(count, size));
   for (int64_t& index : sample) {
     index = index * count / std::ssize(sample);
   }
   return sample;
 }
 
+/// The stored patterns that are recalled from themselves: those that are cues, or about as many as there are
+/// given cues.
+std::vector<int64_t> self_recalled(const data::PatternSet& patterns, const SweepOptions& options) {
+  constexpr int64_t kSampleMin = 100;
+  const int64_t cues = cues_per_trial(patterns, options);
+  return even_sample(patterns.patterns.count(), options.cues ? std::max(kSampleMin, cues) : cues);
+}
+
 /// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
 template <class View, class BuildFor>
 void run_memory(const View& view, DistinctnessOf<View>& distinctness, const SweepOptions& options,
-                std::vector<std::vector<double>>& misleading, MemoryReport& report,
-                std::vector<SweepRow>& rows, std::vector<SweepExamples>& examples, Progress& progress,
-                BuildFor build_for) {
+                const std::vector<int64_t>& sample, std::vector<std::vector<double>>& misleading,
+                MemoryReport& report, std::vector<SweepRow>& rows, std::vector<SweepExamples>& examples,
+                Progress& progress, BuildFor build_for) {
   using Patterns = typename View::Patterns;
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
@@ -571,7 +582,6 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
     };
     std::optional<std::pair<Recall<Patterns>, double>> self; // of stored patterns, in the first trial
     if (trial == 0) {
-      const std::vector<int64_t> sample = self_recalled(view.stored.count(), options);
       const bool is_all = std::ssize(sample) == view.stored.count();
       self = is_all ? timed_recall(view.stored) : timed_recall(select(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
@@ -592,22 +602,22 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
     for (size_t level = 0; level < levels; ++level) {
       const Patterns cues = options.cues
                                 ? view.as_cues(options.cues->patterns)
-                                : view.corrupted(options.corruption, options.noise[level],
+                                : view.corrupted(sample, options.corruption, options.noise[level],
                                                  random_for(options, Purpose::cues, trial)
                                                      .stream(std::bit_cast<uint64_t>(options.noise[level])));
       if (!options.cues && std::ssize(misleading[level]) == trial) { // the same cues for every memory
-        misleading[level].push_back(misleading_fraction(view, cues));
+        misleading[level].push_back(misleading_fraction(view, cues, sample));
       }
       // Without noise: already recalled.
-      const bool is_self = self && self->first.readout.count() == view.stored.count() && cues == view.stored;
+      const bool is_self = self && !options.cues && cues == select(view.stored, sample);
       if (is_self) {
         progress.advance(cues.count());
       }
       const auto [recall, seconds] = is_self ? *self : timed_recall(cues);
-      Samples& sample = samples[level];
-      sample.seconds += seconds;
-      const Matches matches = matches_of(view, recall.readout, have_length,
-                                         options.cues ? std::vector<int64_t>() : ordinals(cues.count()));
+      Samples& of_level = samples[level];
+      of_level.seconds += seconds;
+      const Matches matches =
+          matches_of(view, recall.readout, have_length, options.cues ? std::vector<int64_t>() : sample);
       const Distinctness& of_targets = distinctness.of(matches.targets);
       report.distinct = std::min(report.distinct, of_targets.distinct);
       report.different = std::min(report.different, of_targets.different);
@@ -617,13 +627,13 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
       for (size_t i = 0; i < exact.size(); ++i) {
         exact[i] = results[i] == Outcome::exact;
       }
-      sample.exact.push_back(fraction_of(Outcome::exact, results));
-      sample.ambiguous.push_back(fraction_of(Outcome::ambiguous, results));
-      sample.cosine.push_back(mean_of(matches.cosines));
-      sample.steps.push_back(mean_of(recall.steps));
-      sample.settled.push_back(mean_of(recall.converged));
-      sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
-                                  static_cast<double>(cues.count()));
+      of_level.exact.push_back(fraction_of(Outcome::exact, results));
+      of_level.ambiguous.push_back(fraction_of(Outcome::ambiguous, results));
+      of_level.cosine.push_back(mean_of(matches.cosines));
+      of_level.steps.push_back(mean_of(recall.steps));
+      of_level.settled.push_back(mean_of(recall.converged));
+      of_level.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
+                                    static_cast<double>(cues.count()));
       if (trial == 0) {
         examples[level] = {view.shown(cues), view.shown_readouts(recall.readout), matches.targets,
                            matches.cosines, exact};
@@ -634,20 +644,21 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
     }
   }
   for (size_t level = 0; level < levels; ++level) {
-    const Samples& sample = samples[level];
+    const Samples& of_level = samples[level];
     SweepRow row{.memory = report.kind.name,
                  .noise = options.cues ? std::nullopt : std::optional(options.noise[level]),
-                 .exact = mean_interval(sample.exact),
-                 .ambiguous = mean_of(sample.ambiguous),
+                 .exact = mean_interval(of_level.exact),
+                 .ambiguous = mean_of(of_level.ambiguous),
                  .bit_error = std::nullopt,
-                 .cosine = mean_interval(sample.cosine),
-                 .steps = mean_interval(sample.steps),
-                 .settled = mean_of(sample.settled),
-                 .unanswered = mean_of(sample.unanswered),
+                 .cosine = mean_interval(of_level.cosine),
+                 .steps = mean_interval(of_level.steps),
+                 .settled = mean_of(of_level.settled),
+                 .unanswered = mean_of(of_level.unanswered),
                  .misleading = options.cues ? 0 : mean_of(misleading[level]),
                  .cue_cosine =
                      options.cues ? std::optional(mean_of(examples[level].cue_cosines)) : std::nullopt,
-                 .seconds = sample.seconds};
+                 .cues = std::ssize(examples[level].targets),
+                 .seconds = of_level.seconds};
     if (report.kind.on_bits) {
       row.bit_error = MeanInterval{(1 - row.cosine.mean) / 2, row.cosine.half_width};
       if (row.bit_error->half_width) {
@@ -665,6 +676,10 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
   if (options.memories.empty() || options.seeds < 1) {
     throw UsageError(fmt::format("{} memories and {} seeds were requested, at least one of each is needed.",
                                  options.memories.size(), options.seeds));
+  }
+  if (options.cues_max && *options.cues_max < 0) {
+    throw UsageError(
+        fmt::format("at most {} cues were requested, it must be 0 (all) or more.", *options.cues_max));
   }
   if (!options.cues && options.noise.empty()) {
     throw UsageError("no noise level was given: at least one is needed, such as 0.1.");
@@ -738,6 +753,22 @@ std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patte
 
 } // namespace
 
+int64_t cues_per_trial(const data::PatternSet& patterns, const SweepOptions& options) {
+  const int64_t count = patterns.patterns.count();
+  if (options.cues) {
+    return options.cues->patterns.count();
+  }
+  if (options.cues_max) {
+    return *options.cues_max == 0 ? count : std::min(*options.cues_max, count);
+  }
+  // About 3 s for a softmax of real numbers with 2 cores, and less for bits.
+  constexpr double kWorkMax = 2.5e10;
+  constexpr int64_t kCuesMin = 100;
+  const double recalls = 1 + static_cast<double>(options.seeds) * static_cast<double>(options.noise.size());
+  const double work_of_cue = static_cast<double>(count) * static_cast<double>(patterns.patterns.size());
+  return std::min(count, std::max(kCuesMin, static_cast<int64_t>(kWorkMax / (recalls * work_of_cue))));
+}
+
 SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& options, Progress& progress,
                          const MemoryDone& done) {
   require_valid(patterns, options);
@@ -773,32 +804,35 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   DistinctnessOf<RealView> of_reals(reals, identical, progress);
   // Per noise level and trial; each is computed once.
   std::vector<std::vector<double>> misleading_bits, misleading_reals;
+  bool has_parameters[2] = {}; // a memory of real numbers, of bits
   size_t width = 22;
   for (const MemoryKind& kind : checked.memories) {
     width = std::max(width, kind.name.size() + 1);
   }
+  const std::vector<int64_t> sample = self_recalled(patterns, checked);
+  const int64_t num_stored = patterns.patterns.count(), num_cues = cues_per_trial(patterns, checked);
   for (const MemoryKind& kind : checked.memories) {
-    const int64_t num_stored = patterns.patterns.count();
     if (kind.on_bits) {
-      of_bits.of(self_recalled(num_stored, checked));
+      of_bits.of(sample);
     } else {
-      of_reals.of(self_recalled(num_stored, checked));
+      of_reals.of(sample);
     }
     MemoryReport report{.kind = kind};
     {
       const LongStage stage(progress, fmt::format("parameters of {}", kind.name), 1,
-                            num_stored * patterns.patterns.size());
+                            std::exchange(has_parameters[kind.on_bits ? 1 : 0], true)
+                                ? 0 // distances are known
+                                : num_stored * patterns.patterns.size());
       report.parameters = chooser.parameters_for(kind);
     }
     // Stored patterns are recalled from themselves first; cues of all levels and seeds follow.
-    const int64_t num_cues = checked.cues ? checked.cues->patterns.count() : num_stored;
     progress.start(fmt::format("{:<{}}", kind.name, width),
-                   std::ssize(self_recalled(num_stored, checked)) +
+                   std::ssize(sample) +
                        checked.seeds * (levels * num_cues + (kind.uses.hard_locations ? num_stored : 0)));
     std::vector<SweepRow> rows;
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
-      run_memory(bits, of_bits, checked, misleading_bits, report, rows, examples, progress,
+      run_memory(bits, of_bits, checked, sample, misleading_bits, report, rows, examples, progress,
                  [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
                                 random_for(checked, Purpose::hard_locations, trial).at(0), &progress,
@@ -807,7 +841,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     } else {
       RecallReals recall =
           build(kind, reals.stored, report.parameters, &progress, reals.own_values); // in every trial
-      run_memory(reals, of_reals, checked, misleading_reals, report, rows, examples, progress,
+      run_memory(reals, of_reals, checked, sample, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });
     }
     progress.finish();

@@ -300,6 +300,16 @@ TEST(RecallFiles, ChartsOfOneNoiseLevelHaveABarPerMemory) {
   EXPECT_TRUE(contains(chart, "\"bar\""));
 }
 
+TEST(RecallVerb, StatesHowManyPatternsAreCues) {
+  const std::string given = recall({"--memory", "pattern-sdm", "--noise", "0.1", "--cues-max", "9"}).out;
+  EXPECT_TRUE(contains(given, "In each trial, 9 of 36 patterns are cues, spread evenly.")) << given;
+  const std::string many =
+      recall({"--patterns", "random:20000x256", "--memory", "pattern-sdm", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(many, "of 20000 patterns are cues")) << many;
+  EXPECT_TRUE(contains(many, "--cues-max 0")) << many;
+  EXPECT_FALSE(contains(recall({"--memory", "pattern-sdm", "--noise", "0.1"}).out, "patterns are cues"));
+}
+
 TEST(RecallVerb, RemovesReadoutsOfAnEarlierRun) {
   const TemporaryFolder folder;
   const auto readouts = [&] {

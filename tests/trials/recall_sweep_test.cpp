@@ -516,6 +516,29 @@ TEST(SweepRecall, AdvancesProgressByPatternsAndCues) {
   EXPECT_EQ(progress.done, progress.announced);
 }
 
+TEST(SweepRecall, ManyPatternsAreSampledAsCues) {
+  SweepOptions options = small({"pattern-sdm", "attention"});
+  EXPECT_EQ(cues_per_trial(random_set(1000, 256), options), 1000);
+  const data::PatternSet many = random_set(20'000, 256);
+  const int64_t cues = cues_per_trial(many, options);
+  EXPECT_GE(cues, 100);
+  EXPECT_LT(cues, 10'000);
+  options.cues_max = 0;
+  EXPECT_EQ(cues_per_trial(many, options), 20'000);
+
+  const data::PatternSet patterns = random_set(60, 256);
+  options.cues_max = 20;
+  for (const Call& call : sweep(patterns, options).calls) {
+    EXPECT_EQ(call.rows[0].cues, 20);
+    EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name;
+    EXPECT_EQ(call.memory.self_recall, 1) << call.memory.kind.name;
+    const SweepExamples& examples = call.examples[0];
+    ASSERT_EQ(examples.targets.size(), 20U);
+    EXPECT_EQ(examples.targets[7], 21);
+    EXPECT_EQ(to_bits(examples.readouts, 0.5), to_bits(select(patterns.patterns, examples.targets), 0.5));
+  }
+}
+
 /// Many patterns and few cues: only the patterns that are recalled are compared with all others.
 TEST(SweepRecall, FewCuesAmongManyPatternsRecallFewPatternsFromThemselves) {
   data::PatternSet patterns{.patterns = data::random_sphere(20'000, 128, Random(5)), .source = "sphere"};
@@ -609,6 +632,7 @@ TEST(SweepRecall, RejectsInvalidPatternsAndOptions) {
       {"0 patterns"});
   expect_usage_error(with([](SweepOptions& options) { options.memories.clear(); }),
                      {"0 memories", "2 seeds", "at least one"});
+  expect_usage_error(with([](SweepOptions& options) { options.cues_max = -1; }), {"-1 cues"});
   expect_usage_error(with([](SweepOptions& options) { options.seeds = 0; }),
                      {"1 memories", "0 seeds", "at least one"});
   expect_usage_error(with([](SweepOptions& options) { options.seeds = -4; }), {"-4 seeds"});

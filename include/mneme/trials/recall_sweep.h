@@ -31,6 +31,9 @@ struct SweepOptions {
   Corruption corruption = Corruption::flip;
   int64_t seeds = 5; ///< trials per memory and noise level, each with its own cues and hard locations
   uint64_t seed = 1;
+  /// Maximum number of stored patterns that are cues in each trial, spread evenly; 0: all. By default all
+  /// whose comparisons with the stored patterns take a few seconds, and at least 100.
+  std::optional<int64_t> cues_max = {};
   ParameterChoices parameters = {};
   bool centre = true;    ///< real-valued memories subtract the mean of all stored patterns
   bool normalise = true; ///< they scale patterns and cues to length 1, after subtracting the mean
@@ -41,6 +44,10 @@ struct SweepOptions {
   /// stored pattern, or any value.
   std::optional<data::PatternSet> cues;
 };
+
+/// Number of cues of each trial. The default depends on sizes alone, so that a seed determines the results on
+/// every machine.
+int64_t cues_per_trial(const data::PatternSet& patterns, const SweepOptions& options);
 
 /// Result of one memory at one noise level.
 struct SweepRow {
@@ -64,6 +71,7 @@ struct SweepRow {
   double misleading = 0;
   /// Mean cosine between a given cue and the stored pattern to which its readout belongs; bits as -1 and +1.
   std::optional<double> cue_cosine = {};
+  int64_t cues = 0;   ///< of each trial
   double seconds = 0; ///< recall time, sum over all seeds
 };
 
@@ -78,8 +86,8 @@ struct SweepExamples {
   std::vector<double> cue_cosines = {};
 };
 
-/// Recall of stored patterns from themselves, without noise: of all, or of an even sample of about as many as
-/// there are cues, and at least 100, if cues are given.
+/// Recall of stored patterns from themselves, without noise: of those that are cues, or if cues are given of an
+/// even sample of as many as there are cues, and at least 100.
 struct MemoryReport {
   MemoryKind kind;
   MemoryParameters parameters = {};
@@ -90,7 +98,7 @@ struct MemoryReport {
   /// False: of many patterns, only those that were recalled were compared with all, and identical ones were
   /// found; `distinct` is an upper bound.
   bool all_compared = true;
-  int64_t different = 0;  ///< number of patterns that are not identical with an earlier one
+  int64_t different = 0; ///< number of patterns that are not identical with an earlier one
   /// Number of patterns that are all zeros after the mean is subtracted; memories on real numbers only.
   int64_t without_direction = 0;
   bool beyond_capacity = false; ///< self_recall + ambiguous < 1/2, among patterns with a direction
