@@ -59,9 +59,14 @@ bool has_too_few_locations(const RecallRun& run, const trials::MemoryReport& mem
          !run.options.cues && row->misleading < 0.25 && row->exact.mean + row->ambiguous < 0.5;
 }
 
+/// Whether the memory gives weights to what is near, so that nothing may be within its reach.
+bool has_reach(const trials::MemoryKind& kind) {
+  return kind.uses.hamming_radius || kind.uses.selected_coordinates;
+}
+
 std::string note_on(const RecallRun& run, const trials::MemoryReport& memory) {
-  if (memory.out_of_reach) {
-    return "out of reach";
+  if (memory.out_of_reach && (has_reach(memory.kind) || memory.without_direction == 0)) {
+    return has_reach(memory.kind) ? "out of reach" : "no weights";
   }
   if (memory.beyond_capacity) {
     return "beyond capacity";
@@ -569,6 +574,13 @@ std::vector<std::string> remarks(const RecallRun& run) {
                                   "--selected-coordinates, or increase --hard-locations.",
                                   memory.kind.name, whole_number(memory.parameters.hard_locations),
                                   memory.parameters.selected_coordinates));
+    } else if (memory.out_of_reach && !has_reach(memory.kind)) {
+      if (memory.without_direction == 0) { // else a remark explains it
+        lines.push_back(
+            fmt::format("{}: for most patterns the weights of all stored patterns are 0, so cues are "
+                        "returned unchanged.",
+                        memory.kind.name));
+      }
     } else if (memory.out_of_reach) {
       lines.push_back(fmt::format(
           "{}: for most patterns nothing is within its Hamming radius of {} of {} bits, so "

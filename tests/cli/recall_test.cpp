@@ -300,6 +300,20 @@ TEST(RecallFiles, ChartsOfOneNoiseLevelHaveABarPerMemory) {
   EXPECT_TRUE(contains(chart, "\"bar\""));
 }
 
+TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
+  const TemporaryFolder folder;
+  RealPatterns same(2, 100);
+  for (size_t j = 0; j < 100; j += 3) {
+    same[0][j] = same[1][j] = 1;
+  }
+  data::write_npy(folder / "same.npy", same);
+  const std::string out =
+      recall({"--patterns", (folder / "same.npy").string(), "--memory", "dense", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(out, "2 of 2 patterns are zero after subtracting the mean")) << out;
+  EXPECT_TRUE(contains(out, "zero patterns")) << out;
+  EXPECT_FALSE(contains(out, "adius")) << "dense has none\n" << out;
+}
+
 TEST(RecallVerb, StatesHowManyPatternsAreCues) {
   const std::string given = recall({"--memory", "pattern-sdm", "--noise", "0.1", "--cues-max", "9"}).out;
   EXPECT_TRUE(contains(given, "In each trial, 9 of 36 patterns are cues, spread evenly.")) << given;
