@@ -23,8 +23,8 @@ public:
   /// Expected fraction of wrong bits after one read with a cue at `distance`, 0 .. bits, of memories with the
   /// given numbers of locations and patterns, 1 .. kCountMax. Cost some tens of microseconds
   double bit_error_rate(int64_t distance, double hard_locations, double patterns, Storage storage) const;
-  /// Probability that a read at a stored address has no wrong bit, as if the errors of the bits were independent
-  /// for a given number of activated locations. A read that activates no location has no result.
+  /// Probability that a read at a stored address has no wrong bit, as if the errors of the bits were
+  /// independent for a given number of activated locations. A read that activates no location has no result.
   double all_right_probability(double hard_locations, double patterns, Storage storage) const;
 
 private:

@@ -179,8 +179,8 @@ template <class Patterns> void append(Recall<Patterns>& recall, const Recall<Pat
                               more.num_activated.end());
 }
 
-/// Cues are recalled in groups, so that progress is reported; what a cue recalls does not depend on the others.
-/// A group takes up to a second in an update step.
+/// Cues are recalled in groups, so that progress is reported; what a cue recalls does not depend on the
+/// others. A group takes up to a second in an update step.
 ///
 /// `work`: number of words or numbers that are compared with a cue
 int64_t cues_per_recall(int64_t work) {

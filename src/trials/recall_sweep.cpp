@@ -401,8 +401,8 @@ std::vector<double> cosines_to_stored(const View& view, const typename View::Pat
 
 enum class Outcome { missed, ambiguous, exact };
 
-/// Outcome of each cue: exact, or ambiguous if its pattern coincides with a different one. A cue that activated
-/// nothing was returned unchanged, which counts as missed.
+/// Outcome of each cue: exact, or ambiguous if its pattern coincides with a different one. A cue that
+/// activated nothing was returned unchanged, which counts as missed.
 std::vector<Outcome> outcomes(const Matches& matches, const std::vector<int64_t>& reached,
                               const std::vector<uint8_t>& is_unique) {
   std::vector<Outcome> results(matches.targets.size(), Outcome::missed);

@@ -56,8 +56,8 @@ struct SweepRow {
   /// Fraction of cues that are recalled exactly: the readout has all bits, or a cosine of at least
   /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no different
   /// one. Identical patterns with identical values are one pattern. A cue that activates no location or
-  /// pattern is returned unchanged and never counts as recalled. The right pattern of given cues is not known:
-  /// this is the fraction whose readout is any of the stored patterns.
+  /// pattern is returned unchanged and never counts as recalled. The right pattern of given cues is not
+  /// known: this is the fraction whose readout is any of the stored patterns.
   MeanInterval exact;
   /// Fraction of cues whose readout equals a pattern that coincides with different ones.
   double ambiguous = 0;
@@ -86,8 +86,8 @@ struct SweepExamples {
   std::vector<double> cue_cosines = {};
 };
 
-/// Recall of stored patterns from themselves, without noise: of those that are cues, or if cues are given of an
-/// even sample of as many as there are cues, and at least 100.
+/// Recall of stored patterns from themselves, without noise: of those that are cues, or if cues are given of
+/// an even sample of as many as there are cues, and at least 100.
 struct MemoryReport {
   MemoryKind kind;
   MemoryParameters parameters = {};
