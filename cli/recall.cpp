@@ -311,6 +311,10 @@ public:
     if (is_sequence_ || !values_.empty()) {
       add_values(result, seed);
     }
+    if (const std::string note = lost_lengths(result.values());
+        !context.options.out.empty() && !note.empty()) {
+      result.notes.push_back(note);
+    }
     result.options = options_;
     result.shows_details = details_;
     trials::require_valid(options_.parameters, result.patterns.patterns.size());
@@ -464,6 +468,42 @@ private:
                                   printable(load_), printable(error.what())));
     }
     return std::move(file.patterns);
+  }
+
+  /// A note on the length of readouts, if memories on real numbers scale patterns of several lengths to
+  /// length 1; else empty.
+  std::string lost_lengths(const data::PatternSet& set) const {
+    const bool on_reals =
+        std::ranges::any_of(options_.memories, [](const auto& kind) { return !kind.on_bits; });
+    const RealPatterns& patterns = set.patterns;
+    if (!on_reals || no_normalise_ || set.is_image() || data::are_bits(patterns) || patterns.empty()) {
+      return "";
+    }
+    std::vector<double> mean(static_cast<size_t>(patterns.size()), 0.0);
+    for (int64_t i = 0; i < patterns.count() && !no_centre_ && patterns.count() > 1; ++i) {
+      for (size_t j = 0; j < mean.size(); ++j) {
+        mean[j] += patterns[i][j] / static_cast<double>(patterns.count());
+      }
+    }
+    double min = 0, max = 0;
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      double squares = 0;
+      for (size_t j = 0; j < mean.size(); ++j) {
+        squares += std::pow(patterns[i][j] - mean[j], 2);
+      }
+      const double length = std::sqrt(squares);
+      min = i == 0 ? length : std::min(min, length);
+      max = std::max(max, length);
+    }
+    constexpr double kEqual = 1.01;
+    return max <= kEqual * min
+               ? ""
+               : fmt::format(
+                     "Memories on real numbers recall directions: all of their readouts in recalled-*.npy "
+                     "have the mean length of the patterns, whose lengths are {:.3g} to {:.3g}{}. "
+                     "--no-normalise keeps lengths.",
+                     min * set.file_scale, max * set.file_scale,
+                     no_centre_ ? "" : " after the mean is subtracted");
   }
 
   /// A note on cues without a number that is not zero; empty if there are none.

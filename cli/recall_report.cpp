@@ -386,6 +386,19 @@ bool any_memory(const RecallRun& run, bool on_bits) {
                              [&](const trials::MemoryKind& kind) { return kind.on_bits == on_bits; });
 }
 
+/// When a readout of real numbers counts as equal to a pattern.
+std::string exact_numbers_text(const RecallRun& run) {
+  const std::string verb = run.options.cues ? run.options.values ? "equal a value" : "equal a stored pattern"
+                                            : "are recalled exactly";
+  const std::string by_cosine = fmt::format("a cosine of at least {}", trials::kExactCosine);
+  return run.options.normalise
+             ? fmt::format("Numbers {} with {}.", verb, by_cosine)
+             : fmt::format(
+                   "Numbers {} within a distance of {:.1f} % of the length of the pattern; readouts of "
+                   "length 1, with {}.",
+                   verb, 100 * std::sqrt(2 * (1 - trials::kExactCosine)), by_cosine);
+}
+
 std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) {
   std::vector<std::pair<std::string, std::string>> all = {
       {"patterns", patterns_text(run)},
@@ -886,6 +899,9 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
                               run.options.parameters.update_steps_max));
   if (any_memory(run, true)) {
     text += line_of("Bits are " + threshold_text(run) + ".");
+  }
+  if (any_memory(run, false)) {
+    text += line_of(exact_numbers_text(run));
   }
   size_t width = 0;
   for (const trials::MemoryReport& memory : run.memories) {

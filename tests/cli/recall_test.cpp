@@ -300,6 +300,24 @@ TEST(RecallFiles, ChartsOfOneNoiseLevelHaveABarPerMemory) {
   EXPECT_TRUE(contains(chart, "\"bar\""));
 }
 
+TEST(RecallVerb, StatesWhenNumbersAreRecalledExactly) {
+  const TemporaryFolder folder;
+  RealPatterns patterns = data::random_sphere(20, 9, Random(4));
+  for (int64_t i = 0; i < 20; ++i) {
+    scale_to_length(patterns[i], 1.0 + static_cast<double>(i));
+  }
+  data::write_npy(folder / "x.npy", patterns);
+  const std::string file = (folder / "x.npy").string(), out = (folder / "out").string();
+  const std::string scaled =
+      recall({"--patterns", file, "--memory", "attention", "--noise", "0.1", "--out", out}).out;
+  EXPECT_TRUE(contains(scaled, "Numbers are recalled exactly with a cosine of at least 0.999.")) << scaled;
+  EXPECT_TRUE(contains(scaled, "recall directions")) << scaled;
+  const std::string kept =
+      recall({"--patterns", file, "--memory", "modern-hopfield", "--noise", "0.1", "--no-normalise"}).out;
+  EXPECT_TRUE(contains(kept, "within a distance of 4.5 % of the length of the pattern")) << kept;
+  EXPECT_FALSE(contains(recall({"--memory", "pattern-sdm", "--noise", "0.1"}).out, "Numbers")) << "bits only";
+}
+
 TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
   const TemporaryFolder folder;
   RealPatterns same(2, 100);
