@@ -17,6 +17,7 @@
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/recall_counts.h"
 #include "cli/recall_file.h"
 #include "cli/recall_report.h"
 #include "cli/run_folder.h"
@@ -94,6 +95,17 @@ public:
             "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
         ->type_name("PATH");
     add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    given_.counts = add_parsed_option(
+        arguments, "--counts", "N,..", "all patterns",
+        [this](const std::string& name, const std::string& text) {
+          counts_ = parse_integers(name, text, {.min = 1, .max = 10'000'000});
+          std::ranges::sort(counts_);
+          const auto repeated = std::ranges::unique(counts_);
+          counts_.erase(repeated.begin(), repeated.end());
+        },
+        "Numbers of patterns to store, such as 10,20,40 or 10..100..10: measures recall of the first N "
+        "patterns "
+        "for each of them");
     arguments
         .add_option("--tensor", tensor_,
                     "Name of the array in npz, safetensors and pt files of --patterns and --cues")
@@ -227,6 +239,7 @@ public:
         "--no-normalise", no_normalise_,
         "Do not scale patterns and cues to length 1 in real-valued memories, and write readouts as they are; "
         "with --no-centre, memories compare the numbers of the files");
+    arguments.add_flag("--csv", csv_, "Print the results as CSV");
     arguments.add_flag("--details", details_,
                        "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
     add_choice_option<Draw>(arguments, "--draw", draw_,
@@ -266,6 +279,9 @@ public:
     options_.centre = !no_centre_;
     options_.normalise = !no_normalise_;
     check_unused_options();
+    if (csv_ && context.options.json) {
+      throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
+    }
     if (figures_.is_requested() && (context.options.out.empty() || !cues_.empty())) {
       throw UsageError(
           context.options.out.empty()
@@ -326,6 +342,9 @@ public:
     }
     const std::filesystem::path& folder = context.options.out;
     std::optional<RunFolder> lock;
+    if (!counts_.empty()) {
+      return run_counts(result, context);
+    }
     if (!folder.empty()) {
       // Before the computation, so that an error loses no work.
       lock.emplace(open_run_folder(folder, recall_settings(result)));
@@ -351,6 +370,32 @@ public:
 
 private:
   enum class Draw { automatic, always, never };
+
+  /// Recall over the number of stored patterns.
+  ExitCode run_counts(const RecallRun& result, Context& context) const {
+    const std::filesystem::path& folder = context.options.out;
+    std::optional<RunFolder> lock;
+    if (!folder.empty()) {
+      nlohmann::ordered_json settings = recall_settings(result);
+      settings["counts"] = counts_;
+      lock.emplace(open_run_folder(folder, settings));
+    }
+    const std::vector<CountRows> curve = recall_counts(result, counts_, context.progress);
+    if (!folder.empty()) {
+      write_counts_files(result, curve, folder, context.options.threads);
+      figures_.write({folder / "counts"});
+    }
+    if (context.options.json) {
+      print_json(context.out, counts_json(result, curve, context.options.threads));
+      return ExitCode::ok;
+    }
+    context.out << (csv_ ? counts_csv(curve) : counts_text(result, curve, context.text_style()));
+    if (!folder.empty() && !csv_) {
+      context.out << "\nWritten to " << printable(folder.string())
+                  << ": index.html (open it in a browser), results.csv" << figures_.written_text() << '\n';
+    }
+    return ExitCode::ok;
+  }
 
   /// Sets the values of the patterns, which are recalled in a single update step.
   void add_values(RecallRun& result, uint64_t seed) {
@@ -687,6 +732,19 @@ private:
     require(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
     require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     require(given_.no_normalise, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
+    if (!counts_.empty()) {
+      for (const auto& [given, option] : {std::pair(!cues_.empty(), "--cues"),
+                                          {is_sequence_, "--sequence"},
+                                          {!values_.empty(), "--values"},
+                                          {!save_.empty(), "--save"}}) {
+        if (given) {
+          throw UsageError(
+              fmt::format("--counts measures recall of the patterns from noisy cues, without {}.\n  "
+                          "Leave out one of the two options.",
+                          option));
+        }
+      }
+    }
     if (!cues_.empty()) {
       for (const Option* option : {given_.noise, given_.corrupt, given_.seeds, given_.cues_max}) {
         fail_if_given(option, "the cues of --cues are used once each, without noise",
@@ -769,6 +827,10 @@ private:
       print_json(context.out, recall_json(result, context.options.threads));
       return;
     }
+    if (csv_) {
+      context.out << recall_csv(result);
+      return;
+    }
     context.out << recall_text(result, context.text_style());
     const bool draw = draw_ == Draw::always || (draw_ == Draw::automatic && ::isatty(STDOUT_FILENO) != 0);
     if (draw) {
@@ -785,8 +847,8 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    Option *noise, *corrupt, *seeds, *cues_max, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
-        *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
+    Option *counts, *noise, *corrupt, *seeds, *cues_max, *hamming_radius, *beta, *alpha, *degree,
+        *hard_locations, *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_, values_;
   std::string tensor_, values_tensor_, save_, load_;
@@ -796,10 +858,11 @@ private:
   std::vector<std::string> memories_;
   trials::MemorySteps steps_; ///< steps of the custom memory; steps that are not given are empty
   int64_t limit_ = 0;
+  std::vector<int64_t> counts_;
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;
   trials::SweepOptions options_{.noise = {0.1, 0.2, 0.3}};
-  bool is_sequence_ = false, no_centre_ = false, no_normalise_ = false, details_ = false;
+  bool is_sequence_ = false, no_centre_ = false, no_normalise_ = false, details_ = false, csv_ = false;
   Draw draw_ = Draw::automatic;
   FigureExport figures_;
 };

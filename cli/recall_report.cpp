@@ -956,6 +956,10 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   return document;
 }
 
+std::string recall_csv(const RecallRun& run) {
+  return report::to_csv(results_table(run));
+}
+
 std::string recall_drawing(const RecallRun& run, const report::TextStyle& style) {
   if (run.rows.empty()) {
     return "";

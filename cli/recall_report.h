@@ -48,6 +48,8 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style);
 /// The entries of config.json that determine the results, for open_run_folder.
 nlohmann::ordered_json recall_settings(const RecallRun& run);
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
+/// The results as CSV, as in results.csv.
+std::string recall_csv(const RecallRun& run);
 /// Drawing of a few stored patterns, cues and readouts with block characters.
 std::string recall_drawing(const RecallRun& run, const report::TextStyle& style);
 

@@ -318,6 +318,35 @@ TEST(RecallVerb, StatesWhenNumbersAreRecalledExactly) {
   EXPECT_FALSE(contains(recall({"--memory", "pattern-sdm", "--noise", "0.1"}).out, "Numbers")) << "bits only";
 }
 
+TEST(RecallVerb, MeasuresRecallOverTheNumberOfPatterns) {
+  const TemporaryFolder folder;
+  const Arguments common{"--patterns", "random:40x100", "--memory", "hopfield,pattern-sdm", "--noise", "0.1"};
+  const auto with = [&](Arguments more) {
+    more.insert(more.begin(), common.begin(), common.end());
+    return recall(more);
+  };
+  const ProgramResult csv =
+      with({"--counts", "40,4,20..40..20", "--csv", "--out", (folder / "out").string()});
+  ASSERT_EQ(csv.exit_code, 0) << csv.err;
+  const std::vector<CsvRow> rows = parse_csv(csv.out);
+  ASSERT_EQ(rows.size(), 6U) << "two memories at three counts";
+  EXPECT_EQ(rows[0].at("memory"), "hopfield");
+  EXPECT_EQ(rows[0].at("patterns"), "4");
+  EXPECT_EQ(rows[0].at("exact"), "1");
+  EXPECT_EQ(rows[2].at("patterns"), "40");
+  EXPECT_LT(std::stod(rows[2].at("exact")), 0.5) << "beyond its capacity of 14 patterns";
+  EXPECT_EQ(rows[5].at("exact"), "1");
+  EXPECT_EQ(read_text(folder / "out" / "results.csv"), csv.out);
+  EXPECT_TRUE(std::filesystem::exists(folder / "out" / "counts.csv"));
+  EXPECT_TRUE(
+      contains(read_text(folder / "out" / "index.html"), "Recall over the number of stored patterns"));
+  EXPECT_EQ(with({"--counts", "41"}).exit_code, 2);
+  EXPECT_EQ(recall({"--counts", "4", "--memory", "attention", "--sequence"}).exit_code, 2);
+  const std::vector<CsvRow> plain = parse_csv(with({"--csv"}).out);
+  ASSERT_EQ(plain.size(), 2U);
+  EXPECT_EQ(plain[0].at("exact"), rows[2].at("exact")) << "all 40 patterns";
+}
+
 TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
   const TemporaryFolder folder;
   RealPatterns same(2, 100);
