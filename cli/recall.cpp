@@ -89,7 +89,8 @@ public:
     arguments
         .add_option(
             "--patterns", patterns_,
-            "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, csv, "
+            "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, pgm, "
+            "csv, "
             "CIFAR-10, "
             "safetensors or pt files, also compressed (.gz); - for stdin; random:COUNTxBITS for random bit "
             "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
