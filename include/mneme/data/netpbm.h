@@ -16,8 +16,8 @@ namespace mneme::data {
 /// they become 0 and 1 as the pixels of a PNG. Comments, which begin with #, may be anywhere in the header.
 ///
 /// Formula  luma of PPM as `parse_png`
-/// Errors   DataError for another format, sizes of 0, a maximum outside 1 .. 65535, a sample above the maximum,
-///          and missing or surplus samples, such as those of a second image
+/// Errors   DataError for another format, sizes of 0, a maximum outside 1 .. 65535, a sample above the
+///          maximum, and missing or surplus samples, such as those of a second image
 PatternSet parse_netpbm(std::span<const std::byte> bytes, const std::string& name);
 PatternSet read_netpbm(const std::filesystem::path& path);
 
