@@ -348,7 +348,7 @@ public:
     }
     if (!folder.empty()) {
       // Before the computation, so that an error loses no work.
-      lock.emplace(open_run_folder(folder, recall_settings(result)));
+      lock.emplace(open_run_folder(folder, recall_settings(result), {.can_resume = false}));
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,
@@ -379,7 +379,7 @@ private:
     if (!folder.empty()) {
       nlohmann::ordered_json settings = recall_settings(result);
       settings["counts"] = counts_;
-      lock.emplace(open_run_folder(folder, settings));
+      lock.emplace(open_run_folder(folder, settings, {.can_resume = false}));
     }
     const std::vector<CountRows> curve = recall_counts(result, counts_, context.progress);
     if (!folder.empty()) {

@@ -347,6 +347,19 @@ TEST(RecallVerb, MeasuresRecallOverTheNumberOfPatterns) {
   EXPECT_EQ(plain[0].at("exact"), rows[2].at("exact")) << "all 40 patterns";
 }
 
+TEST(RecallVerb, AdvisesToRepeatARunAndNotToResumeIt) {
+  const TemporaryFolder folder;
+  const Arguments common{"--memory", "pattern-sdm", "--out", (folder / "out").string(), "--noise"};
+  const auto at = [&](const char* noise) {
+    Arguments arguments = common;
+    arguments.emplace_back(noise);
+    return recall(arguments);
+  };
+  ASSERT_EQ(at("0.1").exit_code, 0);
+  const ProgramResult refused = at("0.2");
+  EXPECT_TRUE(contains(refused.err, "Use the same settings to repeat that run")) << refused.err;
+}
+
 TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
   const TemporaryFolder folder;
   RealPatterns same(2, 100);
