@@ -338,7 +338,7 @@ std::string choice_text(const RecallRun& run) {
     return (memory.parameters.hamming_radius > 0 && !given.hamming_radius) ||
            (memory.parameters.selected_coordinates > 0 && !given.selected_coordinates);
   };
-  if (std::ranges::none_of(run.memories, is_chosen)) {
+  if (std::ranges::none_of(run.memories, is_chosen) || run.patterns.patterns.count() == 1) {
     return "";
   }
   std::vector<std::string> aims;

@@ -626,7 +626,8 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
       const std::string limit = kind.on_bits
                                     ? fmt::format("{:.0f} % noise", 100 * choice.noise)
                                     : fmt::format("a cosine of {:.2f} with their cue", 1 - 2 * choice.noise);
-      origin = fmt::format("patterns outweigh all others up to {} on average", limit);
+      origin = bits_.count() == 1 ? "there are no other patterns"
+                                  : fmt::format("patterns outweigh all others up to {} on average", limit);
     }
     if (uses.hamming_radius) {
       add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);

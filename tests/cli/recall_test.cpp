@@ -347,6 +347,13 @@ TEST(RecallVerb, MeasuresRecallOverTheNumberOfPatterns) {
   EXPECT_EQ(plain[0].at("exact"), rows[2].at("exact")) << "all 40 patterns";
 }
 
+TEST(RecallVerb, NamesNoOtherPatternsOfASingleOne) {
+  const std::string out =
+      recall({"--patterns", "random:1x64", "--memory", "pattern-sdm", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(out, "there are no other patterns")) << out;
+  EXPECT_FALSE(contains(out, "all others")) << out;
+}
+
 TEST(RecallVerb, AdvisesToRepeatARunAndNotToResumeIt) {
   const TemporaryFolder folder;
   const Arguments common{"--memory", "pattern-sdm", "--out", (folder / "out").string(), "--noise"};
