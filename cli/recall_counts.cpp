@@ -51,6 +51,7 @@ report::Chart counts_chart(const RecallRun& run, const std::vector<CountRows>& c
     report::Series series{.name = run.options.noise.size() == 1
                                       ? first.memory
                                       : fmt::format("{}, {:.3g} % noise", first.memory, 100 * *first.noise)};
+    series.style = report::style_of_series(row);
     for (const CountRows& at : curve) {
       series.points.push_back({static_cast<double>(at.count), report::estimate_of(at.rows[row].exact)});
     }

@@ -749,7 +749,7 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
                           .series_title = "memory"};
   for (const trials::SweepRow& row : run.rows) {
     if (chart.series.empty() || chart.series.back().name != row.memory) {
-      chart.series.push_back({.name = row.memory});
+      chart.series.push_back({.name = row.memory, .style = report::style_of_series(chart.series.size())});
     }
     chart.series.back().points.push_back({*row.noise, report::estimate_of(row.*measure)});
   }

@@ -347,6 +347,17 @@ TEST(RecallVerb, MeasuresRecallOverTheNumberOfPatterns) {
   EXPECT_EQ(plain[0].at("exact"), rows[2].at("exact")) << "all 40 patterns";
 }
 
+TEST(RecallFiles, SeriesOfTheSameColourDiffer) {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "out").string();
+  ASSERT_EQ(recall({"--patterns", "random:5x64", "--memory", "all", "--noise", "0,0.1", "--seeds", "1",
+                    "--out", out})
+                .exit_code,
+            0);
+  const Json chart = Json::parse(read_text(folder / "out" / "exact.vl.json"));
+  EXPECT_TRUE(contains(chart.dump(), "strokeDash")) << "13 memories have 7 colours";
+}
+
 TEST(RecallVerb, NamesNoOtherPatternsOfASingleOne) {
   const std::string out =
       recall({"--patterns", "random:1x64", "--memory", "pattern-sdm", "--noise", "0.1"}).out;
