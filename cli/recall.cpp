@@ -17,6 +17,7 @@
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/recall_counts.h"
 #include "cli/recall_file.h"
 #include "cli/recall_report.h"
 #include "cli/run_folder.h"
@@ -88,12 +89,24 @@ public:
     arguments
         .add_option(
             "--patterns", patterns_,
-            "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, csv, "
+            "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, pgm, "
+            "csv, "
             "CIFAR-10, "
             "safetensors or pt files, also compressed (.gz); - for stdin; random:COUNTxBITS for random bit "
             "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
         ->type_name("PATH");
     add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    given_.counts = add_parsed_option(
+        arguments, "--counts", "N,..", "all patterns",
+        [this](const std::string& name, const std::string& text) {
+          counts_ = parse_integers(name, text, {.min = 1, .max = 10'000'000});
+          std::ranges::sort(counts_);
+          const auto repeated = std::ranges::unique(counts_);
+          counts_.erase(repeated.begin(), repeated.end());
+        },
+        "Numbers of patterns to store, such as 10,20,40 or 10..100..10: measures recall of the first N "
+        "patterns "
+        "for each of them");
     arguments
         .add_option("--tensor", tensor_,
                     "Name of the array in npz, safetensors and pt files of --patterns and --cues")
@@ -109,9 +122,11 @@ public:
     arguments.add_flag("--transpose", transpose_,
                        "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
     arguments
-        .add_option("--cues", cues_,
-                    "Cues to use instead of noisy copies of the patterns; same sources as --patterns. A "
-                    "cue counts as recalled if its readout is any stored pattern")
+        .add_option(
+            "--cues", cues_,
+            "Cues to use instead of noisy copies of the patterns; same sources as --patterns. "
+            "Their right pattern is not known: the percentage of readouts that are any stored pattern "
+            "is reported, with the cosine of cue and pattern")
         ->type_name("PATH");
     arguments
         .add_option("--values", values_,
@@ -159,6 +174,12 @@ public:
                     "memory stores bits, else real numbers");
     given_.seeds = add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                                       "Number of trials per memory and noise level");
+    given_.cues_max = add_parsed_option(
+        arguments, "--cues-max", "N", "all that take a few seconds per memory",
+        [this](const std::string& name, const std::string& text) {
+          options_.cues_max = parse_integer(name, text, {.min = 0});
+        },
+        "Maximum number of patterns that are cues in each trial, spread evenly (0: all)");
     given_.update_steps = add_integer_option(
         arguments, "--update-steps", options_.parameters.update_steps_max, {.min = 1, .max = 1'000'000},
         "Maximum number of update steps; a cue stops earlier when it has converged");
@@ -219,6 +240,7 @@ public:
         "--no-normalise", no_normalise_,
         "Do not scale patterns and cues to length 1 in real-valued memories, and write readouts as they are; "
         "with --no-centre, memories compare the numbers of the files");
+    arguments.add_flag("--csv", csv_, "Print the results as CSV");
     arguments.add_flag("--details", details_,
                        "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
     add_choice_option<Draw>(arguments, "--draw", draw_,
@@ -258,6 +280,9 @@ public:
     options_.centre = !no_centre_;
     options_.normalise = !no_normalise_;
     check_unused_options();
+    if (csv_ && context.options.json) {
+      throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
+    }
     if (figures_.is_requested() && (context.options.out.empty() || !cues_.empty())) {
       throw UsageError(
           context.options.out.empty()
@@ -287,9 +312,12 @@ public:
     if (const std::string note = compared_form(result.patterns.file_scale); !note.empty()) {
       result.notes.push_back(note);
     }
-    result.threshold_origin = choose_threshold(result.patterns);
+    result.threshold_origin = choose_threshold(result.patterns, context.progress);
     if (options_.cues) {
       if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
+        result.notes.push_back(note);
+      }
+      if (const std::string note = note_on_zero_cues(options_.cues->patterns); !note.empty()) {
         result.notes.push_back(note);
       }
     }
@@ -299,6 +327,10 @@ public:
         corruption_.value_or(is_unit ? trials::Corruption::flip : trials::Corruption::cosine);
     if (is_sequence_ || !values_.empty()) {
       add_values(result, seed);
+    }
+    if (const std::string note = lost_lengths(result.values());
+        !context.options.out.empty() && !note.empty()) {
+      result.notes.push_back(note);
     }
     result.options = options_;
     result.shows_details = details_;
@@ -311,9 +343,12 @@ public:
     }
     const std::filesystem::path& folder = context.options.out;
     std::optional<RunFolder> lock;
+    if (!counts_.empty()) {
+      return run_counts(result, context);
+    }
     if (!folder.empty()) {
       // Before the computation, so that an error loses no work.
-      lock.emplace(open_run_folder(folder, recall_settings(result)));
+      lock.emplace(open_run_folder(folder, recall_settings(result), {.can_resume = false}));
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,
@@ -336,6 +371,32 @@ public:
 
 private:
   enum class Draw { automatic, always, never };
+
+  /// Recall over the number of stored patterns.
+  ExitCode run_counts(const RecallRun& result, Context& context) const {
+    const std::filesystem::path& folder = context.options.out;
+    std::optional<RunFolder> lock;
+    if (!folder.empty()) {
+      nlohmann::ordered_json settings = recall_settings(result);
+      settings["counts"] = counts_;
+      lock.emplace(open_run_folder(folder, settings, {.can_resume = false}));
+    }
+    const std::vector<CountRows> curve = recall_counts(result, counts_, context.progress);
+    if (!folder.empty()) {
+      write_counts_files(result, curve, folder, context.options.threads);
+      figures_.write({folder / "counts"});
+    }
+    if (context.options.json) {
+      print_json(context.out, counts_json(result, curve, context.options.threads));
+      return ExitCode::ok;
+    }
+    context.out << (csv_ ? counts_csv(curve) : counts_text(result, curve, context.text_style()));
+    if (!folder.empty() && !csv_) {
+      context.out << "\nWritten to " << printable(folder.string())
+                  << ": index.html (open it in a browser), results.csv" << figures_.written_text() << '\n';
+    }
+    return ExitCode::ok;
+  }
 
   /// Sets the values of the patterns, which are recalled in a single update step.
   void add_values(RecallRun& result, uint64_t seed) {
@@ -453,6 +514,55 @@ private:
                                   printable(load_), printable(error.what())));
     }
     return std::move(file.patterns);
+  }
+
+  /// A note on the length of readouts, if memories on real numbers scale patterns of several lengths to
+  /// length 1; else empty.
+  std::string lost_lengths(const data::PatternSet& set) const {
+    const bool on_reals =
+        std::ranges::any_of(options_.memories, [](const auto& kind) { return !kind.on_bits; });
+    const RealPatterns& patterns = set.patterns;
+    if (!on_reals || no_normalise_ || set.is_image() || data::are_bits(patterns) || patterns.empty()) {
+      return "";
+    }
+    std::vector<double> mean(static_cast<size_t>(patterns.size()), 0.0);
+    for (int64_t i = 0; i < patterns.count() && !no_centre_ && patterns.count() > 1; ++i) {
+      for (size_t j = 0; j < mean.size(); ++j) {
+        mean[j] += patterns[i][j] / static_cast<double>(patterns.count());
+      }
+    }
+    double min = 0, max = 0;
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      double squares = 0;
+      for (size_t j = 0; j < mean.size(); ++j) {
+        squares += std::pow(patterns[i][j] - mean[j], 2);
+      }
+      const double length = std::sqrt(squares);
+      min = i == 0 ? length : std::min(min, length);
+      max = std::max(max, length);
+    }
+    constexpr double kEqual = 1.01;
+    return max <= kEqual * min
+               ? ""
+               : fmt::format(
+                     "Memories on real numbers recall directions: all of their readouts in recalled-*.npy "
+                     "have the mean length of the patterns, whose lengths are {:.3g} to {:.3g}{}. "
+                     "--no-normalise keeps lengths.",
+                     min * set.file_scale, max * set.file_scale,
+                     no_centre_ ? "" : " after the mean is subtracted");
+  }
+
+  /// A note on cues without a number that is not zero; empty if there are none.
+  static std::string note_on_zero_cues(const RealPatterns& cues) {
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < cues.count(); ++i) {
+      zeros += std::ranges::all_of(cues[i], [](double x) { return x == 0; }) ? 1 : 0;
+    }
+    return zeros == 0
+               ? ""
+               : fmt::format("{} of {} cues are all zeros. Such a cue does not select a pattern, so its "
+                             "readout has no meaning.",
+                             zeros, cues.count());
   }
 
   /// A note on the default steps of the custom memory; empty if all steps are given.
@@ -623,8 +733,21 @@ private:
     require(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
     require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     require(given_.no_normalise, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
+    if (!counts_.empty()) {
+      for (const auto& [given, option] : {std::pair(!cues_.empty(), "--cues"),
+                                          {is_sequence_, "--sequence"},
+                                          {!values_.empty(), "--values"},
+                                          {!save_.empty(), "--save"}}) {
+        if (given) {
+          throw UsageError(
+              fmt::format("--counts measures recall of the patterns from noisy cues, without {}.\n  "
+                          "Leave out one of the two options.",
+                          option));
+        }
+      }
+    }
     if (!cues_.empty()) {
-      for (const Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
+      for (const Option* option : {given_.noise, given_.corrupt, given_.seeds, given_.cues_max}) {
         fail_if_given(option, "the cues of --cues are used once each, without noise",
                       "Leave out one of the two options.");
       }
@@ -640,11 +763,26 @@ private:
   }
 
   /// Sets the threshold of the patterns; returns its origin, for the report.
-  std::string choose_threshold(data::PatternSet& set) const {
+  std::string choose_threshold(data::PatternSet& set, Progress& progress) const {
     if (!threshold_ && !load_.empty()) {
       return "from --load";
     }
+    // More numbers take over a second to sort.
+    constexpr int64_t kNumbersMax = 4'000'000;
+    const bool is_long = set.patterns.count() * set.patterns.size() > kNumbersMax;
+    const bool is_used =
+        std::ranges::any_of(options_.memories, [](const auto& kind) { return kind.on_bits; });
+    if (is_long && !is_used && !threshold_ && save_.empty()) {
+      return "the default";
+    }
+    if (is_long) {
+      progress.start("threshold of bits", 1);
+    }
     const data::ThresholdChoice choice = data::choose_threshold(set, threshold_);
+    if (is_long) {
+      progress.advance(1);
+      progress.finish();
+    }
     set.threshold = choice.threshold;
     return choice.origin;
   }
@@ -658,7 +796,7 @@ private:
     for (size_t level = 0; level < pictures.size(); ++level) {
       const trials::SweepExamples& all = pictures[level];
       if (result.options.cues) {
-        result.matches.push_back({all.targets, all.cosines, all.exact});
+        result.matches.push_back({all.targets, all.cosines, all.exact, all.cue_cosines});
       }
       const int64_t shown = std::min(RecallRun::kPatternsShown, all.cues.count());
       result.shown.push_back({slice(all.cues, 0, shown),
@@ -690,6 +828,10 @@ private:
       print_json(context.out, recall_json(result, context.options.threads));
       return;
     }
+    if (csv_) {
+      context.out << recall_csv(result);
+      return;
+    }
     context.out << recall_text(result, context.text_style());
     const bool draw = draw_ == Draw::always || (draw_ == Draw::automatic && ::isatty(STDOUT_FILENO) != 0);
     if (draw) {
@@ -706,8 +848,8 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
-        *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
+    Option *counts, *noise, *corrupt, *seeds, *cues_max, *hamming_radius, *beta, *alpha, *degree,
+        *hard_locations, *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_, values_;
   std::string tensor_, values_tensor_, save_, load_;
@@ -717,10 +859,11 @@ private:
   std::vector<std::string> memories_;
   trials::MemorySteps steps_; ///< steps of the custom memory; steps that are not given are empty
   int64_t limit_ = 0;
+  std::vector<int64_t> counts_;
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;
   trials::SweepOptions options_{.noise = {0.1, 0.2, 0.3}};
-  bool is_sequence_ = false, no_centre_ = false, no_normalise_ = false, details_ = false;
+  bool is_sequence_ = false, no_centre_ = false, no_normalise_ = false, details_ = false, csv_ = false;
   Draw draw_ = Draw::automatic;
   FigureExport figures_;
 };

@@ -59,9 +59,14 @@ bool has_too_few_locations(const RecallRun& run, const trials::MemoryReport& mem
          !run.options.cues && row->misleading < 0.25 && row->exact.mean + row->ambiguous < 0.5;
 }
 
+/// Whether the memory gives weights to what is near, so that nothing may be within its reach.
+bool has_reach(const trials::MemoryKind& kind) {
+  return kind.uses.hamming_radius || kind.uses.selected_coordinates;
+}
+
 std::string note_on(const RecallRun& run, const trials::MemoryReport& memory) {
-  if (memory.out_of_reach) {
-    return "out of reach";
+  if (memory.out_of_reach && (has_reach(memory.kind) || memory.without_direction == 0)) {
+    return has_reach(memory.kind) ? "out of reach" : "no weights";
   }
   if (memory.beyond_capacity) {
     return "beyond capacity";
@@ -70,7 +75,7 @@ std::string note_on(const RecallRun& run, const trials::MemoryReport& memory) {
     return "zero patterns";
   }
   if (memory.distinct < memory.count) {
-    return "patterns coincide";
+    return memory.distinct < memory.different ? "patterns coincide" : "identical patterns";
   }
   return has_too_few_locations(run, memory) ? "few hard locations" : "";
 }
@@ -80,12 +85,17 @@ int64_t trials_of(const RecallRun& run) {
   return run.options.cues ? 1 : run.options.seeds;
 }
 
+/// Heading of the fraction of exact readouts. Which pattern is right is not known for given cues.
+std::string exact_name(const RecallRun& run) {
+  return !run.options.cues ? "recalled exactly" : run.options.values ? "any value" : "any stored pattern";
+}
+
 /// The results that are the same in all runs with the same settings.
 Table results_table(const RecallRun& run) {
   Table table{
       .columns = {{.name = "memory"},
                   {.name = "noise", .digits = 6},
-                  {.name = "recalled exactly", .key = "exact", .notation = Notation::percent, .digits = 1},
+                  {.name = exact_name(run), .key = "exact", .notation = Notation::percent, .digits = 1},
                   {.name = "ambiguous", .notation = Notation::percent, .digits = 1},
                   {.name = "wrong bits", .key = "bit_error", .notation = Notation::percent, .digits = 2},
                   {.name = "cosine", .notation = Notation::fixed, .digits = 3},
@@ -94,12 +104,20 @@ Table results_table(const RecallRun& run) {
                   {.name = "empty reads", .key = "unanswered", .notation = Notation::percent, .digits = 0},
                   {.name = "misleading", .notation = Notation::percent, .digits = 0},
                   {.name = "note"}}};
+  if (run.options.cues) {
+    table.columns.insert(
+        table.columns.end() - 1,
+        {.name = "cue cosine", .key = "cue_cosine", .notation = Notation::fixed, .digits = 3});
+  }
   for (const trials::SweepRow& row : run.rows) {
     table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"),
                           cell(row.exact, report::kFraction), row.ambiguous,
                           row.bit_error ? cell(*row.bit_error, report::kFraction) : Cell(),
                           cell(row.cosine, kCosine), cell(row.steps), row.settled, row.unanswered,
                           row.misleading, note_on(run, memory_of(run, row))});
+    if (row.cue_cosine) {
+      table.rows.back().insert(table.rows.back().end() - 1, Cell(*row.cue_cosine));
+    }
   }
   return table;
 }
@@ -121,6 +139,8 @@ Table matches_table(const RecallRun& run) {
   }
   table.columns.push_back({.name = "cosine"});
   table.columns.push_back({.name = "exact"});
+  table.columns.push_back({.name = "cue_cosine"});
+  table.columns.push_back({.name = "cue_distance"}); // Hamming distance, of memories on bits
   for (size_t memory = 0; memory < run.matches.size(); ++memory) {
     const RecallRun::Matches& matches = run.matches[memory];
     for (size_t cue = 0; cue < matches.rows.size(); ++cue) {
@@ -132,6 +152,11 @@ Table matches_table(const RecallRun& run) {
       }
       cells.emplace_back(matches.cosines[cue]);
       cells.emplace_back(int64_t{matches.exact[cue]});
+      cells.emplace_back(matches.cue_cosines[cue]);
+      cells.push_back(run.memories[memory].kind.on_bits
+                          ? Cell(int64_t{std::llround((1 - matches.cue_cosines[cue]) / 2 *
+                                                      static_cast<double>(run.patterns.patterns.size()))})
+                          : Cell());
       table.rows.push_back(std::move(cells));
     }
   }
@@ -143,9 +168,8 @@ Table timing_table(const RecallRun& run) {
                           {.name = "noise", .digits = 6},
                           {.name = "seconds"},
                           {.name = "cues_per_second"}}};
-  const int64_t cues = run.options.cues ? run.options.cues->patterns.count()
-                                        : run.patterns.patterns.count() * run.options.seeds;
   for (const trials::SweepRow& row : run.rows) {
+    const int64_t cues = row.cues * trials_of(run);
     table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), row.seconds,
                           row.seconds > 0 ? Cell(static_cast<double>(cues) / row.seconds) : Cell()});
   }
@@ -195,6 +219,9 @@ Table overview_table(const RecallRun& run) {
     table.columns.push_back(
         {.name = noise_name(run, run.rows[level]), .notation = Notation::fixed, .digits = 1});
   }
+  if (run.options.cues) {
+    table.columns.push_back({.name = "cosine of cue and pattern", .notation = Notation::fixed, .digits = 3});
+  }
   bool any_note = false;
   for (size_t m = 0; m < run.memories.size(); ++m) {
     table.rows.push_back({run.memories[m].kind.name});
@@ -206,6 +233,9 @@ Table overview_table(const RecallRun& run) {
         *percent.half_width *= 100;
       }
       table.rows.back().push_back(cell(percent, {0, 100}));
+      if (row.cue_cosine) {
+        table.rows.back().push_back(Cell(*row.cue_cosine));
+      }
       constexpr double kMinReported = 0.05;
       if (note.empty() && row.unanswered >= kMinReported) {
         note = fmt::format("{:.0f} % empty reads at {}", 100 * row.unanswered, noise_name(run, row));
@@ -230,10 +260,13 @@ std::string results_text(const RecallRun& run, const report::TextStyle& style) {
   if (run.shows_details || run.rows.size() > kLevelsMax * run.memories.size()) {
     return report::to_text(shown_table(run, true), style);
   }
-  return fmt::format("Recalled exactly, in % of the cues{}:\n\n",
-                     !run.options.cues    ? ""
-                     : run.options.values ? " (readouts that are any value)"
-                                          : " (readouts that are any stored pattern)") +
+  const std::string heading =
+      run.options.cues
+          ? fmt::format("Readouts that are any {}, right or wrong, in % of the cues, and the mean cosine of "
+                        "a cue and the stored pattern that it recalled:",
+                        run.options.values ? "value" : "stored pattern")
+          : "Recalled exactly, in % of the cues:";
+  return fmt::format("{}\n\n", fmt::join(report::wrap(heading, report::paragraph_width(style)), "\n")) +
          report::to_text(overview_table(run), style);
 }
 
@@ -305,7 +338,7 @@ std::string choice_text(const RecallRun& run) {
     return (memory.parameters.hamming_radius > 0 && !given.hamming_radius) ||
            (memory.parameters.selected_coordinates > 0 && !given.selected_coordinates);
   };
-  if (std::ranges::none_of(run.memories, is_chosen)) {
+  if (std::ranges::none_of(run.memories, is_chosen) || run.patterns.patterns.count() == 1) {
     return "";
   }
   std::vector<std::string> aims;
@@ -353,6 +386,19 @@ bool any_memory(const RecallRun& run, bool on_bits) {
                              [&](const trials::MemoryKind& kind) { return kind.on_bits == on_bits; });
 }
 
+/// When a readout of real numbers counts as equal to a pattern.
+std::string exact_numbers_text(const RecallRun& run) {
+  const std::string verb = run.options.cues ? run.options.values ? "equal a value" : "equal a stored pattern"
+                                            : "are recalled exactly";
+  const std::string by_cosine = fmt::format("a cosine of at least {}", trials::kExactCosine);
+  return run.options.normalise
+             ? fmt::format("Numbers {} with {}.", verb, by_cosine)
+             : fmt::format(
+                   "Numbers {} within a distance of {:.1f} % of the length of the pattern; readouts of "
+                   "length 1, with {}.",
+                   verb, 100 * std::sqrt(2 * (1 - trials::kExactCosine)), by_cosine);
+}
+
 std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) {
   std::vector<std::pair<std::string, std::string>> all = {
       {"patterns", patterns_text(run)},
@@ -398,25 +444,28 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
                                 run.options.centre
                                     ? " Use --no-centre to compare patterns without subtracting the mean."
                                     : " Leave them out."));
+  } else if (memory->distinct < memory->count && memory->distinct == memory->different) {
+    lines.push_back(
+        fmt::format("{} of {} patterns are identical with an earlier one, for {}. Recall of one of "
+                    "identical patterns counts as exact.",
+                    memory->count - memory->distinct, memory->count, fmt::join(names, ", ")));
   } else if (memory->distinct < memory->count && on_bits) {
     const data::PatternSet& set = run.patterns;
     const auto [lowest, highest] = std::minmax_element(
         set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
     lines.push_back(fmt::format("Only {} of {} patterns are distinct as bits, {}. Recall of a pattern that "
-                                "coincides with others counts "
-                                "as ambiguous, not as exact. Leave out duplicates, or change --threshold "
-                                "(the numbers range from {} to "
-                                "{}).",
+                                "coincides with a different one counts as ambiguous, not as exact. Change "
+                                "--threshold (the numbers range from {} to {}).",
                                 memory->distinct, memory->count, threshold_text(run),
                                 report::format_number(*lowest * set.file_scale, Notation::automatic, 4),
                                 report::format_number(*highest * set.file_scale, Notation::automatic, 4)));
   } else if (memory->distinct < memory->count) {
-    lines.push_back(fmt::format("Only {} of {} patterns are distinct for {} (cosine below {}{}). Recall of a "
-                                "pattern that coincides with "
-                                "others counts as ambiguous, not as exact. Leave out duplicates{}.",
-                                memory->distinct, memory->count, fmt::join(names, ", "), trials::kExactCosine,
-                                subtracted,
-                                run.options.centre ? "" : ", or subtract the mean (without --no-centre)"));
+    lines.push_back(fmt::format("{} {} of {} patterns are distinct for {} (cosine below {}{}). Recall of a "
+                                "pattern that coincides with a different one counts as ambiguous, not as "
+                                "exact.{}",
+                                memory->all_compared ? "Only" : "At most", memory->distinct, memory->count,
+                                fmt::join(names, ", "), trials::kExactCosine, subtracted,
+                                run.options.centre ? "" : " Subtract the mean (without --no-centre)."));
   }
 }
 
@@ -520,6 +569,14 @@ std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& m
 /// their capacity, with advice.
 std::vector<std::string> remarks(const RecallRun& run) {
   std::vector<std::string> lines = run.notes;
+  const int64_t stored = run.patterns.patterns.count(),
+                cues = trials::cues_per_trial(run.patterns, run.options);
+  if (!run.options.cues && cues < stored) {
+    lines.push_back(fmt::format(
+        "In each trial, {} of {} patterns are cues, spread evenly{}.", cues, stored,
+        run.options.cues_max ? ""
+                             : ", so that a memory takes a few seconds; with --cues-max 0, all of them are"));
+  }
   for (const bool on_bits : {true, false}) {
     add_remarks_on_distinctness(run, on_bits, lines);
   }
@@ -530,6 +587,13 @@ std::vector<std::string> remarks(const RecallRun& run) {
                                   "--selected-coordinates, or increase --hard-locations.",
                                   memory.kind.name, whole_number(memory.parameters.hard_locations),
                                   memory.parameters.selected_coordinates));
+    } else if (memory.out_of_reach && !has_reach(memory.kind)) {
+      if (memory.without_direction == 0) { // else a remark explains it
+        lines.push_back(
+            fmt::format("{}: for most patterns the weights of all stored patterns are 0, so cues are "
+                        "returned unchanged.",
+                        memory.kind.name));
+      }
     } else if (memory.out_of_reach) {
       lines.push_back(fmt::format(
           "{}: for most patterns nothing is within its Hamming radius of {} of {} bits, so "
@@ -602,6 +666,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                         {"parameters", parameters},
                         {"parameter_origins", origins},
                         {"distinct", memory.distinct},
+                        {"different", memory.different},
                         {"without_direction", memory.without_direction},
                         {"self_recall", memory.self_recall},
                         {"ambiguous", memory.ambiguous},
@@ -627,6 +692,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                                    {"values", values_json(run)},
                                    {"notes", run.notes},
                                    {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
+                                   {"cues_per_trial", trials::cues_per_trial(run.patterns, run.options)},
                                    {"corruption", corruption_text(run)},
                                    {"update_steps_max", run.options.parameters.update_steps_max},
                                    {"centred", run.options.centre},
@@ -683,7 +749,7 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
                           .series_title = "memory"};
   for (const trials::SweepRow& row : run.rows) {
     if (chart.series.empty() || chart.series.back().name != row.memory) {
-      chart.series.push_back({.name = row.memory});
+      chart.series.push_back({.name = row.memory, .style = report::style_of_series(chart.series.size())});
     }
     chart.series.back().points.push_back({*row.noise, report::estimate_of(row.*measure)});
   }
@@ -772,10 +838,16 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
       .table = shown_table(run, false),
       .caption = trials_of(run) == 1 ? "One trial, so there are no confidence intervals"
                                      : "Means over trials with 95 % confidence intervals",
-      .remark = fmt::format("Recalled exactly: all bits are correct, or the cosine is at least {} for "
-                            "real-valued memories. Ambiguous: the recalled pattern coincides with others. "
-                            "Empty reads: nothing was within reach of the cue, so it was returned unchanged.",
-                            trials::kExactCosine)});
+      .remark = fmt::format(
+          "{}: all bits are {}, or the cosine is at least {} for real-valued memories.{} Ambiguous: the "
+          "recalled pattern coincides with different ones. Empty reads: nothing was within reach of the cue, "
+          "so it was returned unchanged.",
+          run.options.cues ? run.options.values ? "Any value" : "Any stored pattern" : "Recalled exactly",
+          run.options.cues ? "those of any of them" : "correct", trials::kExactCosine,
+          run.options.cues
+              ? " The right pattern of a given cue is not known. Cue cosine: mean cosine of a cue "
+                "and the stored pattern that it recalled."
+              : "")});
   page.sections.push_back(std::move(results));
   if (!sheet_png.empty()) {
     page.sections.push_back(
@@ -828,6 +900,9 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
   if (any_memory(run, true)) {
     text += line_of("Bits are " + threshold_text(run) + ".");
   }
+  if (any_memory(run, false)) {
+    text += line_of(exact_numbers_text(run));
+  }
   size_t width = 0;
   for (const trials::MemoryReport& memory : run.memories) {
     width = std::max(width, memory.kind.name.size());
@@ -864,8 +939,10 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   document["results"] = report::to_json(results_table(run));
   for (size_t memory = 0; memory < run.matches.size(); ++memory) { // one row each
     const RecallRun::Matches& matches = run.matches[memory];
-    nlohmann::ordered_json recalled = {
-        {"row", nlohmann::ordered_json::array()}, {"cosine", matches.cosines}, {"exact", matches.exact}};
+    nlohmann::ordered_json recalled = {{"row", nlohmann::ordered_json::array()},
+                                       {"cosine", matches.cosines},
+                                       {"exact", matches.exact},
+                                       {"cue_cosine", matches.cue_cosines}};
     for (const int64_t row : matches.rows) {
       recalled["row"].push_back(row + run.first_value);
       if (has_classes(run)) {
@@ -877,6 +954,10 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   document["timing"] = {{"recall", report::to_json(timing_table(run))}};
   document["environment"] = environment_json(threads);
   return document;
+}
+
+std::string recall_csv(const RecallRun& run) {
+  return report::to_csv(results_table(run));
 }
 
 std::string recall_drawing(const RecallRun& run, const report::TextStyle& style) {

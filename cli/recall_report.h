@@ -27,6 +27,7 @@ struct RecallRun {
     std::vector<int64_t> rows;
     std::vector<double> cosines;
     std::vector<bool> exact;
+    std::vector<double> cue_cosines; ///< of the cue and the stored pattern of that row
   };
   int64_t first_value = 0;                     ///< row in the file of the first value: 1 in a sequence
   std::vector<Matches> matches = {};           ///< of each memory
@@ -47,6 +48,8 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style);
 /// The entries of config.json that determine the results, for open_run_folder.
 nlohmann::ordered_json recall_settings(const RecallRun& run);
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
+/// The results as CSV, as in results.csv.
+std::string recall_csv(const RecallRun& run);
 /// Drawing of a few stored patterns, cues and readouts with block characters.
 std::string recall_drawing(const RecallRun& run, const report::TextStyle& style);
 

@@ -228,11 +228,11 @@ RunFolder open_run_folder(const std::filesystem::path& folder, const Json& run, 
         differences.shrunk().empty()
             ? ""
             : fmt::format(" ({} may only increase)", fmt::join(differences.shrunk(), " and "));
-    fail(
-        folder,
-        fmt::format("contains a run of {} with {}", command_of(earlier), fmt::join(differences.all(), ", ")),
-        fmt::format("Use the same settings to resume or repeat that run{}, delete the folder, or choose {}{}",
-                    growth, kAnotherFolder, rules.advice.empty() ? "" : ". " + rules.advice));
+    fail(folder,
+         fmt::format("contains a run of {} with {}", command_of(earlier), fmt::join(differences.all(), ", ")),
+         fmt::format("Use the same settings to {}repeat that run{}, delete the folder, or choose {}{}",
+                     rules.can_resume ? "resume or " : "", growth, kAnotherFolder,
+                     rules.advice.empty() ? "" : ". " + rules.advice));
   }
   return {std::move(unused), std::move(lock)};
 }

@@ -39,6 +39,8 @@ struct RunFolderRules {
   std::vector<std::string> may_grow = {};
   /// Rewrites a config.json of an earlier version of mneme as this version writes it.
   std::function<void(nlohmann::ordered_json& config)> update = {};
+  /// False: a run with the same settings computes all results again.
+  bool can_resume = true;
   /// Sentence that is added to the advice if settings differ.
   std::string advice = {};
 };

@@ -244,11 +244,18 @@ QuantityRows optimal_radius_rows(const SettingPoint& point, const Choices&) {
 QuantityRows capacity_rows(const SettingPoint& point, const Choices&) {
   const double z = theory::z_per_bit(point.bits, point.probability);
   const double fraction = theory::space_fraction(point.bits, point.hamming_radius);
+  constexpr int64_t kMaxBitsOfModel = 100'000; // a few seconds
+  constexpr double kMaxCount = 1e30;           // of capacity_after_read
+  const std::optional<double> corrected =
+      point.bits <= kMaxBitsOfModel && point.locations <= kMaxCount && fraction > 0
+          ? theory::capacity_after_read(sdm(point), point.probability)
+          : std::nullopt;
+  const Cell corrected_cell = corrected ? Cell(*corrected) : Cell();
   if (z == 0 || fraction == 0) {
-    return {{Cell(), fraction > 0 ? Cell(fraction) : Cell(), z}};
+    return {{Cell(), corrected_cell, fraction > 0 ? Cell(fraction) : Cell(), z}};
   }
   const double items = theory::capacity(fraction, point.locations, z);
-  return {{items >= 1 ? Cell(std::floor(items)) : Cell(int64_t{0}), fraction, z}};
+  return {{items >= 1 ? Cell(std::floor(items)) : Cell(int64_t{0}), corrected_cell, fraction, z}};
 }
 
 QuantityRows signal_to_noise_rows(const SettingPoint& point, const Choices& choices) {
@@ -520,14 +527,22 @@ const std::vector<Quantity>& quantities() {
        .summary = "number of items that a memory can store",
        .settings = {bits, locations, hamming_radius, probability},
        .choices = {},
-       .columns = {{{.name = "capacity", .digits = 7}, "capacity"},
+       .columns = {{{.name = "published capacity", .key = "capacity", .digits = 7}, "published formula"},
+                   {{.name = "corrected capacity", .key = "corrected_capacity", .digits = 7},
+                    "from the error of one read"},
                    {{.name = "fraction of the space", .key = "share", .digits = 6}},
                    {{.name = "z per bit", .key = "z", .digits = 6}}},
-       .explanation = "Capacity, as published: the number of items with which an item is recalled without an "
-                      "error from its own address, without noise, with the required probability. z per bit: "
-                      "quantile of the normal distribution for one bit. Capacity is empty where z is 0, "
-                      "since a bit that is chosen at random reaches the probability, and where the fraction "
-                      "of the space is below 1e-323.",
+       .explanation =
+           "Capacity: the number of items with which an item is recalled without an error from its "
+           "own address, without noise, with the required probability. Published: by the formula "
+           "of the paper, which can be several times too small, because it neglects that other items "
+           "favour the bits of the cue. Corrected: by the error rate of one read (quantity "
+           "one-read-error), which simulations confirm; use it to plan a memory. z per bit: "
+           "quantile of the normal distribution for one bit, in the published formula. The "
+           "published capacity is empty where z is 0, since a bit that is chosen at random "
+           "reaches the probability, and both where the fraction of the space is below 1e-323. "
+           "The corrected one is empty where no number of items is too large, because such a "
+           "memory returns every cue unchanged, and beyond 100 000 bits or 1e30 locations.",
        .axis_title = "capacity (patterns)",
        .logarithmic_chart = false,
        .evaluate = capacity_rows},

@@ -48,6 +48,15 @@ ComparisonTable only_at(ComparisonTable table, const std::vector<CirclePoint>& p
   return table;
 }
 
+int64_t given_value(const RunSettings& settings, const std::string& name, int64_t published) {
+  const std::vector<int64_t> values = settings.values_of(name, {published});
+  if (values.size() != 1) {
+    throw UsageError(fmt::format("--{}: {} values are given, but this experiment has one.\n  Give one value.",
+                                 name, values.size()));
+  }
+  return values[0];
+}
+
 void add_given(Outcome& outcome, const RunSettings& settings) {
   for (const GivenParameter& parameter : settings.parameters) {
     outcome.parameters.emplace_back(parameter.name, parameter.text);

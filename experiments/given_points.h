@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Bits and Hamming radii that are given on the command line in place of the published ones.
+/// Parameters that are given on the command line in place of the published ones.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,11 @@ std::vector<CirclePoint> given_points(const RunSettings& settings, int64_t bits,
 
 /// The rows of a comparison whose texts begin with one of these points: what was published for them.
 ComparisonTable only_at(ComparisonTable table, const std::vector<CirclePoint>& points);
+
+/// The given value of a parameter that can have only one, or else the published one.
+///
+/// Errors  UsageError if several values are given
+int64_t given_value(const RunSettings& settings, const std::string& name, int64_t published);
 
 /// Adds the given parameters to those of the page.
 void add_given(Outcome& outcome, const RunSettings& settings);

@@ -47,6 +47,10 @@ struct Series {
   bool on_second_axis = false;
 };
 
+/// Style of the series with this index, so that series of the same colour differ: dashed after the last
+/// colour.
+SeriesStyle style_of_series(size_t index);
+
 /// Style of a curve: a line, or a point if the curve has only one, which as a line would be invisible.
 inline SeriesStyle curve_style(const std::vector<Point>& points) {
   return points.size() == 1 ? SeriesStyle::line_with_points : SeriesStyle::line;

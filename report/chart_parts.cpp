@@ -42,6 +42,10 @@ constexpr int kLetter = 7, kLegendSymbol = 50;         // pixels: mean width, an
 
 } // namespace
 
+SeriesStyle style_of_series(size_t index) {
+  return index / kPalette.size() % 2 == 0 ? SeriesStyle::line_with_points : SeriesStyle::dashed_line;
+}
+
 std::string valid_utf8(std::string_view text) {
   return encode_utf8(decode_utf8(text));
 }

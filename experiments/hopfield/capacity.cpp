@@ -9,6 +9,7 @@
 
 #include "experiments/curves.h"
 #include "experiments/experiment.h"
+#include "experiments/given_points.h"
 #include "experiments/published.h"
 #include "mneme/theory/hopfield_bounds.h"
 #include "mneme/trials/hopfield_capacity.h"
@@ -17,7 +18,7 @@ namespace mneme::experiments {
 namespace {
 
 constexpr double kFailure = 0.001; // p of the published examples
-constexpr double kBeta = 1;
+constexpr int64_t kBeta = 1;
 constexpr int64_t kTheoremSizeMax = 100; // maximum dimension of the theorem's curve
 
 /// One radius of the sphere.
@@ -28,8 +29,12 @@ struct Sphere {
 
 struct Measured {
   int64_t size = 0;
-  std::vector<double> log_capacities; ///< per seed
+  std::vector<double> log_capacities; ///< per seed; fewer if that of some exceeds the largest measured number
 };
+
+int64_t stored_max(const RunSettings& settings) {
+  return settings.quick ? 100'000 : 2'000'000;
+}
 
 int64_t seeds_of(const RunSettings& settings) {
   return settings.quick ? 3 : 10;
@@ -39,7 +44,8 @@ std::string name_of(double radius_factor) {
   return fmt::format("K = {:g}", radius_factor);
 }
 
-std::vector<Measured> measure(const Sphere& sphere, const RunSettings& settings, Progress& progress) {
+std::vector<Measured> measure(const Sphere& sphere, double beta, const RunSettings& settings,
+                              Progress& progress) {
   const int64_t seeds = seeds_of(settings);
   std::vector<Measured> all;
   for (const int64_t size : sphere.sizes) {
@@ -48,18 +54,15 @@ std::vector<Measured> measure(const Sphere& sphere, const RunSettings& settings,
       const trials::HopfieldCapacityTrial trial =
           trials::hopfield_capacity_trial({.size = size,
                                            .radius_factor = sphere.radius_factor,
-                                           .beta = kBeta,
-                                           .stored_max = settings.quick ? 100'000 : 2'000'000,
+                                           .beta = beta,
+                                           .stored_max = stored_max(settings),
                                            .seed = settings.seed + static_cast<uint64_t>(seed)});
       progress.advance();
       if (trial.log_capacity) {
         measured.log_capacities.push_back(*trial.log_capacity);
       }
     }
-    // Otherwise the capacity of some seed exceeds the maximum number of stored patterns.
-    if (static_cast<int64_t>(measured.log_capacities.size()) == seeds) {
-      all.push_back(std::move(measured));
-    }
+    all.push_back(std::move(measured));
   }
   return all;
 }
@@ -105,20 +108,22 @@ ComparisonTable compare_examples() {
   return table;
 }
 
-theory::HopfieldCapacity theorem(const Sphere& sphere, int64_t size) {
+theory::HopfieldCapacity theorem(const Sphere& sphere, double beta, int64_t size) {
   return theory::hopfield_capacity(
-      {.size = size, .radius_factor = sphere.radius_factor, .beta = kBeta, .failure_probability = kFailure});
+      {.size = size, .radius_factor = sphere.radius_factor, .beta = beta, .failure_probability = kFailure});
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
+  const auto beta = static_cast<double>(given_value(settings, "beta", kBeta));
+  const bool is_published = !settings.has_given("bits") && !settings.has_given("beta");
   const std::vector<Sphere> spheres = {
       {
           .radius_factor = 1,
-          .sizes = integer_range(12, settings.quick ? 16 : 22, 2),
+          .sizes = settings.values_of("bits", integer_range(12, settings.quick ? 16 : 22, 2)),
       },
       {
           .radius_factor = 3,
-          .sizes = integer_range(4, settings.quick ? 6 : 8),
+          .sizes = settings.values_of("bits", integer_range(4, settings.quick ? 6 : 8)),
       },
   };
   ComparisonTable bounds{.title = "Spheres on which ln N grows more slowly with d than guaranteed",
@@ -135,11 +140,12 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                            {.name = "d"},
                            {.name = "ln N", .key = "log_n", .digits = 4},
                            {.name = "N", .digits = 3}};
-  report::LineChart chart{.title = "Number of patterns that can be retrieved in one update, beta = 1",
-                          .description = "Number of random patterns by dimension, measured and guaranteed.",
-                          .x = {.title = "dimension d"},
-                          .y = {.title = "patterns N", .format = ".0e", .logarithmic = true},
-                          .intervals = report::IntervalStyle::bars};
+  report::LineChart chart{
+      .title = fmt::format("Number of patterns that can be retrieved in one update, beta = {:g}", beta),
+      .description = "Number of random patterns by dimension, measured and guaranteed.",
+      .x = {.title = "dimension d"},
+      .y = {.title = "patterns N", .format = ".0e", .logarithmic = true},
+      .intervals = report::IntervalStyle::bars};
   int64_t stages = 0;
   double max_capacity = 0; // patterns retrieved at the largest d
   for (const Sphere& sphere : spheres) {
@@ -148,7 +154,15 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   progress.start("capacities", stages * seeds_of(settings));
   for (const Sphere& sphere : spheres) {
     const std::string name = name_of(sphere.radius_factor);
-    const std::vector<Measured> all = measure(sphere, settings, progress);
+    std::vector<Measured> all = measure(sphere, beta, settings, progress);
+    std::erase_if(all, [&](const Measured& measured) {
+      const bool is_beyond = std::ssize(measured.log_capacities) < seeds_of(settings);
+      if (is_beyond && !is_published) {
+        numbers.table.rows.push_back(
+            {name, measured.size, report::Cell(), fmt::format("above {}", stored_max(settings))});
+      }
+      return is_beyond;
+    });
     report::Series measured_series{.name = name + ", measured"}, guaranteed{.name = name + ", theorem 3"};
     guaranteed.style = report::SeriesStyle::dashed_line;
     for (const Measured& measured : all) {
@@ -161,33 +175,36 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           {name, measured.size, cell(mean), mean.half_width ? report::Cell(n) : report::Cell(n.value)});
     }
     for (const int64_t size : integer_range(2, kTheoremSizeMax)) {
-      const theory::HopfieldCapacity capacity = theorem(sphere, size);
+      const theory::HopfieldCapacity capacity = theorem(sphere, beta, size);
       if (capacity.applies()) {
         guaranteed.points.push_back(
             {static_cast<double>(size), exact_point(std::exp(capacity.log_num_stored))});
       }
     }
-    std::vector<double> each_slope;
-    for (size_t seed = 0; seed < all.front().log_capacities.size(); ++seed) {
-      each_slope.push_back(slope(all, seed));
+    if (all.size() > 1) { // a slope needs two dimensions
+      std::vector<double> each_slope;
+      for (size_t seed = 0; seed < all.front().log_capacities.size(); ++seed) {
+        each_slope.push_back(slope(all, seed));
+      }
+      const trials::MeanInterval measured_slope = trials::mean_interval(each_slope);
+      const double guaranteed_slope = theorem(sphere, beta, kTheoremSizeMax).growth_rate();
+      slopes.table.rows.push_back({name, cell(measured_slope),
+                                   theory::hopfield_capacity_growth(beta, sphere.radius_factor),
+                                   guaranteed_slope});
+      bounds.rows.push_back(
+          {.what = name, .measured = exact_mean(estimate_of(measured_slope).low < guaranteed_slope ? 1 : 0)});
     }
-    const trials::MeanInterval measured_slope = trials::mean_interval(each_slope);
-    const double guaranteed_slope = theorem(sphere, kTheoremSizeMax).growth_rate();
-    slopes.table.rows.push_back({name, cell(measured_slope),
-                                 theory::hopfield_capacity_growth(kBeta, sphere.radius_factor),
-                                 guaranteed_slope});
-    bounds.rows.push_back(
-        {.what = name, .measured = exact_mean(estimate_of(measured_slope).low < guaranteed_slope ? 1 : 0)});
     chart.series.push_back(std::move(measured_series));
     chart.series.push_back(std::move(guaranteed));
   }
   progress.finish();
-  return {
+  Outcome outcome{
       .parameters = {{"patterns", "uniform on the sphere of radius K sqrt(d - 1)"},
                      {"cues", "200 stored patterns, each moved by 0.1 of the radius"},
                      {"retrieved", "the readout of one update is within 0.1 of the radius of the pattern"},
                      {"capacity", "the number of patterns at which 90 % of the cues are retrieved"},
                      {"seeds", fmt::format("{} from seed {}", seeds_of(settings), settings.seed)},
+                     {"beta", fmt::format("{:g}", beta)},
                      {"theorem", fmt::format("failure probability p = {:g}", kFailure)}},
       .comparisons = {compare_examples(), bounds},
       .tables = {slopes, numbers},
@@ -205,19 +222,31 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           "For large d the growth rate can be computed from the probability of nearby patterns and their "
           "weight (`hopfield_capacity_growth`), as shown in the column \"for large d\". At the small d that "
           "can be measured, factors that grow like a power of d still change the slope."}};
+  if (!is_published) { // the examples and the bound are published for other parameters
+    outcome.comparisons.clear();
+    outcome.notes.clear();
+  }
+  return outcome;
 }
 
 } // namespace
 
 Experiment hopfield_capacity() {
-  return {.id = "hopfield/capacity",
-          .title = "Capacity grows exponentially with the dimension",
-          .claim =
-              "Of random patterns on a sphere, with high probability at least sqrt(p) c^((d-1)/4) can be "
-              "stored and retrieved with one update: exponentially many in the dimension d.",
-          .source = "Ramsauer et al. 2020, theorem 3",
-          .is_parallel = true,
-          .run = run};
+  return {
+      .id = "hopfield/capacity",
+      .title = "Capacity grows exponentially with the dimension",
+      .claim = "Of random patterns on a sphere, with high probability at least sqrt(p) c^((d-1)/4) can be "
+               "stored and retrieved with one update: exponentially many in the dimension d.",
+      .source = "Ramsauer et al. 2020, theorem 3",
+      .is_parallel = true,
+      .run = run,
+      .parameters = {
+          {.name = "bits",
+           .help = "Bits per pattern n",
+           .published = "12 to 22, 4 to 8",
+           .min = 2,
+           .max = 100},
+          {.name = "beta", .help = "Inverse temperature, a whole number", .published = "1", .max = 1000}}};
 }
 
 } // namespace mneme::experiments

@@ -10,6 +10,7 @@
 
 #include "experiments/curves.h"
 #include "experiments/experiment.h"
+#include "experiments/given_points.h"
 #include "experiments/hopfield/network.h"
 #include "mneme/memory/hopfield_energy.h"
 #include "mneme/theory/hopfield_bounds.h"
@@ -98,13 +99,20 @@ void descend(RealPatterns states, bool in_hull, const RealPatterns& stored, Desc
 Outcome run(const RunSettings& settings, Progress& progress) {
   const int64_t count = settings.quick ? 200 : 5000;
   const Random random(settings.seed);
-  const RealPatterns stored = sphere_patterns(kStored, kSize, 1, random.stream(kPatterns));
+  const int64_t size = given_value(settings, "bits", kSize),
+                num_stored = given_value(settings, "patterns", kStored);
+  std::vector<double> betas = kBetas;
+  if (settings.has_given("beta")) {
+    const std::vector<int64_t> given = settings.values_of("beta", {});
+    betas.assign(given.begin(), given.end());
+  }
+  const RealPatterns stored = sphere_patterns(num_stored, size, 1, random.stream(kPatterns));
   const RealPatterns inside = mixtures(stored, count, random.stream(kMixtures));
   const RealPatterns outside = perturbed(inside, 2 * max_norm(stored), random.stream(kNoise));
 
   std::vector<Descent> descents;
-  progress.start("energy", static_cast<int64_t>(kBetas.size()));
-  for (const double beta : kBetas) {
+  progress.start("energy", std::ssize(betas));
+  for (const double beta : betas) {
     Descent& descent =
         descents.emplace_back(Descent{.beta = beta, .means = std::vector<double>(kUpdates + 1)});
     descend(inside, true, stored, descent);
@@ -151,12 +159,12 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   }
   return {
       .parameters = {{"stored patterns",
-                      fmt::format("{} random points on the sphere in {} dimensions, M = {:.4g}", kStored,
-                                  kSize, max_norm(stored))},
+                      fmt::format("{} random points on the sphere in {} dimensions, M = {:.4g}", num_stored,
+                                  size, max_norm(stored))},
                      {"states",
                       fmt::format("{} mixtures of patterns, and {} points far outside of their convex hull",
                                   count, count)},
-                     {"beta", fmt::format("{}", fmt::join(kBetas, ", "))},
+                     {"beta", fmt::format("{}", fmt::join(betas, ", "))},
                      {"updates", std::to_string(kUpdates)}},
       .comparisons = {table},
       .tables = {numbers},
@@ -173,14 +181,20 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment hopfield_energy_descent() {
-  return {.id = "hopfield/energy",
-          .title = "Updates never increase the energy",
-          .claim =
-              "The update softmax(beta X^T xi) minimises an energy that is between 0 and 2 M^2 within the "
-              "convex hull of the patterns, and no update increases it.",
-          .source = "Ramsauer et al. 2020, theorems 1 and 2",
-          .is_parallel = true,
-          .run = run};
+  return {
+      .id = "hopfield/energy",
+      .title = "Updates never increase the energy",
+      .claim = "The update softmax(beta X^T xi) minimises an energy that is between 0 and 2 M^2 within the "
+               "convex hull of the patterns, and no update increases it.",
+      .source = "Ramsauer et al. 2020, theorems 1 and 2",
+      .is_parallel = true,
+      .run = run,
+      .parameters = {{.name = "bits", .help = "Bits per pattern n", .published = "32", .min = 2},
+                     {.name = "patterns", .help = "Number of stored patterns", .published = "64", .min = 2},
+                     {.name = "beta",
+                      .help = "Inverse temperature, a whole number",
+                      .published = "0.01 to 10",
+                      .max = 1000}}};
 }
 
 } // namespace mneme::experiments

@@ -22,8 +22,8 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr const char* kSupportedFormats =
-    "Supported formats are IDX (MNIST: .idx, -ubyte), CIFAR-10 (.bin), .npy, .npz, .png, .csv, "
-    ".safetensors and .pt, also compressed (.gz), and folders of .png.";
+    "Supported formats are IDX (MNIST: .idx, -ubyte), CIFAR-10 (.bin), .npy, .npz, .png, "
+    ".pgm, .pbm, .ppm, .csv, .safetensors and .pt, also compressed (.gz), and folders of images.";
 constexpr const char* kToPng =
     "Convert it to PNG: python3 -c \"from PIL import Image; Image.open('FILE').save('NEW.png')\".";
 
@@ -206,11 +206,19 @@ void reject_unsupported_format(const Source& source, std::span<const std::byte> 
       unsigned_from(start.subspan(2, 4), false) == static_cast<uint64_t>(source.size())) {
     fail(source.name(), "is a BMP image", kToPng);
   }
-  if (text.size() > 3 && text[0] == 'P' && text[1] >= '1' && text[1] <= '7' &&
-      (text[2] == '\n' || text[2] == ' ') &&
-      std::string_view("0123456789#WH").find(text[3]) != std::string_view::npos) {
-    fail(source.name(), "is an image in a netpbm format (PBM, PGM, PPM or PAM)", kToPng);
+  if (text.starts_with("P7\nWIDTH") || text.starts_with("P7\nHEIGHT") || text.starts_with("P7\n#")) {
+    fail(source.name(), "is a PAM image", kToPng);
   }
+}
+
+/// PBM, PGM or PPM: "P1" to "P6", and then a number or a comment, unlike the header of a table.
+bool is_netpbm(std::string_view text) {
+  if (text.size() < 4 || text[0] != 'P' || text[1] < '1' || text[1] > '6') {
+    return false;
+  }
+  const size_t next = text.find_first_not_of(" \t\r\n", 2);
+  return next != std::string_view::npos && (next > 2 || text[2] == '#') &&
+         std::string_view("0123456789#").find(text[next]) != std::string_view::npos;
 }
 
 /// The records of CIFAR-100 have two labels: 0 to 19, and 0 to 99.
@@ -270,6 +278,9 @@ FileKind kind_of(const Source& source) {
   }
   if (text.starts_with("\x89PNG")) {
     return FileKind::png;
+  }
+  if (is_netpbm(text)) {
+    return FileKind::netpbm;
   }
   if (is_zip(start)) {
     return kind_of_zip(source);

@@ -9,7 +9,7 @@
 
 namespace mneme::data {
 
-enum class FileKind { idx, cifar, csv, npy, npz, png, safetensors, torch };
+enum class FileKind { idx, cifar, csv, npy, npz, png, netpbm, safetensors, torch };
 
 /// Converts A to Z to lower case.
 std::string lower_case(std::string text);

@@ -82,6 +82,8 @@ PatternSet read_as(FileKind kind, const Source& source, const LoadOptions& optio
     return read_npz(source, options);
   case FileKind::png:
     return read_png(source);
+  case FileKind::netpbm:
+    return read_netpbm(source);
   case FileKind::safetensors:
     return read_safetensors(source, options);
   case FileKind::torch:
@@ -118,7 +120,7 @@ PatternSet read_file_of_patterns(const std::filesystem::path& path, const LoadOp
 
 PatternSet read_folder(const std::filesystem::path& path, const LoadOptions& options) {
   const FolderContent content = list_folder(path);
-  if (png_files(content.files).empty()) {
+  if (image_files(content.files).empty()) {
     if (const std::optional<IdxPair> idx = find_idx_files(path)) {
       PatternSet set = read_file_of_patterns(idx->images, options);
       if (idx->labels) {
@@ -134,7 +136,7 @@ PatternSet read_folder(const std::filesystem::path& path, const LoadOptions& opt
     }
   }
   check_options(path.string(), options, false, false);
-  if (png_files(content.files).empty() && !content.folders.empty()) {
+  if (image_files(content.files).empty() && !content.folders.empty()) {
     return read_class_folders(path, options.limit);
   }
   return read_png_folder(path, options.limit);

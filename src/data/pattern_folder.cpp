@@ -3,6 +3,7 @@
 #include "data/pattern_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -65,10 +66,11 @@ FolderContent list_folder(const std::filesystem::path& folder) {
   return content;
 }
 
-std::vector<std::filesystem::path> png_files(const std::vector<std::filesystem::path>& files) {
+std::vector<std::filesystem::path> image_files(const std::vector<std::filesystem::path>& files) {
   std::vector<std::filesystem::path> images;
   std::copy_if(files.begin(), files.end(), std::back_inserter(images), [](const std::filesystem::path& file) {
-    return lower_case(file.extension().string()) == ".png";
+    constexpr std::array<std::string_view, 5> kImages{".png", ".pgm", ".pbm", ".ppm", ".pnm"};
+    return std::find(kImages.begin(), kImages.end(), lower_case(file.extension().string())) != kImages.end();
   });
   return images;
 }
@@ -85,17 +87,17 @@ PatternSet read_class_folders(const std::filesystem::path& folder, int64_t limit
                        content.folders[0].filename().string()),
            "Use a folder with one folder of images per class, without further nesting.");
     }
-    const std::vector<std::filesystem::path> of_class = png_files(content.files);
+    const std::vector<std::filesystem::path> of_class = image_files(content.files);
     if (of_class.empty()) {
       fail(class_folder.string(),
-           "contains no files named *.png, but each folder must contain the images of one class",
+           "contains no files named *.png or *.pgm, but each folder must contain the images of one class",
            "Add images to it, or remove it.");
     }
     images.insert(images.end(), of_class.begin(), of_class.end());
     labels.insert(labels.end(), of_class.size(), std::ssize(names));
     names.push_back(class_folder.filename().string());
   }
-  PatternSet set = read_png_files(images, limit);
+  PatternSet set = read_image_files(images, limit);
   labels.resize(static_cast<size_t>(set.patterns.count()));
   set.labels = std::move(labels);
   set.class_names = std::move(names);

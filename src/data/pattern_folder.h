@@ -20,8 +20,8 @@ struct FolderContent {
 /// Errors  DataError if the folder cannot be read
 FolderContent list_folder(const std::filesystem::path& folder);
 
-/// The files whose names end in .png (case-insensitive).
-std::vector<std::filesystem::path> png_files(const std::vector<std::filesystem::path>& files);
+/// The files whose names end in .png, .pgm, .pbm, .ppm or .pnm (case-insensitive).
+std::vector<std::filesystem::path> image_files(const std::vector<std::filesystem::path>& files);
 
 /// Reads the images of one folder per class. The label of an image is the index of its folder in the sorted
 /// names.

@@ -21,6 +21,7 @@
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/data/grey.h"
+#include "mneme/data/netpbm.h"
 
 namespace mneme::data {
 namespace {
@@ -254,7 +255,7 @@ PatternSet read_png(const std::filesystem::path& path) {
 
 PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
   const FolderContent content = list_folder(folder);
-  const std::vector<std::filesystem::path> images = png_files(content.files);
+  const std::vector<std::filesystem::path> images = image_files(content.files);
   if (images.empty()) {
     const auto other = std::find_if(content.files.begin(), content.files.end(), [](const auto& file) {
       constexpr std::array<std::string_view, 7> kOthers{".jpg", ".jpeg", ".gif", ".bmp",
@@ -263,24 +264,25 @@ PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
              kOthers.end();
     });
     fail(folder.string(),
-         fmt::format("contains no files named *.png, at least 1 was expected{}",
+         fmt::format("contains no files named *.png or *.pgm, at least 1 was expected{}",
                      other == content.files.end()
                          ? ""
                          : fmt::format("; {:?} is an image of another format", other->filename().string())),
          other == content.files.end() ? "Use a folder of PNG images, or files: 'FOLDER/*.npy'."
                                       : "Convert the images to PNG: mogrify -format png FOLDER/*.");
   }
-  PatternSet set = read_png_files(images, limit);
+  PatternSet set = read_image_files(images, limit);
   set.source = folder_title(folder);
   return set;
 }
 
-PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t limit) {
+PatternSet read_image_files(std::span<const std::filesystem::path> paths, int64_t limit) {
   const int64_t all_paths = std::ssize(paths);
   paths = paths.first(static_cast<size_t>(limited(all_paths, limit)));
   PatternSet set;
   for (size_t i = 0; i < paths.size(); ++i) {
-    PatternSet one = read_png(paths[i]);
+    const bool is_png = lower_case(paths[i].extension().string()) == ".png";
+    PatternSet one = is_png ? read_png(paths[i]) : read_netpbm(paths[i]);
     if (i == 0) {
       set = std::move(one);
       RealPatterns all = make_patterns(paths[i].string(), std::ssize(paths), set.patterns.size());

@@ -22,8 +22,9 @@ PatternSet read_csv(const Source& source, int64_t limit);
 PatternSet read_npy(const Source& source, const LoadOptions& options);
 PatternSet read_npz(const Source& source, const LoadOptions& options);
 PatternSet read_png(const Source& source);
+PatternSet read_netpbm(const Source& source);
 /// Reads one or more images, which must have the same size.
-PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t limit);
+PatternSet read_image_files(std::span<const std::filesystem::path> paths, int64_t limit);
 PatternSet read_safetensors(const Source& source, const LoadOptions& options);
 PatternSet read_torch(const Source& source, const LoadOptions& options);
 

@@ -105,6 +105,11 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
   const int64_t distinct_at_otsu = num_distinct(set.patterns, otsu);
   const bool better =
       distinct_at_otsu > distinct || (distinct_at_otsu == distinct && !(splits && is_natural));
+  if (!better && !is_natural) { // distinct_at_otsu < distinct
+    return {set.threshold,
+            fmt::format("the lowest numbers, as fewer patterns are distinct at Otsu's threshold {:.4g}",
+                        otsu * set.file_scale)};
+  }
   return better ? ThresholdChoice{otsu, "Otsu's threshold of these numbers"} : default_choice;
 }
 

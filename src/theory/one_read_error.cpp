@@ -4,6 +4,9 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
 #include "mneme/theory/shared_locations.h"
 #include "theory/arguments.h"
 #include "theory/normal.h"
@@ -57,6 +60,39 @@ std::vector<double> bit_error_rates_after_read(const SdmParameters& parameters,
         model.bit_error_rate(distance, parameters.hard_locations, parameters.patterns, storage));
   }
   return error_rates;
+}
+
+std::optional<double> capacity_after_read(const SdmParameters& parameters, double probability,
+                                          Storage storage) {
+  const char* where = "mneme::theory::capacity_after_read";
+  check_parameters(where, parameters);
+  check_count(where, "hard_locations", parameters.hard_locations, ReadModel::kCountMax);
+  if (!(probability > 0 && probability < 1)) {
+    throw UsageError(
+        fmt::format("{}: the probability is {}, but it must be above 0 and below 1.", where, probability));
+  }
+  const ReadModel model(parameters.bits, parameters.hamming_radius);
+  const auto suffices = [&](double patterns) {
+    return model.all_right_probability(parameters.hard_locations, patterns, storage) >= probability;
+  };
+  if (!suffices(1)) {
+    return 0;
+  }
+  // The error rate rises with the number of patterns, and may fall again with very many.
+  constexpr double kFactor = 1.25;
+  double holds = 1, fails = kFactor;
+  while (suffices(fails)) {
+    holds = fails;
+    fails *= kFactor;
+    if (fails > ReadModel::kCountMax) {
+      return std::nullopt;
+    }
+  }
+  while (fails - holds > 0.5 && fails - holds > 1e-9 * holds) {
+    const double middle = (holds + fails) / 2;
+    (suffices(middle) ? holds : fails) = middle;
+  }
+  return std::floor(suffices(std::round(holds)) ? std::round(holds) : holds);
 }
 
 } // namespace mneme::theory

@@ -122,12 +122,11 @@ double ReadModel::bit_error_rate_given(const Cue& cue, double activated, double 
   return (1 - cue.flipped) * kept + cue.flipped * flipped;
 }
 
-double ReadModel::bit_error_rate(int64_t distance, double hard_locations, double patterns,
-                                 Storage storage) const {
-  const Cue cue = cue_at(distance);
+template <class ValueOf>
+double ReadModel::mean_over_activated(double hard_locations, ValueOf value_of) const {
   const double mean = hard_locations * p_, deviation = std::sqrt(mean * (1 - p_));
   if (!(deviation > 0)) { // all locations are activated, or the expected number underflows to 0
-    return mean > 0 ? bit_error_rate_given(cue, mean, patterns, storage) : cue.flipped;
+    return value_of(mean > 0 ? mean : 0.0);
   }
   constexpr double kDeviations = 8, kStepsPerDeviation = 4;
   const double min = std::max(0.0, std::floor(mean - kDeviations * deviation - 1));
@@ -136,11 +135,27 @@ double ReadModel::bit_error_rate(int64_t distance, double hard_locations, double
   double sum = 0, total = 0;
   for (double activated = min; activated <= max; activated += step) {
     const double weight = std::exp(log_weight(activated, hard_locations, p_));
-    // A read that activates no location returns the cue.
-    sum += weight * (activated == 0 ? cue.flipped : bit_error_rate_given(cue, activated, patterns, storage));
+    sum += weight * value_of(activated);
     total += weight;
   }
   return sum / total;
+}
+
+double ReadModel::bit_error_rate(int64_t distance, double hard_locations, double patterns,
+                                 Storage storage) const {
+  const Cue cue = cue_at(distance);
+  return mean_over_activated(hard_locations, [&](double activated) {
+    // A read that activates no location returns the cue.
+    return activated == 0 ? cue.flipped : bit_error_rate_given(cue, activated, patterns, storage);
+  });
+}
+
+double ReadModel::all_right_probability(double hard_locations, double patterns, Storage storage) const {
+  const Cue cue = cue_at(0);
+  return mean_over_activated(hard_locations, [&](double activated) {
+    const double error_rate = activated == 0 ? 1 : bit_error_rate_given(cue, activated, patterns, storage);
+    return std::exp(static_cast<double>(bits_) * std::log1p(-error_rate));
+  });
 }
 
 } // namespace mneme::theory

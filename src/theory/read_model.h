@@ -23,6 +23,9 @@ public:
   /// Expected fraction of wrong bits after one read with a cue at `distance`, 0 .. bits, of memories with the
   /// given numbers of locations and patterns, 1 .. kCountMax. Cost some tens of microseconds
   double bit_error_rate(int64_t distance, double hard_locations, double patterns, Storage storage) const;
+  /// Probability that a read at a stored address has no wrong bit, as if the errors of the bits were
+  /// independent for a given number of activated locations. A read that activates no location has no result.
+  double all_right_probability(double hard_locations, double patterns, Storage storage) const;
 
 private:
   /// Quantities that depend on the distance of the cue.
@@ -33,6 +36,8 @@ private:
     double bit_correlation_shared;
   };
   Cue cue_at(int64_t distance) const;
+  /// Mean of a function of the number of locations that a cue activates.
+  template <class ValueOf> double mean_over_activated(double hard_locations, ValueOf value_of) const;
   /// Bit error rate for cues that activate the given number of locations.
   double bit_error_rate_given(const Cue& cue, double activated, double patterns, Storage storage) const;
 

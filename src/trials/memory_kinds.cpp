@@ -167,17 +167,45 @@ void advance(Progress* progress, int64_t steps) {
   }
 }
 
-/// Appends the results of more cues.
-void append(Recall<BitPatterns>& recall, const Recall<BitPatterns>& more) {
-  recall.readout.append(more.readout);
+/// Appends the results of more cues; the readouts are rows of `recall` already.
+template <class Patterns> void append(Recall<Patterns>& recall, const Recall<Patterns>& more) {
+  for (int64_t i = 0; i < more.readout.count(); ++i) {
+    const Patterns& from = more.readout;
+    std::ranges::copy(from[i], recall.readout[std::ssize(recall.steps) + i].begin());
+  }
   recall.steps.insert(recall.steps.end(), more.steps.begin(), more.steps.end());
   recall.converged.insert(recall.converged.end(), more.converged.begin(), more.converged.end());
   recall.num_activated.insert(recall.num_activated.end(), more.num_activated.begin(),
                               more.num_activated.end());
 }
 
-/// Neuron-based SDM. Patterns are written and cues are read in groups, so that progress is reported; what a
-/// cue recalls does not depend on the others.
+/// Cues are recalled in groups, so that progress is reported; what a cue recalls does not depend on the
+/// others. A group takes up to a second in an update step.
+///
+/// `work`: number of words or numbers that are compared with a cue
+int64_t cues_per_recall(int64_t work) {
+  constexpr int64_t kWorkOfGroup = 4'000'000'000, kCuesMin = 256;
+  return std::max(kCuesMin, kWorkOfGroup / std::max<int64_t>(work, 1));
+}
+
+template <class Patterns, class RecallGroup>
+Recall<Patterns> recall_in_groups(const Patterns& cues, int64_t per_group, int64_t size, Progress* progress,
+                                  RecallGroup recall_group) {
+  if (cues.count() <= per_group) {
+    Recall<Patterns> recall = recall_group(cues);
+    advance(progress, cues.count());
+    return recall;
+  }
+  Recall<Patterns> recall{Patterns(cues.count(), size), {}, {}, {}};
+  for (int64_t first = 0; first < cues.count(); first += per_group) {
+    const int64_t end = std::min(first + per_group, cues.count());
+    append(recall, recall_group(slice(cues, first, end)));
+    advance(progress, end - first);
+  }
+  return recall;
+}
+
+/// Neuron-based SDM. Patterns are written and cues are read in groups, too.
 RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored,
                                const MemoryParameters& parameters, uint64_t seed, const UpdateOptions& update,
                                std::optional<BitEncoding> encode, Progress* progress,
@@ -208,13 +236,8 @@ RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored
     advance(progress, end - first);
   }
   return [memory, update, progress, bits = data.bits()](const BitPatterns& cues) {
-    Recall<BitPatterns> recall{BitPatterns(0, bits), {}, {}, {}};
-    for (int64_t first = 0; first < cues.count(); first += kCuesPerRead) {
-      const int64_t end = std::min(first + kCuesPerRead, cues.count());
-      append(recall, memory->recall(slice(cues, first, end), update));
-      advance(progress, end - first);
-    }
-    return recall;
+    return recall_in_groups(cues, kCuesPerRead, bits, progress,
+                            [&](const BitPatterns& group) { return memory->recall(group, update); });
   };
 }
 
@@ -319,10 +342,11 @@ RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const Memory
   options.precision = precision;
   set_values(options, values);
   auto memory = std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options));
-  return [memory, update, progress](const BitPatterns& cues) {
-    Recall<BitPatterns> recall = memory->recall(cues, update);
-    advance(progress, cues.count());
-    return recall;
+  const int64_t per_recall = cues_per_recall(stored.count() * stored.words());
+  return [memory, update, progress, per_recall,
+          bits = values ? values->bits() : stored.bits()](const BitPatterns& cues) {
+    return recall_in_groups(cues, per_recall, bits, progress,
+                            [&](const BitPatterns& group) { return memory->recall(group, update); });
   };
 }
 
@@ -338,11 +362,11 @@ RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const Memo
   options.precision = precision_of_sweeps(kind);
   options.update.update_steps_max = parameters.update_steps_max;
   set_values(options, values);
-  return [memory = AssociativeMemory<RealPatterns>(stored, std::move(options)),
-          progress](const RealPatterns& cues) {
-    Recall<RealPatterns> recall = memory.recall(cues);
-    advance(progress, cues.count());
-    return recall;
+  const int64_t per_recall = cues_per_recall(stored.count() * stored.size());
+  return [memory = AssociativeMemory<RealPatterns>(stored, std::move(options)), progress, per_recall,
+          size = values ? values->size() : stored.size()](const RealPatterns& cues) {
+    return recall_in_groups(cues, per_recall, size, progress,
+                            [&](const RealPatterns& group) { return memory.recall(group); });
   };
 }
 

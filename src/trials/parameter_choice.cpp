@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
 #include "mneme/data/corruption.h"
+#include "mneme/memory/attention.h"
 #include "mneme/memory/bit_encoding.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/circle_intersection.h"
@@ -386,6 +388,37 @@ private:
   double patterns_per_sample_ = 1; ///< number of patterns that each sampled one represents
 };
 
+/// The smallest beta, not below `beta_min`, at which softmax of cosines recalls 99 % of the sampled patterns
+/// from themselves in repeated updates; empty if there is none up to 3 times `beta_min`. The displacement of
+/// the first update, which determines `beta_min`, may grow in the next ones where patterns are similar.
+std::optional<double> beta_of_fixed_points(const RealPatterns& stored, double beta_min,
+                                           const ParameterChoices& choices, uint64_t seed) {
+  constexpr double kQuantile = 0.99, kFactor = 1.05, kLargest = 3, kWork = 2e8;
+  constexpr int64_t kSampleMin = 10, kSampleMax = 100;
+  const int64_t affordable = static_cast<int64_t>(
+      kWork / (static_cast<double>(stored.count()) * static_cast<double>(stored.size())));
+  const RealPatterns sampled =
+      select(stored, sample(stored.count(), std::clamp(affordable, kSampleMin, kSampleMax),
+                            random_for(seed, Purpose::patterns)));
+  for (double beta = beta_min; beta <= kLargest * beta_min; beta *= kFactor) {
+    AssociateOptions<RealPatterns> options = cosine_attention(beta);
+    options.update.update_steps_max = choices.update_steps_max;
+    const RealPatterns readouts = associate(sampled, stored, options).readout;
+    int64_t with_direction = 0, kept = 0;
+    for (int64_t i = 0; i < sampled.count(); ++i) {
+      const RealPatterns& patterns = sampled;
+      if (std::ranges::any_of(patterns[i], [](double x) { return x != 0; })) {
+        ++with_direction;
+        kept += cosine(readouts, i, patterns, i) >= kExactCosine ? 1 : 0;
+      }
+    }
+    if (static_cast<double>(kept) >= kQuantile * static_cast<double>(with_direction)) {
+      return beta;
+    }
+  }
+  return std::nullopt;
+}
+
 bool any_bit_varies(const BitPatterns& patterns) {
   for (int64_t i = 1; i < patterns.count(); ++i) {
     if (!std::ranges::equal(patterns[i], patterns[0])) {
@@ -551,6 +584,14 @@ MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t& ham
     return {"beta", fitted, fmt::format("fitted to the Hamming radius {}", hamming_radius)};
   }
   hamming_radius = 0;
+  if (!kind.on_bits && beta_min > 0 && choices_.update_steps_max > 1 &&
+      !std::holds_alternative<Average>(kind.projection)) {
+    if (const std::optional<double> raised = beta_of_fixed_points(reals_, beta_min, choices_, seed_)) {
+      beta_min = *raised;
+    } else {
+      origin = "minimum at which one update keeps 99 % of the patterns";
+    }
+  }
   return {"beta", beta_min, origin};
 }
 
@@ -585,7 +626,8 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
       const std::string limit = kind.on_bits
                                     ? fmt::format("{:.0f} % noise", 100 * choice.noise)
                                     : fmt::format("a cosine of {:.2f} with their cue", 1 - 2 * choice.noise);
-      origin = fmt::format("patterns outweigh all others up to {} on average", limit);
+      origin = bits_.count() == 1 ? "there are no other patterns"
+                                  : fmt::format("patterns outweigh all others up to {} on average", limit);
     }
     if (uses.hamming_radius) {
       add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);

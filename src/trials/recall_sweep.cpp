@@ -6,7 +6,9 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -103,6 +105,38 @@ int64_t flips_of(double noise, int64_t size) {
   return std::llround(noise * static_cast<double>(size));
 }
 
+/// A stage of progress, if it takes about a second or more; else nothing is shown.
+class LongStage {
+public:
+  /// `work`: numbers that are read, or an equivalent
+  LongStage(Progress& progress, const std::string& name, int64_t total, int64_t work) : total_(total) {
+    constexpr int64_t kWorkMin = 4'000'000;
+    if (work >= kWorkMin) {
+      progress_ = &progress;
+      progress.start(name, total);
+    }
+  }
+  LongStage(const LongStage&) = delete;
+  LongStage& operator=(const LongStage&) = delete;
+  ~LongStage() {
+    if (progress_ != nullptr) {
+      progress_->advance(total_ - done_);
+      progress_->finish();
+    }
+  }
+  void advance(int64_t steps) const {
+    done_ += steps;
+    if (progress_ != nullptr) {
+      progress_->advance(steps);
+    }
+  }
+
+private:
+  Progress* progress_ = nullptr;
+  int64_t total_;
+  mutable int64_t done_ = 0;
+};
+
 /// The patterns in the form that memories on bits store.
 struct BitView {
   using Patterns = BitPatterns;
@@ -112,15 +146,18 @@ struct BitView {
   double threshold;
 
   const BitPatterns& values() const { return own_values ? *own_values : stored; }
+  int64_t size() const { return stored.bits(); }
 
-  BitPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
+  BitPatterns corrupted(const std::vector<int64_t>& rows, Corruption corruption, double noise,
+                        const Random& random) const {
+    const BitPatterns patterns = select(stored, rows);
     switch (corruption) {
     case Corruption::mask:
-      return data::mask(stored, noise, shape);
+      return data::mask(patterns, noise, shape);
     case Corruption::salt_and_pepper:
-      return data::salt_and_pepper(stored, noise, random);
+      return data::salt_and_pepper(patterns, noise, random);
     default:
-      return data::flip_bits(stored, flips_of(noise, stored.bits()), random);
+      return data::flip_bits(patterns, flips_of(noise, stored.bits()), random);
     }
   }
   BitPatterns as_cues(const RealPatterns& cues) const { return to_bits(cues, threshold); }
@@ -138,8 +175,9 @@ struct BitView {
     return nearest(readouts, values(), 1).indices;
   }
 
+  static constexpr bool kComparesQuickly = true; ///< all patterns with each other
   /// For every pattern the index of the first pattern that it coincides with, which may be its own.
-  std::vector<int64_t> first_of_equal() const {
+  std::vector<int64_t> first_of_equal(Progress& /*progress*/) const {
     const std::vector<int64_t> groups = distinct_pattern_indices(stored);
     std::vector<int64_t> first(groups.size());
     std::vector<int64_t> first_of_group;
@@ -150,6 +188,9 @@ struct BitView {
       first[i] = first_of_group[static_cast<size_t>(groups[i])];
     }
     return first;
+  }
+  std::vector<int64_t> first_of_equal(const std::vector<int64_t>& /*rows*/, Progress& progress) const {
+    return first_of_equal(progress);
   }
   static int64_t without_direction() { return 0; }
 };
@@ -166,17 +207,19 @@ struct RealView {
   bool is_normalised;
 
   const RealPatterns& values() const { return own_values ? *own_values : stored; }
+  int64_t size() const { return stored.size(); }
 
-  RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
+  RealPatterns corrupted(const std::vector<int64_t>& rows, Corruption corruption, double noise,
+                         const Random& random) const {
     switch (corruption) {
     case Corruption::cosine: // rotated in the compared form, so that the cosine is exactly the requested one
-      return rotated(1 - 2 * noise, random);
+      return rotated(select(stored, rows), 1 - 2 * noise, random);
     case Corruption::mask:
-      return coding.encode(data::mask(raw, noise, shape));
+      return coding.encode(data::mask(select(raw, rows), noise, shape));
     case Corruption::salt_and_pepper:
-      return coding.encode(data::salt_and_pepper(raw, noise, random));
+      return coding.encode(data::salt_and_pepper(select(raw, rows), noise, random));
     default:
-      return coding.encode(data::flip_bits(raw, flips_of(noise, raw.size()), random));
+      return coding.encode(data::flip_bits(select(raw, rows), flips_of(noise, raw.size()), random));
     }
   }
   RealPatterns as_cues(const RealPatterns& cues) const { return coding.encode(cues); }
@@ -194,7 +237,8 @@ struct RealView {
                        : nearest(readouts, values(), 1, Cosine{}).indices;
   }
 
-  std::vector<int64_t> first_of_equal() const {
+  static constexpr bool kComparesQuickly = false;
+  std::vector<int64_t> first_of_equal(Progress& progress) const {
     const std::vector<int64_t> identical = first_of_identical(stored);
     std::vector<int64_t> kept; // one of each set of identical patterns
     for (int64_t i = 0; i < stored.count(); ++i) {
@@ -204,7 +248,11 @@ struct RealView {
     }
     std::vector<int64_t> first = kept; // of the patterns of `kept`, in the same order
     const RealPatterns distinct = select(stored, kept);
+    const LongStage stage(progress, "comparing patterns", distinct.count(), stored.count() * stored.size());
+    std::vector<uint8_t> visited(kept.size(), 0);
     visit_close(distinct, kExactCosine, [&](std::span<const int64_t> group) {
+      stage.advance(std::ranges::count_if(
+          group, [&](int64_t i) { return std::exchange(visited[static_cast<size_t>(i)], 1) == 0; }));
       constexpr size_t kRowsPerBlock = 128;
       for (size_t begin = 0; begin < group.size(); begin += kRowsPerBlock) {
         throw_if_interrupted();
@@ -231,6 +279,41 @@ struct RealView {
       first_of_all[i] = first_of_all[static_cast<size_t>(identical[i])];
     }
     return first_of_all;
+  }
+
+  /// As above, but only the patterns of `rows` are compared with all others; of the rest, only identical ones
+  /// are found.
+  std::vector<int64_t> first_of_equal(const std::vector<int64_t>& rows, Progress& progress) const {
+    const std::vector<int64_t> identical = first_of_identical(stored);
+    std::vector<int64_t> first = identical;
+    constexpr int64_t kRowsPerBlock = 64;
+    const LongStage stage(progress, "comparing patterns", std::ssize(rows),
+                          std::ssize(rows) * stored.count() * stored.size() / 400);
+    for (int64_t begin = 0; begin < std::ssize(rows); begin += kRowsPerBlock) {
+      throw_if_interrupted();
+      const int64_t end = std::min(begin + kRowsPerBlock, std::ssize(rows));
+      const RealNeighbours similar =
+          at_least(select(stored, std::span(rows).subspan(static_cast<size_t>(begin),
+                                                          static_cast<size_t>(end - begin))),
+                   stored, kExactCosine, Cosine{});
+      for (int64_t i = begin; i < end; ++i) {
+        std::vector<int64_t> equal; // to the pattern of this row
+        for (const int64_t other : similar.indices_of(i - begin)) {
+          if (are_equal(stored, rows[static_cast<size_t>(i)], stored, other, !is_normalised)) {
+            equal.push_back(other);
+          }
+        }
+        for (const int64_t other : equal) {
+          int64_t& first_of_other = first[static_cast<size_t>(other)];
+          first_of_other = std::min(first_of_other, std::ranges::min(equal));
+        }
+      }
+      stage.advance(end - begin);
+    }
+    for (size_t i = 0; i < first.size(); ++i) {
+      first[i] = std::min(first[i], first[static_cast<size_t>(identical[i])]);
+    }
+    return first;
   }
 
   int64_t without_direction() const {
@@ -262,16 +345,16 @@ private:
   }
 
   /// Rotates all patterns. Zero vectors have no direction and stay zero.
-  RealPatterns rotated(double cosine, const Random& random) const {
-    RealPatterns with_direction = stored;
-    for (int64_t i = 0; i < stored.count(); ++i) {
-      if (is_zero(stored[i])) {
+  static RealPatterns rotated(const RealPatterns& patterns, double cosine, const Random& random) {
+    RealPatterns with_direction = patterns;
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      if (is_zero(patterns[i])) {
         with_direction[i][0] = 1;
       }
     }
     RealPatterns cues = data::cosine_noise(with_direction, cosine, random);
-    for (int64_t i = 0; i < stored.count(); ++i) {
-      if (is_zero(stored[i])) {
+    for (int64_t i = 0; i < patterns.count(); ++i) {
+      if (is_zero(patterns[i])) {
         std::ranges::fill(cues[i], 0.0);
       }
     }
@@ -305,10 +388,21 @@ Matches matches_of(const View& view, const typename View::Patterns& readouts, bo
   return matches;
 }
 
+/// Cosine between each cue and its stored pattern.
+template <class View>
+std::vector<double> cosines_to_stored(const View& view, const typename View::Patterns& cues,
+                                      const std::vector<int64_t>& targets) {
+  std::vector<double> cosines(targets.size());
+  for (size_t i = 0; i < targets.size(); ++i) {
+    cosines[i] = View::cosine_to(cues, static_cast<int64_t>(i), view.stored, targets[i]);
+  }
+  return cosines;
+}
+
 enum class Outcome { missed, ambiguous, exact };
 
-/// Outcome of each cue: exact, or ambiguous if its pattern coincides with another one. A cue that activated
-/// nothing was returned unchanged, which counts as missed.
+/// Outcome of each cue: exact, or ambiguous if its pattern coincides with a different one. A cue that
+/// activated nothing was returned unchanged, which counts as missed.
 std::vector<Outcome> outcomes(const Matches& matches, const std::vector<int64_t>& reached,
                               const std::vector<uint8_t>& is_unique) {
   std::vector<Outcome> results(matches.targets.size(), Outcome::missed);
@@ -325,22 +419,88 @@ double fraction_of(Outcome outcome, const std::vector<Outcome>& results) {
   return static_cast<double>(std::ranges::count(results, outcome)) / static_cast<double>(results.size());
 }
 
+int64_t count_first(const std::vector<int64_t>& first_of_equal) {
+  int64_t count = 0;
+  for (size_t i = 0; i < first_of_equal.size(); ++i) {
+    count += first_of_equal[i] == static_cast<int64_t>(i) ? 1 : 0;
+  }
+  return count;
+}
+
 /// Which stored patterns are distinct for a memory.
 struct Distinctness {
-  std::vector<uint8_t> is_unique; ///< per pattern: 1 if no other one coincides with it
-  int64_t distinct = 0;
+  std::vector<uint8_t> is_unique; ///< per pattern: 1 if no different one coincides with it
+  int64_t distinct = 0, different = 0;
 
-  explicit Distinctness(const std::vector<int64_t>& first_of_equal) : is_unique(first_of_equal.size(), 1) {
-    for (size_t i = 0; i < first_of_equal.size(); ++i) {
-      const auto first = static_cast<size_t>(first_of_equal[i]);
-      if (first == i) {
-        ++distinct;
-      } else {
-        is_unique[i] = is_unique[first] = 0;
+  /// `first_of_identical`: the first pattern with the same numbers and value; called if patterns coincide.
+  template <class FirstOfIdentical>
+  Distinctness(const std::vector<int64_t>& first_of_equal, FirstOfIdentical first_of_identical)
+      : is_unique(first_of_equal.size(), 1), distinct(count_first(first_of_equal)),
+        different(std::ssize(first_of_equal)) {
+    if (distinct == different) {
+      return;
+    }
+    const std::vector<int64_t> identical = first_of_identical();
+    different = count_first(identical);
+    const auto first = [&](int64_t i) { return identical[static_cast<size_t>(i)]; };
+    for (size_t i = 0; i < first_of_equal.size(); ++i) { // marks the first one of identical patterns
+      if (first(first_of_equal[i]) != identical[i]) {
+        is_unique[static_cast<size_t>(identical[i])] = 0;
+        is_unique[static_cast<size_t>(first(first_of_equal[i]))] = 0;
       }
+    }
+    for (size_t i = 0; i < is_unique.size(); ++i) {
+      is_unique[i] = is_unique[static_cast<size_t>(identical[i])];
     }
   }
 };
+
+/// The distinctness of stored patterns, computed when it is needed.
+template <class View> class DistinctnessOf {
+public:
+  DistinctnessOf(const View& view, std::function<std::vector<int64_t>()> first_of_identical,
+                 Progress& progress)
+      : view_(view), first_of_identical_(std::move(first_of_identical)), progress_(progress) {}
+
+  /// At least for these patterns; for all, unless there are many and these are few.
+  const Distinctness& of(std::vector<int64_t> rows) {
+    std::ranges::sort(rows);
+    const auto repeated = std::ranges::unique(rows);
+    rows.erase(repeated.begin(), repeated.end());
+    constexpr int64_t kNumbersMin = 2'000'000;
+    const int64_t count = view_.stored.count();
+    if (all_ || View::kComparesQuickly || count * view_.size() < kNumbersMin ||
+        4 * std::ssize(rows) > count) {
+      return all_ ? *all_ : all_.emplace(view_.first_of_equal(progress_), first_of_identical_);
+    }
+    if (!some_ || rows != rows_) {
+      rows_ = std::move(rows);
+      some_.emplace(view_.first_of_equal(rows_, progress_), first_of_identical_);
+    }
+    return *some_;
+  }
+  bool all_are_compared() const { return all_.has_value(); }
+
+private:
+  const View& view_;
+  std::function<std::vector<int64_t>()> first_of_identical_;
+  Progress& progress_;
+  std::optional<Distinctness> all_, some_;
+  std::vector<int64_t> rows_; ///< of some_
+};
+
+/// For every pattern the index of the first one with the same numbers and the same value.
+std::vector<int64_t> first_of_identical_pairs(const RealPatterns& patterns, const data::PatternSet* values) {
+  std::vector<int64_t> first = first_of_identical(patterns);
+  if (values != nullptr) {
+    const std::vector<int64_t> of_values = first_of_identical(values->patterns);
+    std::map<std::pair<int64_t, int64_t>, int64_t> known;
+    for (size_t i = 0; i < first.size(); ++i) {
+      first[i] = known.emplace(std::pair(first[i], of_values[i]), static_cast<int64_t>(i)).first->second;
+    }
+  }
+  return first;
+}
 
 template <class Number> double mean_of(const std::vector<Number>& numbers) {
   double sum = 0;
@@ -355,16 +515,19 @@ struct Samples {
   double seconds = 0;
 };
 
-/// Computes SweepRow::misleading; cue i belongs to stored pattern i.
-template <class View> double misleading_fraction(const View& view, const typename View::Patterns& cues) {
+/// Computes SweepRow::misleading; cue i belongs to stored pattern rows[i].
+template <class View>
+double misleading_fraction(const View& view, const typename View::Patterns& cues,
+                           const std::vector<int64_t>& rows) {
   constexpr int64_t kCues = 100;
   const int64_t count = cues.count(), sampled = std::min(count, kCues);
   std::vector<uint8_t> is_misleading(static_cast<size_t>(sampled), 0);
   parallel_for(sampled, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t cue = i * count / sampled;
-      const double own = View::cosine_to(cues, cue, view.stored, cue);
-      for (int64_t other = 0; other < count && is_misleading[static_cast<size_t>(i)] == 0; ++other) {
+      const double own = View::cosine_to(cues, cue, view.stored, rows[static_cast<size_t>(cue)]);
+      for (int64_t other = 0; other < view.stored.count() && is_misleading[static_cast<size_t>(i)] == 0;
+           ++other) {
         constexpr double kRounding = 1e-12; // equal patterns are not nearer
         is_misleading[static_cast<size_t>(i)] =
             View::cosine_to(cues, cue, view.stored, other) > own + kRounding ? 1 : 0;
@@ -380,24 +543,29 @@ std::vector<int64_t> ordinals(int64_t count) {
   return all;
 }
 
-/// The stored patterns that are recalled from themselves: all, or of many patterns for given cues, whose
-/// recall would take less time, about as many as there are cues, spread evenly.
-std::vector<int64_t> self_recalled(int64_t count, const SweepOptions& options) {
-  constexpr int64_t kSampleMin = 1000;
-  const int64_t most = options.cues ? std::max(kSampleMin, options.cues->patterns.count()) : count;
-  std::vector<int64_t> sample = ordinals(std::min(count, most));
+/// `size` of 0 .. count - 1, spread evenly.
+std::vector<int64_t> even_sample(int64_t count, int64_t size) {
+  std::vector<int64_t> sample = ordinals(std::min(count, size));
   for (int64_t& index : sample) {
     index = index * count / std::ssize(sample);
   }
   return sample;
 }
 
+/// The stored patterns that are recalled from themselves: those that are cues, or about as many as there are
+/// given cues.
+std::vector<int64_t> self_recalled(const data::PatternSet& patterns, const SweepOptions& options) {
+  constexpr int64_t kSampleMin = 100;
+  const int64_t cues = cues_per_trial(patterns, options);
+  return even_sample(patterns.patterns.count(), options.cues ? std::max(kSampleMin, cues) : cues);
+}
+
 /// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
 template <class View, class BuildFor>
-void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
-                std::vector<std::vector<double>>& misleading, MemoryReport& report,
-                std::vector<SweepRow>& rows, std::vector<SweepExamples>& examples, Progress& progress,
-                BuildFor build_for) {
+void run_memory(const View& view, DistinctnessOf<View>& distinctness, const SweepOptions& options,
+                const std::vector<int64_t>& sample, std::vector<std::vector<double>>& misleading,
+                MemoryReport& report, std::vector<SweepRow>& rows, std::vector<SweepExamples>& examples,
+                Progress& progress, BuildFor build_for) {
   using Patterns = typename View::Patterns;
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
@@ -414,16 +582,17 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
     };
     std::optional<std::pair<Recall<Patterns>, double>> self; // of stored patterns, in the first trial
     if (trial == 0) {
-      const std::vector<int64_t> sample = self_recalled(view.stored.count(), options);
       const bool is_all = std::ssize(sample) == view.stored.count();
       self = is_all ? timed_recall(view.stored) : timed_recall(select(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
+      const Distinctness& of_sample = distinctness.of(sample);
       const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, have_length, sample),
-                                                    of_stored.num_activated, distinctness.is_unique);
+                                                    of_stored.num_activated, of_sample.is_unique);
       report.self_recall = fraction_of(Outcome::exact, results);
       report.ambiguous = fraction_of(Outcome::ambiguous, results);
       report.count = view.stored.count();
-      report.distinct = distinctness.distinct;
+      report.distinct = of_sample.distinct;
+      report.different = of_sample.different;
       report.without_direction = view.without_direction();
       const double comparable =
           1 - static_cast<double>(report.without_direction) / static_cast<double>(report.count);
@@ -433,53 +602,63 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
     for (size_t level = 0; level < levels; ++level) {
       const Patterns cues = options.cues
                                 ? view.as_cues(options.cues->patterns)
-                                : view.corrupted(options.corruption, options.noise[level],
+                                : view.corrupted(sample, options.corruption, options.noise[level],
                                                  random_for(options, Purpose::cues, trial)
                                                      .stream(std::bit_cast<uint64_t>(options.noise[level])));
       if (!options.cues && std::ssize(misleading[level]) == trial) { // the same cues for every memory
-        misleading[level].push_back(misleading_fraction(view, cues));
+        misleading[level].push_back(misleading_fraction(view, cues, sample));
       }
       // Without noise: already recalled.
-      const bool is_self = self && self->first.readout.count() == view.stored.count() && cues == view.stored;
+      const bool is_self = self && !options.cues && cues == select(view.stored, sample);
       if (is_self) {
         progress.advance(cues.count());
       }
       const auto [recall, seconds] = is_self ? *self : timed_recall(cues);
-      Samples& sample = samples[level];
-      sample.seconds += seconds;
-      const Matches matches = matches_of(view, recall.readout, have_length,
-                                         options.cues ? std::vector<int64_t>() : ordinals(cues.count()));
-      const std::vector<Outcome> results = outcomes(matches, recall.num_activated, distinctness.is_unique);
+      Samples& of_level = samples[level];
+      of_level.seconds += seconds;
+      const Matches matches =
+          matches_of(view, recall.readout, have_length, options.cues ? std::vector<int64_t>() : sample);
+      const Distinctness& of_targets = distinctness.of(matches.targets);
+      report.distinct = std::min(report.distinct, of_targets.distinct);
+      report.different = std::min(report.different, of_targets.different);
+      report.all_compared = distinctness.all_are_compared();
+      const std::vector<Outcome> results = outcomes(matches, recall.num_activated, of_targets.is_unique);
       std::vector<bool> exact(results.size());
       for (size_t i = 0; i < exact.size(); ++i) {
         exact[i] = results[i] == Outcome::exact;
       }
-      sample.exact.push_back(fraction_of(Outcome::exact, results));
-      sample.ambiguous.push_back(fraction_of(Outcome::ambiguous, results));
-      sample.cosine.push_back(mean_of(matches.cosines));
-      sample.steps.push_back(mean_of(recall.steps));
-      sample.settled.push_back(mean_of(recall.converged));
-      sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
-                                  static_cast<double>(cues.count()));
+      of_level.exact.push_back(fraction_of(Outcome::exact, results));
+      of_level.ambiguous.push_back(fraction_of(Outcome::ambiguous, results));
+      of_level.cosine.push_back(mean_of(matches.cosines));
+      of_level.steps.push_back(mean_of(recall.steps));
+      of_level.settled.push_back(mean_of(recall.converged));
+      of_level.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
+                                    static_cast<double>(cues.count()));
       if (trial == 0) {
         examples[level] = {view.shown(cues), view.shown_readouts(recall.readout), matches.targets,
                            matches.cosines, exact};
+        if (options.cues) {
+          examples[level].cue_cosines = cosines_to_stored(view, cues, matches.targets);
+        }
       }
     }
   }
   for (size_t level = 0; level < levels; ++level) {
-    const Samples& sample = samples[level];
+    const Samples& of_level = samples[level];
     SweepRow row{.memory = report.kind.name,
                  .noise = options.cues ? std::nullopt : std::optional(options.noise[level]),
-                 .exact = mean_interval(sample.exact),
-                 .ambiguous = mean_of(sample.ambiguous),
+                 .exact = mean_interval(of_level.exact),
+                 .ambiguous = mean_of(of_level.ambiguous),
                  .bit_error = std::nullopt,
-                 .cosine = mean_interval(sample.cosine),
-                 .steps = mean_interval(sample.steps),
-                 .settled = mean_of(sample.settled),
-                 .unanswered = mean_of(sample.unanswered),
+                 .cosine = mean_interval(of_level.cosine),
+                 .steps = mean_interval(of_level.steps),
+                 .settled = mean_of(of_level.settled),
+                 .unanswered = mean_of(of_level.unanswered),
                  .misleading = options.cues ? 0 : mean_of(misleading[level]),
-                 .seconds = sample.seconds};
+                 .cue_cosine =
+                     options.cues ? std::optional(mean_of(examples[level].cue_cosines)) : std::nullopt,
+                 .cues = std::ssize(examples[level].targets),
+                 .seconds = of_level.seconds};
     if (report.kind.on_bits) {
       row.bit_error = MeanInterval{(1 - row.cosine.mean) / 2, row.cosine.half_width};
       if (row.bit_error->half_width) {
@@ -497,6 +676,10 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
   if (options.memories.empty() || options.seeds < 1) {
     throw UsageError(fmt::format("{} memories and {} seeds were requested, at least one of each is needed.",
                                  options.memories.size(), options.seeds));
+  }
+  if (options.cues_max && *options.cues_max < 0) {
+    throw UsageError(
+        fmt::format("at most {} cues were requested, it must be 0 (all) or more.", *options.cues_max));
   }
   if (!options.cues && options.noise.empty()) {
     throw UsageError("no noise level was given: at least one is needed, such as 0.1.");
@@ -570,6 +753,22 @@ std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patte
 
 } // namespace
 
+int64_t cues_per_trial(const data::PatternSet& patterns, const SweepOptions& options) {
+  const int64_t count = patterns.patterns.count();
+  if (options.cues) {
+    return options.cues->patterns.count();
+  }
+  if (options.cues_max) {
+    return *options.cues_max == 0 ? count : std::min(*options.cues_max, count);
+  }
+  // About 3 s for a softmax of real numbers with 2 cores, and less for bits.
+  constexpr double kWorkMax = 2.5e10;
+  constexpr int64_t kCuesMin = 100;
+  const double recalls = 1 + static_cast<double>(options.seeds) * static_cast<double>(options.noise.size());
+  const double work_of_cue = static_cast<double>(count) * static_cast<double>(patterns.patterns.size());
+  return std::min(count, std::max(kCuesMin, static_cast<int64_t>(kWorkMax / (recalls * work_of_cue))));
+}
+
 SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& options, Progress& progress,
                          const MemoryDone& done) {
   require_valid(patterns, options);
@@ -600,26 +799,40 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
-  std::optional<Distinctness> of_bits, of_reals; // each is computed once, if a memory needs it
+  const auto identical = [&] { return first_of_identical_pairs(patterns.patterns, values); };
+  DistinctnessOf<BitView> of_bits(bits, identical, progress);
+  DistinctnessOf<RealView> of_reals(reals, identical, progress);
   // Per noise level and trial; each is computed once.
   std::vector<std::vector<double>> misleading_bits, misleading_reals;
+  bool has_parameters[2] = {}; // a memory of real numbers, of bits
   size_t width = 22;
   for (const MemoryKind& kind : checked.memories) {
     width = std::max(width, kind.name.size() + 1);
   }
+  const std::vector<int64_t> sample = self_recalled(patterns, checked);
+  const int64_t num_stored = patterns.patterns.count(), num_cues = cues_per_trial(patterns, checked);
   for (const MemoryKind& kind : checked.memories) {
+    if (kind.on_bits) {
+      of_bits.of(sample);
+    } else {
+      of_reals.of(sample);
+    }
+    MemoryReport report{.kind = kind};
+    {
+      const LongStage stage(progress, fmt::format("parameters of {}", kind.name), 1,
+                            std::exchange(has_parameters[kind.on_bits ? 1 : 0], true)
+                                ? 0 // distances are known
+                                : num_stored * patterns.patterns.size());
+      report.parameters = chooser.parameters_for(kind);
+    }
     // Stored patterns are recalled from themselves first; cues of all levels and seeds follow.
-    const int64_t num_stored = patterns.patterns.count();
-    const int64_t num_cues = checked.cues ? checked.cues->patterns.count() : num_stored;
     progress.start(fmt::format("{:<{}}", kind.name, width),
-                   std::ssize(self_recalled(num_stored, checked)) +
+                   std::ssize(sample) +
                        checked.seeds * (levels * num_cues + (kind.uses.hard_locations ? num_stored : 0)));
-    MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
-      of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
-      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
+      run_memory(bits, of_bits, checked, sample, misleading_bits, report, rows, examples, progress,
                  [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
                                 random_for(checked, Purpose::hard_locations, trial).at(0), &progress,
@@ -628,8 +841,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     } else {
       RecallReals recall =
           build(kind, reals.stored, report.parameters, &progress, reals.own_values); // in every trial
-      of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
-      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
+      run_memory(reals, of_reals, checked, sample, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });
     }
     progress.finish();

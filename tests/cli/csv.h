@@ -37,7 +37,8 @@ inline std::vector<CsvRow> parse_csv(const std::string& text) {
   std::vector<CsvRow> rows;
   std::vector<std::string> header;
   for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const std::vector<std::string> fields = csv_fields(text.substr(begin, end - begin));
+    const bool is_crlf = end > begin && text[end - 1] == '\r';
+    const std::vector<std::string> fields = csv_fields(text.substr(begin, end - begin - (is_crlf ? 1 : 0)));
     if (header.empty()) {
       header = fields;
       continue;

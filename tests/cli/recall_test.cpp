@@ -97,7 +97,16 @@ TEST(RecallVerb, AdvisesALargerRadiusIfCuesReadNothing) {
 TEST(RecallVerb, StatesThatCuesAreComparedWithAllPatterns) {
   const ProgramResult result =
       recall({"--patterns", "random:20x256", "--cues", "random:5x256", "--memory", "attention"});
-  EXPECT_TRUE(contains(result.out, "in % of the cues (readouts that are any stored pattern)")) << result.out;
+  EXPECT_TRUE(contains(result.out, "Readouts that are any stored pattern, right or wrong, in % of the cues"))
+      << result.out;
+  EXPECT_FALSE(contains(result.out, "ecalled exactly")) << "the right patterns are not known\n" << result.out;
+  EXPECT_TRUE(contains(result.out, "cosine of cue and pattern")) << result.out;
+  EXPECT_FALSE(contains(result.out, "all zeros")) << result.out;
+  const TemporaryFolder folder;
+  data::write_npy(folder / "zeros.npy", RealPatterns(3, 256));
+  const std::string zeros = (folder / "zeros.npy").string();
+  EXPECT_TRUE(contains(recall({"--patterns", "random:20x256", "--cues", zeros, "--memory", "attention"}).out,
+                       "3 of 3 cues are all zeros"));
   const ProgramResult masked =
       recall({"--patterns", "random:20x256", "--corrupt", "mask", "--memory", "attention"});
   EXPECT_TRUE(contains(masked.out, "the last fraction of the components is set to 0")) << masked.out;
@@ -289,6 +298,108 @@ TEST(RecallFiles, ChartsOfOneNoiseLevelHaveABarPerMemory) {
   const std::string chart = read_text(folder / "exact.vl.json");
   EXPECT_TRUE(contains(chart, "recalled exactly at 10 % noise")) << chart;
   EXPECT_TRUE(contains(chart, "\"bar\""));
+}
+
+TEST(RecallVerb, StatesWhenNumbersAreRecalledExactly) {
+  const TemporaryFolder folder;
+  RealPatterns patterns = data::random_sphere(20, 9, Random(4));
+  for (int64_t i = 0; i < 20; ++i) {
+    scale_to_length(patterns[i], 1.0 + static_cast<double>(i));
+  }
+  data::write_npy(folder / "x.npy", patterns);
+  const std::string file = (folder / "x.npy").string(), out = (folder / "out").string();
+  const std::string scaled =
+      recall({"--patterns", file, "--memory", "attention", "--noise", "0.1", "--out", out}).out;
+  EXPECT_TRUE(contains(scaled, "Numbers are recalled exactly with a cosine of at least 0.999.")) << scaled;
+  EXPECT_TRUE(contains(scaled, "recall directions")) << scaled;
+  const std::string kept =
+      recall({"--patterns", file, "--memory", "modern-hopfield", "--noise", "0.1", "--no-normalise"}).out;
+  EXPECT_TRUE(contains(kept, "within a distance of 4.5 % of the length of the pattern")) << kept;
+  EXPECT_FALSE(contains(recall({"--memory", "pattern-sdm", "--noise", "0.1"}).out, "Numbers")) << "bits only";
+}
+
+TEST(RecallVerb, MeasuresRecallOverTheNumberOfPatterns) {
+  const TemporaryFolder folder;
+  const Arguments common{"--patterns", "random:40x100", "--memory", "hopfield,pattern-sdm", "--noise", "0.1"};
+  const auto with = [&](Arguments more) {
+    more.insert(more.begin(), common.begin(), common.end());
+    return recall(more);
+  };
+  const ProgramResult csv =
+      with({"--counts", "40,4,20..40..20", "--csv", "--out", (folder / "out").string()});
+  ASSERT_EQ(csv.exit_code, 0) << csv.err;
+  const std::vector<CsvRow> rows = parse_csv(csv.out);
+  ASSERT_EQ(rows.size(), 6U) << "two memories at three counts";
+  EXPECT_EQ(rows[0].at("memory"), "hopfield");
+  EXPECT_EQ(rows[0].at("patterns"), "4");
+  EXPECT_EQ(rows[0].at("exact"), "1");
+  EXPECT_EQ(rows[2].at("patterns"), "40");
+  EXPECT_LT(std::stod(rows[2].at("exact")), 0.5) << "beyond its capacity of 14 patterns";
+  EXPECT_EQ(rows[5].at("exact"), "1");
+  EXPECT_EQ(read_text(folder / "out" / "results.csv"), csv.out);
+  EXPECT_TRUE(std::filesystem::exists(folder / "out" / "counts.csv"));
+  EXPECT_TRUE(
+      contains(read_text(folder / "out" / "index.html"), "Recall over the number of stored patterns"));
+  EXPECT_EQ(with({"--counts", "41"}).exit_code, 2);
+  EXPECT_EQ(recall({"--counts", "4", "--memory", "attention", "--sequence"}).exit_code, 2);
+  const std::vector<CsvRow> plain = parse_csv(with({"--csv"}).out);
+  ASSERT_EQ(plain.size(), 2U);
+  EXPECT_EQ(plain[0].at("exact"), rows[2].at("exact")) << "all 40 patterns";
+}
+
+TEST(RecallFiles, SeriesOfTheSameColourDiffer) {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "out").string();
+  ASSERT_EQ(recall({"--patterns", "random:5x64", "--memory", "all", "--noise", "0,0.1", "--seeds", "1",
+                    "--out", out})
+                .exit_code,
+            0);
+  const Json chart = Json::parse(read_text(folder / "out" / "exact.vl.json"));
+  EXPECT_TRUE(contains(chart.dump(), "strokeDash")) << "13 memories have 7 colours";
+}
+
+TEST(RecallVerb, NamesNoOtherPatternsOfASingleOne) {
+  const std::string out =
+      recall({"--patterns", "random:1x64", "--memory", "pattern-sdm", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(out, "there are no other patterns")) << out;
+  EXPECT_FALSE(contains(out, "all others")) << out;
+}
+
+TEST(RecallVerb, AdvisesToRepeatARunAndNotToResumeIt) {
+  const TemporaryFolder folder;
+  const Arguments common{"--memory", "pattern-sdm", "--out", (folder / "out").string(), "--noise"};
+  const auto at = [&](const char* noise) {
+    Arguments arguments = common;
+    arguments.emplace_back(noise);
+    return recall(arguments);
+  };
+  ASSERT_EQ(at("0.1").exit_code, 0);
+  const ProgramResult refused = at("0.2");
+  EXPECT_TRUE(contains(refused.err, "Use the same settings to repeat that run")) << refused.err;
+}
+
+TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
+  const TemporaryFolder folder;
+  RealPatterns same(2, 100);
+  for (size_t j = 0; j < 100; j += 3) {
+    same[0][j] = same[1][j] = 1;
+  }
+  data::write_npy(folder / "same.npy", same);
+  const std::string out =
+      recall({"--patterns", (folder / "same.npy").string(), "--memory", "dense", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(out, "2 of 2 patterns are zero after subtracting the mean")) << out;
+  EXPECT_TRUE(contains(out, "zero patterns")) << out;
+  EXPECT_FALSE(contains(out, "adius")) << "dense has none\n" << out;
+}
+
+TEST(RecallVerb, StatesHowManyPatternsAreCues) {
+  const std::string given = recall({"--memory", "pattern-sdm", "--noise", "0.1", "--cues-max", "9"}).out;
+  EXPECT_TRUE(contains(given, "In each trial, 9 of 36 patterns are cues, spread evenly.")) << given;
+  const std::string many =
+      recall({"--patterns", "random:20000x256", "--memory", "pattern-sdm", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(many, "of 20000 patterns are cues")) << many;
+  EXPECT_TRUE(contains(many, "--cues-max 0")) << many;
+  EXPECT_FALSE(contains(recall({"--memory", "pattern-sdm", "--noise", "0.1"}).out, "patterns are cues"));
 }
 
 TEST(RecallVerb, RemovesReadoutsOfAnEarlierRun) {
@@ -728,6 +839,9 @@ TEST(RecallVerb, ListsWhatEachGivenCueRecalled) {
   EXPECT_EQ(rows[0].at("cue"), "0");
   EXPECT_EQ(rows[0].at("row"), "2");
   EXPECT_EQ(rows[0].at("label"), "bird");
+  EXPECT_EQ(rows[0].at("cue_distance"), "1");
+  EXPECT_NEAR(std::stod(rows[0].at("cue_cosine")), 1 - 2.0 / 6, 1e-12);
+  EXPECT_EQ(rows[1].at("cue_distance"), "0");
   EXPECT_EQ(rows[1].at("cue"), "1");
   EXPECT_EQ(rows[1].at("row"), "0");
   EXPECT_EQ(rows[1].at("label"), "cat");

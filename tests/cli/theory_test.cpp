@@ -124,6 +124,13 @@ TEST(TheoryVerb, LeavesOutValuesThatDoNotExist) {
   EXPECT_TRUE(results({"optimal-radius", "--bits", "1"})[0].at("capacity").is_null());
 }
 
+TEST(TheoryVerb, PrintsThePublishedAndTheCorrectedCapacity) {
+  const nlohmann::json row =
+      results({"capacity", "--bits", "256", "--locations", "1e5", "--hamming-radius", "103"})[0];
+  EXPECT_EQ(row.at("capacity"), 10762);
+  EXPECT_NEAR(row.at("corrected_capacity").get<double>(), 28'302, 100);
+}
+
 TEST(TheoryVerb, AcceptsTheBestRadiusByName) {
   EXPECT_EQ(results({"capacity", "--hamming-radius", "best"}), results({"capacity"}));
 }
@@ -229,7 +236,7 @@ TEST(TheoryVerb, DrawsOneLineIfASettingIsChosenFromTheOneThatVaries) {
       run_mneme({"theory", "capacity", "--bits", "100..300..100", "--out", (folder / "run").string()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(read_text(folder / "run" / "capacity.csv")
-                  .starts_with("series,bits_per_pattern,capacity_patterns\r\ncapacity,100,"))
+                  .starts_with("series,bits_per_pattern,capacity_patterns\r\npublished formula,100,"))
       << read_text(folder / "run" / "capacity.csv");
 }
 

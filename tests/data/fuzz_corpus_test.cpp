@@ -44,6 +44,9 @@ TEST(FuzzCorpus, Csv) {
 TEST(FuzzCorpus, BagFiles) {
   replay("bag_files", fuzz::bag_files);
 }
+TEST(FuzzCorpus, Netpbm) {
+  replay("netpbm", fuzz::netpbm);
+}
 TEST(FuzzCorpus, Npy) {
   replay("npy", fuzz::npy);
 }

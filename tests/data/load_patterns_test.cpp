@@ -137,7 +137,7 @@ TEST(LoadPatterns, ReportsUnsupportedFormatsWithAdvice) {
   named("a.png", binary("MM\0*"sv), {"TIFF"});
   named("a.png", binary("RIFF\1\1\1\1WEBPVP8 "), {"WebP"});
   named("a.png", Bytes().text("BM").little(14, 4).little(0, 8), {"BMP"});
-  named("a.png", Bytes().text("P5\n2 2\n255\n\1\2\3\4"), {"netpbm"});
+  named("a.png", Bytes().text("P7\nWIDTH 2\nHEIGHT 2\n"), {"PAM"});
   named("a.mat", binary("\x89HDF\r\n\x1A\n"), {"HDF5", "h5py"});
   named("a.mat", binary("MATLAB 5.0 MAT-file, Platform"), {"MATLAB", "scipy.io"});
   named("a.mat", binary("MATLAB 7.3 MAT-file, Platform"), {"MATLAB", "7.3", "h5py"});

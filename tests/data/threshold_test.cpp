@@ -85,6 +85,14 @@ TEST(ChooseThreshold, UsesOtsuIfNoNumberIsNegative) {
   EXPECT_EQ(choose_threshold(counts).threshold, 5);
 }
 
+TEST(ChooseThreshold, ExplainsAThresholdOf0OfNumbersThatAreNotNegative) {
+  // One large number: at Otsu's threshold, the last two patterns are equal.
+  const PatternSet rectified{.patterns = {3, 4, {0, 90, 1, 8, 2, 0, 0, 8, 2, 0, 3, 0}}};
+  const ThresholdChoice choice = choose_threshold(rectified);
+  EXPECT_EQ(choice.threshold, 0);
+  EXPECT_EQ(choice.origin, "the lowest numbers, as fewer patterns are distinct at Otsu's threshold 49");
+}
+
 TEST(ChooseThreshold, UsesOtsuIfFewNumbersAreOnOneSide) {
   RealPatterns numbers(4, 100);
   for (int64_t i = 0; i < 4; ++i) {

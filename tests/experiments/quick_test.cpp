@@ -10,6 +10,7 @@
 #include "core/text_checks.h"
 #include "experiments/findings.h"
 #include "experiments/registry.h"
+#include "mneme/core/error.h"
 
 namespace mneme::experiments {
 namespace {
@@ -57,6 +58,37 @@ INSTANTIATE_TEST_SUITE_P(Hopfield, QuickExperiment,
                          ::testing::Values("hopfield/energy", "hopfield/one-step", "hopfield/capacity",
                                            "hopfield/fixed-points"),
                          name_of);
+
+Outcome run_with(const std::string& id, std::vector<GivenParameter> parameters) {
+  Progress silent;
+  return experiments_named(std::vector{id})
+      .front()
+      ->run({.quick = true, .parameters = std::move(parameters)}, silent);
+}
+
+TEST(HopfieldExperiment, RunsWithGivenParameters) {
+  const Outcome energy = run_with("hopfield/energy", {{.name = "beta", .text = "2,5", .values = {2, 5}},
+                                                      {.name = "bits", .text = "16", .values = {16}},
+                                                      {.name = "patterns", .text = "10", .values = {10}}});
+  EXPECT_EQ(energy.figures.at(0).name, "energy");
+  EXPECT_EQ(energy.tables.at(0).table.rows.size(), 2U) << "one row per beta";
+  EXPECT_EQ(tally(energy).missed, 0) << "the theorems hold for all parameters";
+  EXPECT_TRUE(mneme::testing::contains(energy.parameters.at(0).second, "10 random points"));
+  EXPECT_TRUE(mneme::testing::contains(energy.parameters.at(0).second, "in 16 dimensions"));
+
+  const Outcome capacity =
+      run_with("hopfield/capacity", {{.name = "bits", .text = "6,12", .values = {6, 12}}});
+  EXPECT_TRUE(capacity.comparisons.empty()) << "published for other dimensions";
+  bool any_measured = false, any_beyond = false;
+  for (const auto& row : capacity.tables.at(1).table.rows) {
+    any_measured = any_measured || std::get<int64_t>(row.at(1)) == 6;
+    any_beyond = any_beyond || std::holds_alternative<report::Missing>(row.at(2));
+  }
+  EXPECT_TRUE(any_measured);
+  EXPECT_TRUE(any_beyond) << "more than 100 000 patterns with K = 3";
+  EXPECT_THROW(run_with("hopfield/capacity", {{.name = "beta", .text = "1,2", .values = {1, 2}}}),
+               UsageError);
+}
 
 TEST(MnistExperiment, ReportsTheSearchedFolderWithoutData) {
   const mneme::testing::TemporaryFolder empty;

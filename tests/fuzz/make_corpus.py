@@ -112,6 +112,14 @@ def png():
     write("surplus-chunk", 1, 1, 8, 0, b"\0\xff", end=chunk(b"IDAT", b"more"), after=b"more")
 
 
+def netpbm():
+    for name, content in {"bitmap": b"P1 3 2 1 0 1\n#\n011", "grey": b"P2\n# text\n2 1 255\n0 255\n",
+                          "colours": b"P3 1 1 9 0 9 5", "packed-bitmap": b"P4 9 2\n\xb8\0\x40\x80",
+                          "bytes": b"P5 2 2 255 \0\x33\x66\xff", "words": b"P5 1 1 65535\n\1\2",
+                          "colour-bytes": b"P6\n1 1\n255\n\1\2\3"}.items():
+        write_seed("netpbm", name, content)
+
+
 def safetensors():
     def write(name, header, data):
         text = json.dumps(header, separators=(",", ":")).encode()
@@ -268,6 +276,7 @@ csv()
 bag_files()
 npy()
 npz()
+netpbm()
 png()
 safetensors()
 torch_file()

@@ -16,6 +16,7 @@
 #include "mneme/data/cifar.h"
 #include "mneme/data/csv.h"
 #include "mneme/data/idx.h"
+#include "mneme/data/netpbm.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/npz.h"
 #include "mneme/data/png.h"
@@ -70,6 +71,10 @@ inline bool bag_files(std::span<const std::byte> bytes) {
   };
   const bool table = read([&] { return parse_bag_csv(bytes, "fuzz"); });
   return read([&] { return parse_bag_safetensors(bytes, "fuzz"); }) || table;
+}
+
+inline bool netpbm(std::span<const std::byte> bytes) {
+  return try_read([&] { parse_netpbm(bytes, "fuzz"); });
 }
 
 inline bool npy(std::span<const std::byte> bytes) {

@@ -189,5 +189,26 @@ TEST(ReadStatistics, ReportInvalidArguments) {
   EXPECT_TRUE(contains_all(usage_error_of([&] { read_statistics(parameters); }), {"patterns is inf"}));
 }
 
+TEST(CapacityAfterRead, HasAboutTheErrorRateOfOneRead) {
+  for (const double probability : {0.5, 0.9, 0.99}) {
+    SdmParameters parameters{.bits = 256, .hard_locations = 1e5, .hamming_radius = 103};
+    parameters.patterns = capacity_after_read(parameters, probability).value();
+    // As if the errors of all bits were independent.
+    EXPECT_NEAR(std::pow(1 - bit_error_rate(parameters, 0), 256) / probability, 1, 0.05) << probability;
+  }
+  const SdmParameters tiny{.bits = 64, .hard_locations = 10, .hamming_radius = 2};
+  EXPECT_EQ(capacity_after_read(tiny, 0.5), 0) << "most addresses activate no location";
+}
+
+TEST(CapacityAfterRead, IsEmptyIfNoNumberOfPatternsIsTooLarge) {
+  // So many locations are shared that any cue is returned unchanged.
+  EXPECT_FALSE(capacity_after_read({.bits = 64, .hard_locations = 1e4, .hamming_radius = 24}, 0.5));
+  EXPECT_TRUE(capacity_after_read({.bits = 64, .hard_locations = 1e4, .hamming_radius = 24}, 0.5,
+                                  Storage::heteroassociative));
+  EXPECT_TRUE(contains_all(
+      usage_error_of([] { capacity_after_read({.bits = 64, .hard_locations = 10, .hamming_radius = 9}, 1); }),
+      {"probability is 1"}));
+}
+
 } // namespace
 } // namespace mneme::theory

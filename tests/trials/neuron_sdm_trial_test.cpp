@@ -6,6 +6,7 @@
 
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
+#include "mneme/theory/one_read_error.h"
 #include "trials/messages.h"
 
 namespace mneme::trials {
@@ -21,6 +22,28 @@ TEST(NeuronSdmTrial, MeasuresAMemoryWithoutAndWithReachableLocations) {
   EXPECT_EQ(roomy.bit_error.mean, 0);
   EXPECT_EQ(roomy.exact_once.mean, 1);
   EXPECT_EQ(roomy.exact_end.mean, 1);
+}
+
+/// The published formula has 1307 and 6 times fewer patterns.
+TEST(NeuronSdmTrial, ConfirmsTheCorrectedCapacity) {
+  Progress silent;
+  for (const bool unrelated : {false, true}) {
+    const theory::SdmParameters parameters{.bits = 64, .hard_locations = 10'000, .hamming_radius = 20};
+    const double capacity = theory::capacity_after_read(parameters, 0.5,
+                                                        unrelated ? theory::Storage::heteroassociative
+                                                                  : theory::Storage::autoassociative)
+                                .value();
+    const NeuronSdmTrial trial = neuron_sdm_trial({.bits = 64,
+                                                   .hard_locations = 10'000,
+                                                   .hamming_radius = 20,
+                                                   .patterns = static_cast<int64_t>(capacity),
+                                                   .flips = 0,
+                                                   .heteroassociative = unrelated,
+                                                   .cues = 500,
+                                                   .trials = 6},
+                                                  silent);
+    EXPECT_NEAR(trial.exact_once.mean, 0.5, 0.05) << unrelated << " " << capacity;
+  }
 }
 
 TEST(NeuronSdmTrial, DoesNotDependOnTheNumberOfThreads) {

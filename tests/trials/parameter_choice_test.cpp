@@ -14,6 +14,8 @@
 #include "mneme/data/corruption.h"
 #include "mneme/data/glyphs.h"
 #include "mneme/data/random_patterns.h"
+#include "mneme/memory/attention.h"
+#include "mneme/memory/similarity.h"
 #include "mneme/theory/beta_fit.h"
 #include "trials/messages.h"
 
@@ -227,9 +229,47 @@ TEST(ParameterChooser, UsesBetaMinIfTheFittedBetaIsTooSmall) {
   const BitPatterns bits = to_bits(reals, 0);
   const MemoryParameters parameters =
       ParameterChooser(bits, reals, {}, kSeed).parameters_for(memory_kinds_named({"attention"})[0]);
-  EXPECT_EQ(parameters.beta, choose_radius(reals, kSeed).beta_min);
+  const double beta_min =
+      choose_radius(reals, kSeed).beta_min; // increased, since the first update is not enough
+  EXPECT_GE(parameters.beta, beta_min);
+  EXPECT_LT(parameters.beta, 2 * beta_min);
   ASSERT_EQ(parameters.settings.size(), 1U);
   EXPECT_EQ(parameters.settings[0].origin, "minimum at which 99 % of the patterns are fixed points");
+}
+
+/// Two pairs of similar patterns: the displacement of the first update is small enough, but grows in the next.
+TEST(ParameterChooser, BetaMinKeepsPatternsInRepeatedUpdates) {
+  const int64_t ones[5][3] = {{3, 6, -1}, {1, 4, 6}, {1, 2, 3}, {1, 4, -1}, {3, 4, 6}};
+  RealPatterns numbers(5, 7);
+  for (int64_t i = 0; i < 5; ++i) {
+    for (const int64_t at : ones[i]) {
+      if (at >= 0) {
+        numbers[i][static_cast<size_t>(at)] = 1;
+      }
+    }
+  }
+  RealPatterns centred = numbers;
+  for (size_t j = 0; j < 7; ++j) {
+    double mean = 0;
+    for (int64_t i = 0; i < 5; ++i) {
+      mean += numbers[i][j] / 5;
+    }
+    for (int64_t i = 0; i < 5; ++i) {
+      centred[i][j] -= mean;
+    }
+  }
+  const RealPatterns reals = normalised(centred);
+  const BitPatterns bits = to_bits(numbers, 0.5);
+  const MemoryParameters parameters =
+      ParameterChooser(bits, reals, {}, kSeed).parameters_for(memory_kinds_named({"attention"})[0]);
+  EXPECT_EQ(parameters.settings.at(0).origin, "minimum at which 99 % of the patterns are fixed points");
+  AssociateOptions<RealPatterns> options = cosine_attention(parameters.beta);
+  options.update.update_steps_max = 10;
+  const RealPatterns readouts = associate(reals, reals, options).readout;
+  for (int64_t i = 0; i < 5; ++i) {
+    EXPECT_GE(cosine(readouts, i, reals, i), kExactCosine) << i;
+  }
+  EXPECT_LT(parameters.beta, 2 * choose_radius(reals, kSeed).beta_min);
 }
 
 TEST(ParameterChooser, SharpensSoftmaxIfOneUpdateMustRecall) {

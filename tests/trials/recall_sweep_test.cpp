@@ -288,10 +288,54 @@ TEST(SweepRecall, GivenCuesCountIfTheyReachAnyStoredPattern) {
   EXPECT_EQ(unanswered.calls[0].examples[0].targets[0], 3);
 }
 
-TEST(SweepRecall, RecallOfAPatternThatOthersCoincideWithIsAmbiguous) {
+TEST(SweepRecall, RecallOfOneOfIdenticalPatternsIsExact) {
   data::PatternSet patterns = random_set(10, 256);
   for (const int64_t copy : {4, 7}) {
     std::ranges::copy(std::as_const(patterns.patterns)[1], patterns.patterns[copy].begin());
+  }
+  SweepOptions given = small({"pattern-sdm", "modern-hopfield"});
+  given.cues = patterns;
+  for (const SweepOptions& options : {small({"pattern-sdm", "modern-hopfield"}), given}) {
+    for (const Call& call : sweep(patterns, options).calls) {
+      EXPECT_EQ(call.memory.distinct, 8) << call.memory.kind.name;
+      EXPECT_EQ(call.memory.different, 8) << call.memory.kind.name;
+      EXPECT_EQ(call.memory.self_recall, 1) << call.memory.kind.name;
+      EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name;
+      EXPECT_EQ(call.rows[0].ambiguous, 0) << call.memory.kind.name;
+    }
+  }
+  // With different values, such patterns are different ones.
+  SweepOptions with_values = small({"pattern-sdm"});
+  with_values.values = random_set(10, 256, 8);
+  with_values.parameters.update_steps_max = 1;
+  const Call call = sweep(patterns, with_values).calls[0];
+  EXPECT_EQ(call.memory.different, 10);
+  EXPECT_LE(call.rows[0].exact.mean, 0.7);
+}
+
+TEST(SweepRecall, ReportsTheSimilarityOfGivenCuesAndTheirPatterns) {
+  const data::PatternSet patterns = random_set(12, 256);
+  SweepOptions options = small({"pattern-sdm", "attention"});
+  options.cues = patterns;
+  for (size_t b = 0; b < 64; ++b) {
+    options.cues->patterns[3][b] = 1 - options.cues->patterns[3][b];
+  }
+  const Outcome outcome = sweep(patterns, options);
+  const std::vector<double>& of_bits = outcome.calls[0].examples[0].cue_cosines;
+  ASSERT_EQ(of_bits.size(), 12U);
+  EXPECT_EQ(of_bits[2], 1);
+  EXPECT_EQ(of_bits[3], 0.5) << "a quarter of the bits differs";
+  EXPECT_NEAR(*outcome.result.rows[0].cue_cosine, 11.5 / 12, 1e-12);
+  EXPECT_NEAR(*outcome.result.rows[1].cue_cosine, 11.5 / 12, 0.01);
+  EXPECT_FALSE(sweep(patterns, small({"attention"})).result.rows[0].cue_cosine);
+}
+
+TEST(SweepRecall, RecallOfAPatternThatADifferentOneCoincidesWithIsAmbiguous) {
+  data::PatternSet patterns = random_set(10, 256);
+  for (const int64_t copy : {4, 7}) { // equal as bits, and in direction
+    std::ranges::copy(std::as_const(patterns.patterns)[1], patterns.patterns[copy].begin());
+    std::ranges::transform(std::as_const(patterns.patterns)[1], patterns.patterns[copy].begin(),
+                           [&](double x) { return x * (1 - 1e-3 * static_cast<double>(copy)); });
   }
   const Outcome outcome = sweep(patterns, small({"pattern-sdm", "modern-hopfield"}, {0.1}));
   for (const Call& call : outcome.calls) {
@@ -346,7 +390,7 @@ TEST(SweepRecall, EqualPatternsHaveNoDirectionOnceTheirMeanIsSubtracted) {
       const Outcome outcome = sweep(patterns, options);
       for (const Call& call : outcome.calls) {
         if (call.memory.kind.on_bits) {
-          EXPECT_EQ(call.memory.ambiguous, 1) << call.memory.kind.name;
+          EXPECT_EQ(call.memory.self_recall, 1) << call.memory.kind.name;
           continue;
         }
         EXPECT_EQ(call.memory.without_direction, copies) << call.memory.kind.name;
@@ -358,7 +402,7 @@ TEST(SweepRecall, EqualPatternsHaveNoDirectionOnceTheirMeanIsSubtracted) {
       options.centre = false;
       for (const Call& call : sweep(patterns, options).calls) {
         EXPECT_EQ(call.memory.without_direction, 0);
-        EXPECT_EQ(call.memory.ambiguous, 1) << call.memory.kind.name;
+        EXPECT_EQ(call.memory.self_recall, 1) << call.memory.kind.name;
       }
     }
   }
@@ -472,6 +516,59 @@ TEST(SweepRecall, AdvancesProgressByPatternsAndCues) {
   EXPECT_EQ(progress.done, progress.announced);
 }
 
+TEST(SweepRecall, ManyPatternsAreSampledAsCues) {
+  SweepOptions options = small({"pattern-sdm", "attention"});
+  EXPECT_EQ(cues_per_trial(random_set(1000, 256), options), 1000);
+  const data::PatternSet many = random_set(20'000, 256);
+  const int64_t cues = cues_per_trial(many, options);
+  EXPECT_GE(cues, 100);
+  EXPECT_LT(cues, 10'000);
+  options.cues_max = 0;
+  EXPECT_EQ(cues_per_trial(many, options), 20'000);
+
+  const data::PatternSet patterns = random_set(60, 256);
+  options.cues_max = 20;
+  for (const Call& call : sweep(patterns, options).calls) {
+    EXPECT_EQ(call.rows[0].cues, 20);
+    EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name;
+    EXPECT_EQ(call.memory.self_recall, 1) << call.memory.kind.name;
+    const SweepExamples& examples = call.examples[0];
+    ASSERT_EQ(examples.targets.size(), 20U);
+    EXPECT_EQ(examples.targets[7], 21);
+    EXPECT_EQ(to_bits(examples.readouts, 0.5), to_bits(select(patterns.patterns, examples.targets), 0.5));
+  }
+}
+
+/// Many patterns and few cues: only the patterns that are recalled are compared with all others.
+TEST(SweepRecall, FewCuesAmongManyPatternsRecallFewPatternsFromThemselves) {
+  data::PatternSet patterns{.patterns = data::random_sphere(20'000, 128, Random(5)), .source = "sphere"};
+  const auto copy_to = [&](int64_t to, double change) {
+    std::ranges::copy(std::as_const(patterns.patterns)[1], patterns.patterns[to].begin());
+    patterns.patterns[to][0] += change;
+  };
+  copy_to(9001, 0);
+  copy_to(9003, 1e-3);
+  patterns.patterns[9005][3] += 2; // the row of a cue, without others
+  SweepOptions options = small({"attention"});
+  options.cues = data::PatternSet{.patterns = select(patterns.patterns, std::vector<int64_t>{1, 9005})};
+  Counted progress;
+  std::vector<SweepRow> rows;
+  MemoryReport report;
+  sweep_recall(patterns, options, progress,
+               [&](const MemoryReport& memory, const std::vector<SweepRow>& of_memory,
+                   const std::vector<SweepExamples>&) {
+                 report = memory;
+                 rows = of_memory;
+               });
+  EXPECT_EQ(progress.announced, 102) << "100 stored patterns and 2 cues";
+  EXPECT_EQ(progress.done, progress.announced);
+  EXPECT_FALSE(report.all_compared);
+  EXPECT_EQ(report.different, 19'999);
+  EXPECT_EQ(report.distinct, 19'998);
+  EXPECT_EQ(rows[0].ambiguous, 0.5);
+  EXPECT_EQ(rows[0].exact.mean, 0.5);
+}
+
 TEST(SweepRecall, RefusesHardLocationsBeyondTheMemoryBeforeAnyRun) {
   SweepOptions options = small({"attention", "sdm"}, {0.1});
   options.parameters.hard_locations = 1'000'000'000'000;
@@ -535,6 +632,7 @@ TEST(SweepRecall, RejectsInvalidPatternsAndOptions) {
       {"0 patterns"});
   expect_usage_error(with([](SweepOptions& options) { options.memories.clear(); }),
                      {"0 memories", "2 seeds", "at least one"});
+  expect_usage_error(with([](SweepOptions& options) { options.cues_max = -1; }), {"-1 cues"});
   expect_usage_error(with([](SweepOptions& options) { options.seeds = 0; }),
                      {"1 memories", "0 seeds", "at least one"});
   expect_usage_error(with([](SweepOptions& options) { options.seeds = -4; }), {"-4 seeds"});

@@ -32,7 +32,8 @@ struct ThresholdChoice {
 
 /// Chooses a threshold. The default is PatternSet::threshold. Otsu's threshold is used instead if the default
 /// is 0 and no number is negative, if some patterns become equal as bits, or if fewer than 1 % of the numbers
-/// are on one side of it; but not if fewer patterns would be distinct at Otsu's threshold.
+/// are on one side of it; but not if fewer patterns would be distinct at Otsu's threshold, and the origin
+/// states this if the default is 0 and no number is negative.
 ///
 /// `given`: a threshold on the scale of the file, which is used instead.
 ///

@@ -20,7 +20,7 @@ constexpr double kExactCosine = 0.999;
 struct RadiusChoice {
   int64_t hamming_radius = 0; ///< 1 .. size / 2
   double noise = 0;    ///< maximum noise (fraction of wrong bits) that is tolerated, mean over patterns
-  double beta_min = 0; ///< minimum beta at which 99 % of the patterns are fixed points of softmax
+  double beta_min = 0; ///< minimum beta at which the first softmax update keeps 99 % of the patterns
 };
 
 /// Weights of patterns: the circle intersection with the cue, or equal weights for all patterns within the
@@ -78,8 +78,9 @@ struct ParameterChoices {
   std::optional<int64_t> hamming_radius = {};
   /// For all memories that use beta; multiplies the unscaled scores. Default: fitted to the Hamming radius in
   /// the published convention, but at least RadiusChoice::beta_min (for real patterns 5 times that if there
-  /// is one update, 3.3 times if readouts are averages, which become shorter), and divided by the derivative
-  /// of the score with respect to the cosine; 1 / sqrt(size) for Transformer attention.
+  /// is one update, 3.3 times if readouts are averages, which become shorter, and otherwise increased until
+  /// repeated updates keep 99 % of sampled patterns), and divided by the derivative of the score with respect
+  /// to the cosine; 1 / sqrt(size) for Transformer attention.
   std::optional<double> beta = {};
   std::optional<double> alpha = {}; ///< of alpha-entmax, in (1, 2]; default: that of kSimplexSeparations
   /// For all memories that use a degree, > 0. Default: the fitted beta, rounded up, because

@@ -31,6 +31,9 @@ struct SweepOptions {
   Corruption corruption = Corruption::flip;
   int64_t seeds = 5; ///< trials per memory and noise level, each with its own cues and hard locations
   uint64_t seed = 1;
+  /// Maximum number of stored patterns that are cues in each trial, spread evenly; 0: all. By default all
+  /// whose comparisons with the stored patterns take a few seconds, and at least 100.
+  std::optional<int64_t> cues_max = {};
   ParameterChoices parameters = {};
   bool centre = true;    ///< real-valued memories subtract the mean of all stored patterns
   bool normalise = true; ///< they scale patterns and cues to length 1, after subtracting the mean
@@ -42,15 +45,22 @@ struct SweepOptions {
   std::optional<data::PatternSet> cues;
 };
 
+/// Number of cues of each trial. The default depends on sizes alone, so that a seed determines the results on
+/// every machine.
+int64_t cues_per_trial(const data::PatternSet& patterns, const SweepOptions& options);
+
 /// Result of one memory at one noise level.
 struct SweepRow {
   std::string memory;          ///< MemoryKind::name
   std::optional<double> noise; ///< absent if the cues were given
   /// Fraction of cues that are recalled exactly: the readout has all bits, or a cosine of at least
-  /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no other. A
-  /// cue that activates no location or pattern is returned unchanged and never counts as recalled.
+  /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no different
+  /// one. Identical patterns with identical values are one pattern. A cue that activates no location or
+  /// pattern is returned unchanged and never counts as recalled. The right pattern of given cues is not
+  /// known: this is the fraction whose readout is any of the stored patterns.
   MeanInterval exact;
-  double ambiguous = 0; ///< fraction of cues whose readout equals a pattern that coincides with others
+  /// Fraction of cues whose readout equals a pattern that coincides with different ones.
+  double ambiguous = 0;
   std::optional<MeanInterval> bit_error; ///< mean fraction of wrong bits; memories on bits only
   MeanInterval cosine;                   ///< mean cosine between readout and pattern (bits as -1 and +1)
   MeanInterval steps;                    ///< mean number of update steps
@@ -59,6 +69,9 @@ struct SweepRow {
   /// Fraction of cues that are nearer to another stored pattern than to their own, among at most 100 cues of
   /// each trial; mean over the trials. 0 if the cues were given.
   double misleading = 0;
+  /// Mean cosine between a given cue and the stored pattern to which its readout belongs; bits as -1 and +1.
+  std::optional<double> cue_cosine = {};
+  int64_t cues = 0;   ///< of each trial
   double seconds = 0; ///< recall time, sum over all seeds
 };
 
@@ -69,16 +82,23 @@ struct SweepExamples {
   /// Cosine between each readout and that pattern, in the form that the memory compares.
   std::vector<double> cosines;
   std::vector<bool> exact; ///< recalled exactly, as counted in SweepRow::exact
+  /// Cosine between each given cue and the stored pattern of `targets`; empty for noisy cues.
+  std::vector<double> cue_cosines = {};
 };
 
-/// Recall of stored patterns from themselves, without noise: of all, or of an even sample if cues are given.
+/// Recall of stored patterns from themselves, without noise: of those that are cues, or if cues are given of
+/// an even sample of as many as there are cues, and at least 100.
 struct MemoryReport {
   MemoryKind kind;
   MemoryParameters parameters = {};
   int64_t count = 0;      ///< number of stored patterns
   double self_recall = 0; ///< fraction of patterns that are recalled exactly from themselves
-  double ambiguous = 0;   ///< fraction recalled from themselves that coincide with another stored pattern
+  double ambiguous = 0;   ///< fraction recalled from themselves that coincide with a different pattern
   int64_t distinct = 0;   ///< number of distinct patterns: by bits, or with cosines below kExactCosine
+  /// False: of many patterns, only those that were recalled were compared with all, and identical ones were
+  /// found; `distinct` is an upper bound.
+  bool all_compared = true;
+  int64_t different = 0; ///< number of patterns that are not identical with an earlier one
   /// Number of patterns that are all zeros after the mean is subtracted; memories on real numbers only.
   int64_t without_direction = 0;
   bool beyond_capacity = false; ///< self_recall + ambiguous < 1/2, among patterns with a direction
