@@ -24,6 +24,7 @@
 #include "learning/bags.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "report/page.h"
 
@@ -143,6 +144,7 @@ public:
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
     learning::check_bag_job(jobs.front()); // before the folder is created
     const RunFolder lock = open_run_folder(folder, identity_of(run_), {.may_grow = {"epochs", "seeds"}});
+    check_checkpoints(jobs); // before config.json is written: a run that is refused is left as it is
     make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
@@ -207,6 +209,16 @@ private:
     run_.schedule.learning_rate = learning_rate_.value_or(run_.schedule.learning_rate);
     run_.schedule.weight_decay = weight_decay_.value_or(run_.schedule.weight_decay);
     run_.schedule.patience = patience_;
+  }
+
+  /// Errors  as learning::check_bag_checkpoint, for the jobs that have a checkpoint
+  static void check_checkpoints(const std::vector<training::BagJob>& jobs) {
+    for (const training::BagJob& job : jobs) {
+      throw_if_interrupted();
+      if (std::filesystem::exists(job.checkpoint)) {
+        learning::check_bag_checkpoint(job);
+      }
+    }
   }
 
   std::string headline(const training::BagTask& task, const BagGroup& group) const {

@@ -25,6 +25,11 @@ inline constinit TorchFunction<std::vector<training::BagFit>(
 /// Errors  as BagTrainer
 inline constinit TorchFunction<void(const training::BagJob& job)> check_bag_job{"training on bags"};
 
+/// Checks that a job can be resumed from its checkpoint, without training.
+///
+/// Errors  as BagTrainer::restore
+inline constinit TorchFunction<void(const training::BagJob& job)> check_bag_checkpoint{"training on bags"};
+
 /// Measures of a checkpoint.
 struct BagCheckpoint {
   int64_t epochs = 0; ///< number of epochs it was trained for

@@ -631,6 +631,22 @@ TEST(TrainOwnBags, ResumesAndRefusesOtherBags) {
   EXPECT_EQ(run_slowly({"eval", (folder / "run").string()}).exit_code, 2); // the bags have changed
 }
 
+TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);
+  const std::string config = testing::read_text(folder / "run" / "config.json");
+  std::string edited = table_of_bags(24, true);
+  edited.replace(edited.find("0.1"), 3, "0.2");
+  testing::write_text(folder / "bags.csv", edited);
+  const std::string bags = (folder / "bags.csv").string(), run = (folder / "run").string();
+  const ProgramResult refused =
+      run_slowly({"train", "bags", "--bags", bags, "--bag-column", "slide", "--label-column", "diagnosis",
+                  "--ignore-columns", "cell", "--seeds", "2", "--epochs", "5", "--out", run});
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  EXPECT_EQ(testing::read_text(folder / "run" / "config.json"), config);
+  EXPECT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0) << "with the first table again";
+}
+
 TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   const TemporaryFolder folder;
   const auto refused = [&](const ProgramResult& result, int exit_code,
