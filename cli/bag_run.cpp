@@ -7,10 +7,12 @@
 #include <tuple>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "json/strict_json.h"
 #include "learning/bags.h"
 #include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
@@ -66,6 +68,43 @@ template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
   }
 }
 
+Json to_json(const BagContents& contents) {
+  return {{"bags", contents.bags}, {"features", contents.features}, {"sha256", contents.sha256}};
+}
+
+/// Contents that `to_json` wrote; without a hash if there is no such entry.
+BagContents contents_in(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end() || !found->is_object()) {
+    return {};
+  }
+  return {.bags = found->value("bags", int64_t{0}),
+          .features = found->value("features", int64_t{0}),
+          .sha256 = found->value("sha256", "")};
+}
+
+/// Replaces files that are no longer there by those at the same place relative to the run folder, if these
+/// exist.
+void find_moved_files(OwnBags& own, const std::filesystem::path& folder) {
+  if (own.files.empty() || own.data_folder.empty()) {
+    return;
+  }
+  const std::filesystem::path before = std::filesystem::path(own.files.front()).parent_path(),
+                              now = std::filesystem::absolute(folder) / own.data_folder;
+  const auto find = [&](std::string& file) {
+    std::error_code unreadable;
+    if (!file.empty() && !std::filesystem::exists(file, unreadable)) {
+      const std::filesystem::path moved =
+          (now / std::filesystem::path(file).lexically_relative(before)).lexically_normal();
+      file = std::filesystem::exists(moved, unreadable) ? moved.string() : file;
+    }
+  };
+  std::ranges::for_each(own.files, find);
+  std::ranges::for_each(own.validation_files, find);
+  find(own.offsets);
+  find(own.labels);
+}
+
 template <class T> bool has_type(const Json& value) {
   if constexpr (std::is_same_v<T, std::string>) {
     return value.is_string();
@@ -109,6 +148,11 @@ nlohmann::ordered_json to_json(const BagRun& run) {
     if (!run.own.columns.instance_column.empty()) {
       json["instance_column"] = run.own.columns.instance_column;
     }
+    json["contents"] = to_json(run.own.contents);
+    if (!run.own.validation_files.empty()) {
+      json["validation_contents"] = to_json(run.own.validation_contents);
+    }
+    json["data_folder"] = run.own.data_folder;
   }
   return json;
 }
@@ -156,6 +200,15 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
   }
   if (const auto found = json.find("instance_column"); found != json.end() && found->is_string()) {
     run.own.columns.instance_column = found->get<std::string>();
+  }
+  if (run.task == kOwnBags) {
+    OwnBags& own = run.own;
+    own.contents = contents_in(json, "contents");
+    own.validation_contents = contents_in(json, "validation_contents");
+    if (const auto found = json.find("data_folder"); found != json.end() && found->is_string()) {
+      own.data_folder = found->get<std::string>();
+    }
+    find_moved_files(own, folder);
   }
   if (run.seeds < 1 || run.seeds > kSeedsMax) {
     throw DataError(
@@ -229,23 +282,53 @@ nlohmann::ordered_json OtherBags::to_json() const {
   return json;
 }
 
-training::BagTask own_task(const BagRun& run, const data::BagFile& bags) {
-  const OwnBags& own = run.own;
-  check_features(own, bags, own.files.front());
-  data::LabelledBags training = to_labelled_bags(bags, own.classes), validation;
+BagContents contents_of(const data::BagFile& bags) {
+  return {.bags = bags.count(), .features = bags.num_features, .sha256 = content_hash(bags)};
+}
+
+void check_contents(const std::string& set, const std::vector<std::string>& files, const BagContents& before,
+                    const BagContents& now, const std::string& advice) {
+  if (before.sha256.empty() || before.sha256 == now.sha256) {
+    return;
+  }
+  const auto text = [](const BagContents& contents) {
+    return fmt::format("{} bags with {} feature{}", contents.bags, contents.features,
+                       contents.features == 1 ? "" : "s");
+  };
+  std::vector<std::string> names;
+  for (const std::string& file : files) {
+    names.push_back(printable(std::filesystem::path(file).filename().string()));
+  }
+  throw UsageError(
+      fmt::format("the {} bags have changed since the run began: {} had {}, and now {} {}.\n  {}", set,
+                  fmt::join(names, ", "), text(before), names.size() == 1 ? "has" : "have",
+                  text(before) == text(now) ? "as many, with other numbers or classes" : text(now), advice));
+}
+
+std::optional<data::BagFile> read_validation_bags(const OwnBags& own) {
   if (own.validation_files.empty()) {
-    std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
+    return std::nullopt;
+  }
+  data::BagFileOptions options = own.columns;
+  options.features = own.features;
+  data::BagFile file = read_files(own.validation_files, options, "", "");
+  check_features(own, file, own.validation_files.front());
+  if (file.classes.empty()) {
+    throw DataError(
+        own.validation_files.front() +
+        ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
+  }
+  return file;
+}
+
+training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
+                           const std::optional<data::BagFile>& validation_bags) {
+  const OwnBags& own = run.own;
+  data::LabelledBags training = to_labelled_bags(bags, own.classes), validation;
+  if (validation_bags) {
+    validation = to_labelled_bags(*validation_bags, own.classes);
   } else {
-    data::BagFileOptions options = own.columns;
-    options.features = own.features;
-    const data::BagFile file = read_files(own.validation_files, options, "", "");
-    check_features(own, file, own.validation_files.front());
-    if (file.classes.empty()) {
-      throw DataError(
-          own.validation_files.front() +
-          ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
-    }
-    validation = to_labelled_bags(file, own.classes);
+    std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
   }
   std::optional<data::Standardization> standardization;
   if (own.standardize) {
@@ -297,6 +380,58 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   return file;
 }
 
+void accept_moved_files(Json& earlier, const Json& config, const std::vector<std::string>& keys) {
+  const auto names_of = [](const Json& paths) {
+    std::vector<std::string> names;
+    for (const Json& path : paths.is_array() ? paths : Json::array({paths})) {
+      names.push_back(std::filesystem::path(path.is_string() ? path.get<std::string>() : "").filename());
+    }
+    return names;
+  };
+  for (const std::string& key : keys) {
+    if (earlier.contains(key) && config.contains(key) && names_of(earlier[key]) == names_of(config[key])) {
+      earlier[key] = config[key];
+    }
+  }
+}
+
+Json result_identity(const std::string& verb, const std::filesystem::path& folder, const BagRun& run,
+                     const OtherBags& bags, const data::BagFile* file) {
+  Json settings = to_json(run);
+  for (const char* key :
+       {"version", "epochs", "patience", "seeds", "files", "validation_files", "offsets", "labels",
+        "data_folder"}) { // a run with more epochs or in another place is the same
+    settings.erase(key);
+  }
+  Sha256 hash;
+  hash.add(settings.dump());
+  Json identity = {{"verb", verb},
+                   {"run", printable(std::filesystem::canonical(folder).string())},
+                   {"run_sha256", hash.digits()}};
+  if (file != nullptr) {
+    identity.update(bags.to_json());
+    identity["bags_sha256"] = content_hash(*file);
+  }
+  return identity;
+}
+
+RunFolder open_result_folder(const std::filesystem::path& folder, const Json& identity) {
+  const auto update = [&](Json& earlier) {
+    const auto accept = [&](const char* hash, const std::vector<std::string>& keys) {
+      if (!identity.contains(hash)) {
+        return;
+      }
+      if (earlier.contains(hash) && earlier[hash] == identity[hash]) {
+        accept_moved_files(earlier, identity, keys);
+      }
+      earlier[hash] = identity[hash]; // differences are those of the paths, which a person can read
+    };
+    accept("run_sha256", {"run"});
+    accept("bags_sha256", {"bags", "offsets", "labels"});
+  };
+  return open_run_folder(folder, identity, {.update = update});
+}
+
 std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> paths;
   for (const training::BagJob& job : jobs_of(run, {}, folder)) {
@@ -312,6 +447,36 @@ std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::
   return paths;
 }
 
+namespace {
+
+/// The task of the files of a run, which must still have the same bags.
+training::BagTask own_task_of(const BagRun& run) {
+  const OwnBags& own = run.own;
+  std::error_code unreadable;
+  for (const std::vector<std::string>* files : {&own.files, &own.validation_files}) {
+    for (const std::string& file : *files) {
+      if (!std::filesystem::exists(file, unreadable)) {
+        throw DataError(fmt::format(
+            "{}: the file with the bags of the run is no longer there.\n  Put it back, or evaluate "
+            "the run on other bags with --bags FILE.",
+            printable(file)));
+      }
+    }
+  }
+  constexpr const char* kAdvice = "Restore the files, or evaluate the run on other bags with --bags FILE.";
+  const data::BagFile bags = read_files(own.files, own.columns, own.offsets, own.labels);
+  check_contents("training", own.files, own.contents, contents_of(bags), kAdvice);
+  check_features(own, bags, own.files.front());
+  const std::optional<data::BagFile> validation = read_validation_bags(own);
+  if (validation) {
+    check_contents("validation", own.validation_files, own.validation_contents, contents_of(*validation),
+                   kAdvice);
+  }
+  return own_task(run, bags, validation);
+}
+
+} // namespace
+
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) {
   if (run.task == "bit-pattern") {
     return training::bit_pattern_task(run.bits);
@@ -320,7 +485,7 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
     return training::latch_task(run.latch);
   }
   if (run.task == kOwnBags) {
-    return own_task(run, read_files(run.own.files, run.own.columns, run.own.offsets, run.own.labels));
+    return own_task_of(run);
   }
   if (run.task != "mnist-bags") {
     throw DataError(fmt::format(

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments.h"
+#include "cli/run_folder.h"
 #include "mneme/data/bag_files.h"
 #include "mneme/training/bag_task.h"
 #include "mneme/training/bag_trainer.h"
@@ -20,11 +22,19 @@ namespace mneme::cli {
 
 constexpr int64_t kSeedsMax = 100'000;
 
+/// Identifies bags by what they contain, wherever their files are.
+struct BagContents {
+  int64_t bags = 0, features = 0;
+  std::string sha256 = {}; ///< data::content_hash; empty: unknown, in runs of early versions
+};
+
 /// The user's own bags, of the task "bags".
 struct OwnBags {
   std::vector<std::string> files = {}, validation_files = {}; ///< absolute paths
   std::string offsets = {}, labels = {};                      ///< absolute paths; empty: none
-  data::BagFileOptions columns = {};                          ///< without offsets and labels
+  BagContents contents = {}, validation_contents = {};        ///< of all files; of all validation_files
+  std::string data_folder = {};      ///< folder of the first file, relative to the run folder; empty: unknown
+  data::BagFileOptions columns = {}; ///< without offsets and labels
   double validation_fraction = 0.25; ///< of `files`, if there are no validation_files
   data::BagClasses classes = {};
   int64_t num_features = 0;
@@ -63,7 +73,8 @@ struct BagRun {
 constexpr const char* kOwnBags = "bags"; ///< the task with the user's own bags
 
 nlohmann::ordered_json to_json(const BagRun& run);
-/// Reads config.json of a run folder.
+/// Reads config.json of a run folder. Files of own bags that are not where they were are searched at the same
+/// place relative to the run folder: a folder with data and runs can be moved.
 ///
 /// Errors  DataError if config.json is missing or was not written by `mneme train` on bags
 BagRun read_bag_run(const std::filesystem::path& folder);
@@ -73,16 +84,42 @@ BagRun read_bag_run(const std::filesystem::path& folder);
 /// Errors  UsageError for an option out of its range; DataError if MNIST is needed and missing
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data);
 
-/// The task of own bags that are already read. `run.own.classes` must be set.
+BagContents contents_of(const data::BagFile& bags);
+/// Checks that the training or validation bags of a run, which `set` names, are still the same.
 ///
-/// Errors  DataError if the validation files do not fit
-training::BagTask own_task(const BagRun& run, const data::BagFile& bags);
+/// Errors  UsageError with `advice` if they are not
+void check_contents(const std::string& set, const std::vector<std::string>& files, const BagContents& before,
+                    const BagContents& now, const std::string& advice);
+
+/// The bags of run.own.validation_files; none if there are no such files.
+///
+/// Errors  DataError if they do not fit to the training bags
+std::optional<data::BagFile> read_validation_bags(const OwnBags& own);
+
+/// The task of own bags that are already read. `run.own.classes` must be set.
+training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
+                           const std::optional<data::BagFile>& validation);
 
 /// Reads bags that a run on own bags is applied to. The classes may be missing.
 ///
 /// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features
 ///         than the training bags
 data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags);
+
+/// Lets paths in an earlier config.json be equal to those of `config` if their last components are:
+/// files that are identified by their contents may have been moved.
+void accept_moved_files(nlohmann::ordered_json& earlier, const nlohmann::ordered_json& config,
+                        const std::vector<std::string>& keys);
+
+/// The entries of config.json that identify results of `mneme eval` and `mneme predict`. `file`: the bags of
+/// `bags`, if there are any.
+nlohmann::ordered_json result_identity(const std::string& verb, const std::filesystem::path& folder,
+                                       const BagRun& run, const OtherBags& bags, const data::BagFile* file);
+/// Opens the folder of such results. A run and bags are the same if their paths or their contents are.
+///
+/// Errors  as open_run_folder
+[[nodiscard]] RunFolder open_result_folder(const std::filesystem::path& folder,
+                                           const nlohmann::ordered_json& identity);
 
 /// The checkpoints of the run that exist, in the order of the seeds.
 ///

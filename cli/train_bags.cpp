@@ -61,8 +61,14 @@ nlohmann::ordered_json identity_of(const BagRun& run) {
   nlohmann::ordered_json identity = to_json(run);
   identity.erase("version");
   identity.erase("patience");
+  for (const char* key : {"num_features", "features", "contents", "validation_contents", "data_folder"}) {
+    identity.erase(key); // BagRun::own: check_contents compares the bags
+  }
   return identity;
 }
+
+/// Paths of own bags in config.json.
+const std::vector<std::string> kFileKeys = {"files", "validation_files", "offsets", "labels"};
 
 class TrainBags : public TrainTask {
 public:
@@ -143,7 +149,19 @@ public:
     }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
     learning::check_bag_job(jobs.front()); // before the folder is created
-    const RunFolder lock = open_run_folder(folder, identity_of(run_), {.may_grow = {"epochs", "seeds"}});
+    if (!run_.own.files.empty()) {
+      run_.own.data_folder =
+          std::filesystem::path(run_.own.files.front())
+              .parent_path()
+              .lexically_relative(std::filesystem::absolute(folder / "").lexically_normal())
+              .string();
+    }
+    const nlohmann::ordered_json identity = identity_of(run_);
+    const RunFolder lock = open_run_folder(
+        folder, identity, {.may_grow = {"epochs", "seeds"}, .update = [&](nlohmann::ordered_json& earlier) {
+                             accept_moved_files(earlier, identity, kFileKeys);
+                           }});
+    check_same_bags(folder);
     check_checkpoints(jobs); // before config.json is written: a run that is refused is left as it is
     make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
@@ -181,6 +199,10 @@ protected:
         "bags; --allow-one-class trains anyway.",
         set);
   }
+  /// Checks that the bags are those of the run that the folder contains, if it contains one.
+  ///
+  /// Errors  UsageError if they are not
+  virtual void check_same_bags(const std::filesystem::path& folder) const { (void)folder; }
   virtual std::string advice(const std::string& folder) const { ///< after the hint at `mneme eval`
     (void)folder;
     return "";
@@ -466,7 +488,10 @@ protected:
     own.features = bags.feature_names;
     features_ = features_text(bags);
     warnings_ = feature_warnings(bags, own.standardize);
-    training::BagTask task = own_task(run_, bags);
+    const std::optional<data::BagFile> validation = read_validation_bags(own);
+    own.contents = contents_of(bags);
+    own.validation_contents = validation ? contents_of(*validation) : BagContents();
+    training::BagTask task = own_task(run_, bags, validation);
     given_ = own;
     // For config.json, which `mneme eval` reads in any folder. Errors and the page name the files as given.
     for (std::vector<std::string>* files : {&own.files, &own.validation_files}) {
@@ -496,7 +521,22 @@ protected:
   nlohmann::ordered_json shown_settings() const override {
     BagRun run = run_;
     run.own = given_;
-    return to_json(run);
+    nlohmann::ordered_json settings = to_json(run);
+    for (const char* key : {"contents", "validation_contents", "data_folder"}) {
+      settings.erase(key);
+    }
+    return settings;
+  }
+  void check_same_bags(const std::filesystem::path& folder) const override {
+    if (read_run_config(folder, name()).is_null()) {
+      return;
+    }
+    const OwnBags before = read_bag_run(folder).own;
+    constexpr const char* kAdvice =
+        "Restore the files to resume the run, or choose another folder with --out.";
+    check_contents("training", run_.own.files, before.contents, run_.own.contents, kAdvice);
+    check_contents("validation", run_.own.validation_files, before.validation_contents,
+                   run_.own.validation_contents, kAdvice);
   }
   std::string advice(const std::string& folder) const override {
     return fmt::format(", `mneme predict {} --bags FILE` classifies other bags", folder);

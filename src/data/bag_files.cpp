@@ -22,6 +22,7 @@
 #include "data/readers.h"
 #include "data/zip.h"
 #include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
 #include "mneme/data/safetensors.h"
 
 namespace mneme::data {
@@ -593,6 +594,17 @@ BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFi
     append(all, read_one(path, same_features), path.string(), paths.front().string());
   }
   return all;
+}
+
+std::string content_hash(const BagFile& bags) {
+  Sha256 hash;
+  hash.add(std::as_bytes(std::span(bags.numbers)));
+  hash.add(std::as_bytes(std::span(bags.offsets)));
+  for (const std::string& name : bags.classes) {
+    hash.add(name);
+    hash.add(std::string_view("", 1)); // classes are separated by a byte that is 0
+  }
+  return hash.digits();
 }
 
 BagClasses choose_classes(const BagFile& bags, const std::string& positive) {

@@ -631,6 +631,51 @@ TEST(TrainOwnBags, ResumesAndRefusesOtherBags) {
   EXPECT_EQ(run_slowly({"eval", (folder / "run").string()}).exit_code, 2); // the bags have changed
 }
 
+TEST(TrainOwnBags, ContinuesARunInAMovedFolder) {
+  const TemporaryFolder folder;
+  const std::filesystem::path before = folder / "before", after = folder / "after", other = folder / "other";
+  for (const std::filesystem::path& project : {before, other}) {
+    std::filesystem::create_directory(project);
+    testing::write_text(project / "bags.csv", table_of_bags(project == before ? 24 : 22, true));
+  }
+  const auto train = [](const std::filesystem::path& project, const std::string& epochs) {
+    return run_slowly({"train", "bags", "--bags", (project / "bags.csv").string(), "--bag-column", "slide",
+                       "--label-column", "diagnosis", "--ignore-columns", "cell", "--epochs", epochs, "--out",
+                       (project / "run").string()});
+  };
+  const auto apply = [](const std::string& verb, const std::filesystem::path& run,
+                        const std::filesystem::path& bags, const std::filesystem::path& page) {
+    return run_slowly({verb, run.string(), "--bags", bags.string(), "--out", page.string()});
+  };
+  ASSERT_EQ(train(before, "1").exit_code, 0);
+  ASSERT_EQ(train(other, "2").exit_code, 0);
+  for (const std::string verb : {"eval", "predict"}) {
+    ASSERT_EQ(apply(verb, before / "run", before / "bags.csv", before / verb).exit_code, 0);
+  }
+  std::filesystem::rename(before, after);
+  const ProgramResult measured = run_slowly({"eval", (after / "run").string()});
+  EXPECT_EQ(measured.exit_code, 0) << measured.err;
+  const ProgramResult resumed = train(after, "2");
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  for (const std::string verb : {"eval", "predict"}) {
+    const ProgramResult again = apply(verb, after / "run", after / "bags.csv", after / verb);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    const ProgramResult run_refused = apply(verb, other / "run", after / "bags.csv", after / verb);
+    EXPECT_EQ(run_refused.exit_code, 2);
+    testing::expect_contains(run_refused.err, {(after / "run").string(), (other / "run").string()});
+    const ProgramResult bags_refused = apply(verb, after / "run", other / "bags.csv", after / verb);
+    EXPECT_EQ(bags_refused.exit_code, 2);
+    testing::expect_contains(bags_refused.err,
+                             {(after / "bags.csv").string(), (other / "bags.csv").string()});
+  }
+  std::filesystem::remove(after / "bags.csv");
+  const ProgramResult without = run_slowly({"eval", (after / "run").string()});
+  EXPECT_EQ(without.exit_code, 3);
+  testing::expect_contains(without.err, {(after / "bags.csv").string(), "no longer there", "--bags FILE"});
+  EXPECT_FALSE(contains(without.err, "relative paths"));
+  EXPECT_FALSE(contains(train(after, "2").err, "relative paths"));
+}
+
 TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);

@@ -257,6 +257,16 @@ TEST(BagFiles, JoinFilesWithTheSameFeatures) {
             (std::vector<std::string>{"0", "1", "2", "3"}));
 }
 
+TEST(BagFiles, AreIdentifiedByTheirContents) {
+  const std::string hash = content_hash(csv("bag,label,x\na,1,0.5\nb,0,2\n"));
+  EXPECT_EQ(hash.size(), 64U);
+  EXPECT_EQ(content_hash(csv("name;y;label\r\nc;.50;1\r\nd;2;0\r\n", {.bag_column = "name"})), hash);
+  for (const char* other : {"bag,label,x\na,1,0.5\nb,0,3\n", "bag,label,x\na,0,0.5\nb,1,2\n",
+                            "bag,label,x\na,1,0.5\na,1,2\n", "bag,label,x\nb,0,2\na,1,0.5\n"}) {
+    EXPECT_NE(content_hash(csv(other)), hash) << other;
+  }
+}
+
 TEST(BagClasses, AreChosenFromTheNames) {
   const auto chosen = [](std::string_view text, const std::string& positive = "") {
     const BagClasses classes = choose_classes(csv(text), positive);

@@ -67,6 +67,10 @@ BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
                       const BagFileOptions& options = {});
 BagFile parse_bag_safetensors(std::span<const std::byte> bytes, const std::string& name);
 
+/// SHA-256 of the instances, the sizes and the classes of the bags, 64 hexadecimal digits: equal for the same
+/// bags in the same order, whatever the names of bags, features and files are.
+std::string content_hash(const BagFile& bags);
+
 /// The two classes of a task.
 struct BagClasses {
   std::string negative, positive;
