@@ -109,4 +109,11 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
   return warnings;
 }
 
+std::string replaced_text(const data::BagFile& bags) {
+  const std::string missing = data::missing_text(bags);
+  return missing.empty()
+             ? ""
+             : fmt::format("{}; replaced by the mean of the feature in the training bags", missing);
+}
+
 } // namespace mneme::cli

@@ -17,4 +17,7 @@ std::string features_text(const data::BagFile& bags);
 /// line if the standard deviations of the features differ by a factor of more than 30.
 std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized);
 
+/// A message on missing values that are replaced (--missing mean); empty if there are none.
+std::string replaced_text(const data::BagFile& bags);
+
 } // namespace mneme::cli

@@ -3,13 +3,17 @@
 #include "cli/bag_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/bag_features.h"
+#include "cli/choices.h"
 #include "json/strict_json.h"
+#include "learning/bag_fits.h"
 #include "learning/bags.h"
 #include "mneme/core/error.h"
 #include "mneme/core/sha256.h"
@@ -22,6 +26,9 @@ namespace mneme::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr const char* kRefuse = "refuse"; ///< values of --missing
+constexpr const char* kMean = "mean";
 
 /// Calls `visit` with the key in config.json and the variable of each setting.
 template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
@@ -148,6 +155,9 @@ nlohmann::ordered_json to_json(const BagRun& run) {
     if (!run.own.columns.instance_column.empty()) {
       json["instance_column"] = run.own.columns.instance_column;
     }
+    if (run.own.replaces_missing) {
+      json["missing"] = kMean;
+    }
     json["contents"] = to_json(run.own.contents);
     if (!run.own.validation_files.empty()) {
       json["validation_contents"] = to_json(run.own.validation_contents);
@@ -198,6 +208,7 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
       found != json.end()) { // early versions had no such setting
     run.own.standardize = found->is_boolean() && found->get<bool>();
   }
+  run.own.replaces_missing = json.value("missing", Json()) == kMean;
   if (const auto found = json.find("instance_column"); found != json.end() && found->is_string()) {
     run.own.columns.instance_column = found->get<std::string>();
   }
@@ -241,7 +252,19 @@ void check_features(const OwnBags& own, const data::BagFile& bags, const std::st
 
 } // namespace
 
+void declare_missing(Arguments& arguments, const std::string& default_word,
+                     std::function<void(bool replaces)> set) {
+  add_word_option(
+      arguments, "--missing", {kRefuse, kMean}, default_word,
+      [set = std::move(set)](size_t index) { set(index == 1); },
+      "Missing values (empty cells, NA, NaN, null): refuse, or replace them by the mean of the feature in "
+      "the "
+      "training bags");
+}
+
 void declare_columns(Arguments& arguments, OtherBags& bags) {
+  declare_missing(arguments, "as in the training",
+                  [&bags](bool replaces) { bags.replaces_missing = replaces; });
   arguments.add_option("--offsets", bags.offsets, "With a .npy file: file of its offsets, [bags + 1]")
       ->type_name("FILE");
   arguments.add_option("--labels", bags.labels, "With a .npy file: file of its labels, [bags]")
@@ -279,6 +302,9 @@ nlohmann::ordered_json OtherBags::to_json() const {
   if (!ignored_columns.empty()) {
     json["ignored_columns"] = ignored_columns;
   }
+  if (replaces_missing) {
+    json["missing"] = *replaces_missing ? kMean : kRefuse;
+  }
   return json;
 }
 
@@ -311,6 +337,7 @@ std::optional<data::BagFile> read_validation_bags(const OwnBags& own) {
   }
   data::BagFileOptions options = own.columns;
   options.features = own.features;
+  options.missing_is_nan = own.replaces_missing;
   data::BagFile file = read_files(own.validation_files, options, "", "");
   check_features(own, file, own.validation_files.front());
   if (file.classes.empty()) {
@@ -330,6 +357,20 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
   } else {
     std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
   }
+  training::BagSummary summary{.features =
+                                   data::standardization_of(training.numbers, training.instance_size())};
+  if (own.replaces_missing) {
+    const std::vector<float>& means = summary.features.means;
+    if (const auto none = std::ranges::find_if(means, [](float mean) { return std::isnan(mean); });
+        none != means.end()) {
+      throw DataError(
+          fmt::format("{}: {} is missing in all instances of the training bags.\n  Leave it out{}.",
+                      own.files.front(), feature_text(bags, none - means.begin()),
+                      bags.feature_names.empty() ? "" : " with --ignore-columns"));
+    }
+    data::replace_missing(training.numbers, means);
+    data::replace_missing(validation.numbers, means);
+  }
   std::optional<data::Standardization> standardization;
   if (own.standardize) {
     standardization = standardization_of(training);
@@ -338,6 +379,7 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
   }
   training::BagTask task = training::own_bag_task(std::move(training), std::move(validation));
   task.standardization = std::move(standardization);
+  task.summary = std::move(summary);
   return task;
 }
 
@@ -351,6 +393,7 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   data::BagFileOptions options = run.own.columns;
   options.features = run.own.features;
   options.columns_are_optional = true;
+  options.missing_is_nan = bags.replaces_missing.value_or(run.own.replaces_missing);
   if (!bags.bag_column.empty()) {
     options.bag_column = bags.bag_column;
   }
@@ -378,6 +421,24 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
                     bags.files.front(), printable(bags.instance_column)));
   }
   return file;
+}
+
+void replace_missing(data::BagFile& bags, const std::filesystem::path& checkpoint, const std::string& verb,
+                     Progress& progress) {
+  const std::string text = replaced_text(bags);
+  if (text.empty()) {
+    return;
+  }
+  const std::optional<training::BagSummary> training = learning::training_summary(checkpoint);
+  if (!training) {
+    throw DataError(
+        fmt::format("{}: contains no means of the training bags, by which missing values could be "
+                    "replaced: it was written by an earlier version.\n  Train again, or fill in the "
+                    "missing values.",
+                    printable(checkpoint.string())));
+  }
+  progress.message(fmt::format("mneme {}: {}", verb, text));
+  data::replace_missing(bags.numbers, training->features.means);
 }
 
 void accept_moved_files(Json& earlier, const Json& config, const std::vector<std::string>& keys) {
@@ -464,7 +525,9 @@ training::BagTask own_task_of(const BagRun& run) {
     }
   }
   constexpr const char* kAdvice = "Restore the files, or evaluate the run on other bags with --bags FILE.";
-  const data::BagFile bags = read_files(own.files, own.columns, own.offsets, own.labels);
+  data::BagFileOptions options = own.columns;
+  options.missing_is_nan = own.replaces_missing;
+  const data::BagFile bags = read_files(own.files, options, own.offsets, own.labels);
   check_contents("training", own.files, own.contents, contents_of(bags), kAdvice);
   check_features(own, bags, own.files.front());
   const std::optional<data::BagFile> validation = read_validation_bags(own);

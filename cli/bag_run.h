@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "cli/arguments.h"
 #include "cli/run_folder.h"
+#include "mneme/core/progress.h"
 #include "mneme/data/bag_files.h"
 #include "mneme/training/bag_task.h"
 #include "mneme/training/bag_trainer.h"
@@ -40,6 +42,7 @@ struct OwnBags {
   int64_t num_features = 0;
   std::vector<std::string> features = {}; ///< names of the columns; empty for files of arrays
   bool standardize = false;               ///< with the statistics of the training instances
+  bool replaces_missing = false;          ///< missing values, by the means of the training instances
 };
 
 /// Files of other bags than those of the run, and how to read them.
@@ -48,6 +51,7 @@ struct OtherBags {
   std::string offsets = {}, labels = {};
   std::string bag_column = {}, label_column = {}, instance_column = {}; ///< empty: that of the run
   std::vector<std::string> ignored_columns = {};                        ///< empty: those of the run
+  std::optional<bool> replaces_missing = {};                            ///< empty: as in the run
 
   bool any() const { ///< whether an option other than --bags was given
     return !(offsets.empty() && labels.empty() && bag_column.empty() && label_column.empty() &&
@@ -55,6 +59,9 @@ struct OtherBags {
   }
   nlohmann::ordered_json to_json() const; ///< the options that were given, for config.json
 };
+/// Declares --missing. `default_word`: for the help, of the run if it is not refuse.
+void declare_missing(Arguments& arguments, const std::string& default_word,
+                     std::function<void(bool replaces)> set);
 /// Declares the options of these files but --bags.
 void declare_columns(Arguments& arguments, OtherBags& bags);
 
@@ -101,10 +108,17 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
                            const std::optional<data::BagFile>& validation);
 
 /// Reads bags that a run on own bags is applied to. The classes may be missing.
+/// Missing values are NaN, if they are replaced.
 ///
 /// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features
 ///         than the training bags
 data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags);
+
+/// Replaces missing values by the means of the training bags of a checkpoint, and reports them.
+///
+/// Errors  DataError if there are missing values, but no means in the checkpoint
+void replace_missing(data::BagFile& bags, const std::filesystem::path& checkpoint, const std::string& verb,
+                     Progress& progress);
 
 /// Lets paths in an earlier config.json be equal to those of `config` if their last components are:
 /// files that are identified by their contents may have been moved.

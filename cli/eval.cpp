@@ -77,6 +77,7 @@ public:
     std::optional<data::BagFile> bags;
     if (!bags_.files.empty()) {
       bags = read_labelled_bags(run);
+      replace_missing(*bags, checkpoints_of(run, run_).front(), name(), context.progress);
     }
     // The bags of the option are validation bags of a task without training bags.
     const training::BagTask task =

@@ -133,6 +133,7 @@ public:
     const BagRun run = read_bag_run(run_folder_);
     data::BagFile file = read_bags_for(run, bags_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
+    replace_missing(file, checkpoints.front(), name(), context.progress);
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here
     std::optional<RunFolder> lock;
     if (!context.options.out.empty()) {

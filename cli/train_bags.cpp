@@ -450,6 +450,7 @@ protected:
     arguments.add_flag("--standardize", own.standardize,
                        "Subtract the mean of each feature and divide by its standard deviation, both of the "
                        "training instances; `mneme eval` and `mneme predict` do the same");
+    declare_missing(arguments, "refuse", [&own](bool replaces) { own.replaces_missing = replaces; });
     arguments.add_option("--validation", own.validation_files, "Files of validation bags")->type_name("FILE");
     add_parsed_option(
         arguments, "--validation-fraction", "X", fmt::format("{}", own.validation_fraction),
@@ -479,6 +480,7 @@ protected:
     }
     own.validation_fraction = fraction_.value_or(own.validation_fraction);
     data::BagFileOptions options = own.columns;
+    options.missing_is_nan = own.replaces_missing;
     options.offsets = own.offsets;
     options.labels = own.labels;
     const std::vector<std::filesystem::path> paths(own.files.begin(), own.files.end());
@@ -489,6 +491,11 @@ protected:
     features_ = features_text(bags);
     warnings_ = feature_warnings(bags, own.standardize);
     const std::optional<data::BagFile> validation = read_validation_bags(own);
+    for (const data::BagFile* file : {&bags, validation ? &*validation : nullptr}) {
+      if (const std::string text = file == nullptr ? "" : replaced_text(*file); !text.empty()) {
+        warnings_.push_back(text);
+      }
+    }
     own.contents = contents_of(bags);
     own.validation_contents = validation ? contents_of(*validation) : BagContents();
     training::BagTask task = own_task(run_, bags, validation);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,6 +51,10 @@ inline constinit TorchFunction<BagCheckpoint(const training::BagJob& job)> measu
 inline constinit TorchFunction<BagCheckpoint(const std::filesystem::path& checkpoint,
                                              const data::LabelledBags& bags)>
     measure_on_bags{"evaluating a checkpoint"};
+
+/// What a checkpoint contains on the training bags (training::BagClassifier::training).
+inline constinit TorchFunction<std::optional<training::BagSummary>(const std::filesystem::path& checkpoint)>
+    training_summary{"reading a checkpoint"};
 
 /// Applies a checkpoint to bags (training::BagClassifier::predict).
 inline constinit TorchFunction<std::vector<training::BagPrediction>(

@@ -178,21 +178,37 @@ Standardization standardization_of(std::span<const float> numbers, int64_t insta
   Standardization result;
   for (size_t i = 0; i < size; ++i) {
     double sum = 0, squares = 0;
+    size_t known = 0; // numbers that are not NaN
+    float first = NAN;
     bool differ = false;
     for (size_t row = 0; row < count; ++row) {
-      sum += numbers[row * size + i];
-      differ = differ || numbers[row * size + i] != numbers[i];
+      if (const float number = numbers[row * size + i]; !std::isnan(number)) {
+        first = known == 0 ? number : first;
+        sum += number;
+        differ = differ || number != first;
+        ++known;
+      }
     }
-    const double mean = sum / static_cast<double>(count);
+    const double mean = sum / static_cast<double>(known);
     for (size_t row = 0; row < count; ++row) {
-      const double difference = numbers[row * size + i] - mean;
-      squares += difference * difference;
+      if (const float number = numbers[row * size + i]; !std::isnan(number)) {
+        const double difference = number - mean;
+        squares += difference * difference;
+      }
     }
-    const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(count)));
-    result.means.push_back(differ ? static_cast<float>(mean) : numbers[i]);
+    const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(known)));
+    result.means.push_back(differ ? static_cast<float>(mean) : first);
     result.deviations.push_back(differ && deviation > 0 ? deviation : 1);
   }
   return result;
+}
+
+void replace_missing(std::span<float> numbers, std::span<const float> means) {
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (std::isnan(numbers[i])) {
+      numbers[i] = means[i % means.size()];
+    }
+  }
 }
 
 void standardize(LabelledBags& bags, const Standardization& standardization) {

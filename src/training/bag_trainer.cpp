@@ -307,10 +307,14 @@ void BagTrainer::save(const std::filesystem::path& path) const {
     }
   }
   checkpoint.tensors.emplace("epochs", epochs);
+  const auto floats = [](const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); };
   if (s.task.standardization) {
-    const auto tensor = [](const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); };
-    checkpoint.tensors.emplace(kFeatureMeans, tensor(s.task.standardization->means));
-    checkpoint.tensors.emplace(kFeatureDeviations, tensor(s.task.standardization->deviations));
+    checkpoint.tensors.emplace(kFeatureMeans, floats(s.task.standardization->means));
+    checkpoint.tensors.emplace(kFeatureDeviations, floats(s.task.standardization->deviations));
+  }
+  if (s.task.summary) {
+    checkpoint.tensors.emplace(kTrainingMeans, floats(s.task.summary->features.means));
+    checkpoint.tensors.emplace(kTrainingDeviations, floats(s.task.summary->features.deviations));
   }
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
     checkpoint.tensors.emplace(kBagModelPrefix + name, tensor);

@@ -676,6 +676,64 @@ TEST(TrainOwnBags, ContinuesARunInAMovedFolder) {
   EXPECT_FALSE(contains(train(after, "2").err, "relative paths"));
 }
 
+TEST(TrainOwnBags, ReplacesMissingValuesByTheMeansOfTheTrainingBags) {
+  const TemporaryFolder folder;
+  std::string gaps = "bag,label,x,y\n", filled = gaps;
+  for (int bag = 0; bag < 8; ++bag) { // x is 1 or 3 in the training bags, or missing
+    const std::string start = "b" + std::to_string(bag) + "," + std::to_string(bag % 2) + ",";
+    for (const char* x : {"1", "3", ""}) {
+      gaps += start + x + ",0." + std::to_string(bag) + "\n";
+      filled += start + (*x == '\0' ? "2" : x) + ",0." + std::to_string(bag) + "\n";
+    }
+  }
+  testing::write_text(folder / "gaps.csv", gaps);
+  testing::write_text(folder / "filled.csv", filled);
+  const auto train = [&](const std::string& table, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"train",    "bags", "--bags", (folder / (table + ".csv")).string(),
+                                       "--epochs", "2",    "--out",  (folder / table).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  const ProgramResult refused = train("gaps", {});
+  EXPECT_EQ(refused.exit_code, 3);
+  testing::expect_contains(refused.err, {"8 of 48 numbers are missing: \"x\" (8)", "--missing mean"});
+  const ProgramResult replaced = train("gaps", {"--missing", "mean"});
+  ASSERT_EQ(replaced.exit_code, 0) << replaced.err;
+  testing::expect_contains(replaced.err, {"\"x\" (8); replaced by the mean"});
+  ASSERT_EQ(train("filled", {}).exit_code, 0);
+  const auto lines = [&](const char* run) { return testing::read_text(folder / run / "metrics.jsonl"); };
+  EXPECT_EQ(lines("gaps"), lines("filled"));
+  testing::write_text(folder / "new.csv", "bag,x,y\na,,0.5\na,7,NA\n");
+  testing::write_text(folder / "same.csv", "bag,x,y\na,2,0.5\na,7,0.35\n");
+  const auto predict = [&](const std::string& run, const std::string& table,
+                           const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"predict", (folder / run).string(), "--json", "--bags",
+                                       (folder / table).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  const ProgramResult given = predict("gaps", "new.csv", {});
+  ASSERT_EQ(given.exit_code, 0) << given.err;
+  const ProgramResult asked = predict("filled", "new.csv", {"--missing", "mean"});
+  ASSERT_EQ(asked.exit_code, 0) << asked.err;
+  EXPECT_EQ(testing::results_of(given.out).at("predictions"),
+            testing::results_of(asked.out).at("predictions"));
+  const auto probability = [](const ProgramResult& result) {
+    return testing::results_of(result.out).at("predictions").at(0).at("probability").get<double>();
+  };
+  // The mean of y in the training bags is between 0.2 and 0.5; its effect on the probability is small.
+  EXPECT_NEAR(probability(given), probability(predict("gaps", "same.csv", {})), 0.05);
+  EXPECT_EQ(predict("filled", "new.csv", {}).exit_code, 3);
+  EXPECT_EQ(predict("gaps", "new.csv", {"--missing", "refuse"}).exit_code, 3);
+  EXPECT_EQ(
+      run_slowly({"eval", (folder / "gaps").string(), "--bags", (folder / "gaps.csv").string()}).exit_code,
+      0);
+  testing::write_text(folder / "none.csv", "bag,label,x,y\na,0,1,\nb,1,1,\nc,0,1,\nd,1,1,\n");
+  const ProgramResult none = train("none", {"--missing", "mean"});
+  EXPECT_EQ(none.exit_code, 3);
+  testing::expect_contains(none.err, {"\"y\" is missing in all instances", "--ignore-columns"});
+}
+
 TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);

@@ -3,6 +3,7 @@
 #include "mneme/data/bag_files.h"
 
 #include <bit>
+#include <cmath>
 
 #include <gtest/gtest.h>
 
@@ -121,7 +122,7 @@ TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("bag,x\n", {"no instances"});
   expect_csv_error("", {"header"});
   expect_csv_error("bag,x\na,1\na\n", {"line 3", "1 cells", "2"});
-  expect_csv_error("bag,x\na,nan\n", {"line 2, column 2", "finite", "nan"});
+  expect_csv_error("bag,x\na,inf\n", {"line 2, column 2", "finite", "inf"});
   expect_csv_error("bag,x\na,1e39\n", {"line 2, column 2", "float32"});
   expect_csv_error("bag,x\na,red\n", {"line 2, column 2", "\"red\" is not a number", "--ignore-columns"});
   expect_csv_error("bag,x\n,1\n", {"line 2, column 1", "name of the bag is empty"});
@@ -255,6 +256,29 @@ TEST(BagFiles, JoinFilesWithTheSameFeatures) {
   };
   EXPECT_EQ(read_bag_files(std::array{write("a.safetensors"), write("b.safetensors")}).names,
             (std::vector<std::string>{"0", "1", "2", "3"}));
+}
+
+TEST(BagFiles, CountMissingValuesAndReadThemAsNaNIfPermitted) {
+  constexpr std::string_view kTable = "bag,age,bmi,sex\na,1,,0\nb,NA,null,1\na,3, NaN ,n/a\nb,4,5,None\n";
+  expect_csv_error(kTable, {"table.csv: 6 of 12 numbers are missing: \"age\" (1), \"bmi\" (3), \"sex\" (2);",
+                            "first one is on line 2.", "--missing mean", "--ignore-columns"});
+  expect_csv_error("bag,x,y\nb,1,2\na,1,2\nb,1,\n", {"1 of 6 numbers is missing: \"y\" (1)", "line 4."});
+  expect_csv_error("bag,x\na,NA\nb,red\n", {"line 3, column 2", "\"red\" is not a number"});
+  const BagFile bags = csv(kTable, {.missing_is_nan = true});
+  EXPECT_EQ(bags.lines, (std::vector<int64_t>{2, 4, 3, 5}));
+  EXPECT_EQ(missing_text(bags), "6 of 12 numbers are missing: \"age\" (1), \"bmi\" (3), \"sex\" (2)");
+  std::vector<float> numbers = bags.numbers;
+  EXPECT_TRUE(std::isnan(numbers[1]));
+  const Standardization features = standardization_of(bags.numbers, 3);
+  EXPECT_FLOAT_EQ(features.means[0], 8.0F / 3);
+  EXPECT_EQ(features.means[1], 5);
+  EXPECT_FLOAT_EQ(features.deviations[0], std::sqrt(14.0F) / 3);
+  EXPECT_EQ(features.deviations[1], 1);
+  replace_missing(numbers, features.means);
+  EXPECT_EQ(numbers, (std::vector<float>{1, 5, 0, 3, 5, 0.5F, 8.0F / 3, 5, 1, 4, 5, 0.5F}));
+  EXPECT_TRUE(std::isnan(standardization_of(std::vector{NAN, NAN}, 1).means[0]));
+  expect_tensor_error({floats("instances", {3, 2}, {1, 2, 3, NAN, 5, NAN}), integers("offsets", {0, 3})},
+                      {"2 of 6 numbers are missing: feature 1 (2)", "in instance 1.", "--missing mean"});
 }
 
 TEST(BagFiles, AreIdentifiedByTheirContents) {

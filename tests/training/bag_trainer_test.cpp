@@ -427,6 +427,7 @@ TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
   task.standardization = standardization_of(task.training);
   standardize(task.training, *task.standardization);
   standardize(task.validation, *task.standardization);
+  task.summary = BagSummary{.features = {.means = {1, 2, 3}, .deviations = {4, 5, 6}}};
   fit(task, "pooling", short_schedule(task, 2), path);
   BagTrainer trainer(task, "pooling", short_schedule(task, 2), 4);
   trainer.restore(path);
@@ -435,6 +436,7 @@ TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
   for (size_t bag = 0; bag < logits.size(); ++bag) {
     EXPECT_EQ(predictions[bag].logit, logits[bag]);
   }
+  EXPECT_EQ(BagClassifier(path).training().value().features.deviations, task.summary->features.deviations);
   Checkpoint changed = load_checkpoint(path);
   changed.tensors["features.mean"] = at::zeros({2});
   save_checkpoint(path, changed);

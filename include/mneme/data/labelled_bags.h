@@ -60,7 +60,11 @@ struct Standardization {
 /// Errors  UsageError if the bags are inconsistent (check), or there are none
 Standardization standardization_of(const LabelledBags& bags);
 /// Mean and standard deviation of each column of numbers [instances, size]; there is at least one instance.
+/// NaN is left out; the mean of a column that has nothing else is NaN.
 Standardization standardization_of(std::span<const float> numbers, int64_t size);
+
+/// Replaces NaN in numbers [instances, size] by the means [size].
+void replace_missing(std::span<float> numbers, std::span<const float> means);
 
 /// Subtracts the means, and divides by the standard deviations.
 ///

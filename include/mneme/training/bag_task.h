@@ -52,6 +52,11 @@ struct BagModelChoice {
   static BagModelChoice from_text(const std::string& text);
 };
 
+/// The training bags as they are in the files, before standardization, for comparison with other bags.
+struct BagSummary {
+  data::Standardization features = {}; ///< mean and standard deviation of the values that are not missing
+};
+
 /// A binary classification task on bags.
 struct BagTask {
   std::string name; ///< such as "bit-pattern"
@@ -61,6 +66,8 @@ struct BagTask {
   /// Standardization of the features that both sets already have. It is stored in checkpoints, and
   /// BagClassifier applies it to other bags.
   std::optional<data::Standardization> standardization = {};
+  /// Stored in checkpoints (BagClassifier::training). Tasks other than own bags have none.
+  std::optional<BagSummary> summary = {};
 
   /// `schedule` with the published settings that are specific to this model.
   BagSchedule schedule_of(const std::string& model) const;
