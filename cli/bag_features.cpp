@@ -109,6 +109,10 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
   return warnings;
 }
 
+int64_t count_training_bags(const std::vector<uint64_t>& training, const std::vector<uint64_t>& bags) {
+  return std::ranges::count_if(bags, [&](uint64_t bag) { return std::ranges::binary_search(training, bag); });
+}
+
 std::string replaced_text(const data::BagFile& bags) {
   const std::string missing = data::missing_text(bags);
   return missing.empty()

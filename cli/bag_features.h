@@ -3,6 +3,7 @@
 /// Describes the features of the bags of `mneme train bags`, and warns of columns that are probably none.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ std::string features_text(const data::BagFile& bags);
 /// One line for each column that numbers the rows or the instances of a bag. Unless `is_standardized`, also a
 /// line if the standard deviations of the features differ by a factor of more than 30.
 std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized);
+
+/// Number of bags that are also among the training bags, which `training` has the hashes of.
+int64_t count_training_bags(const std::vector<uint64_t>& training, const std::vector<uint64_t>& bags);
 
 /// A message on missing values that are replaced (--missing mean); empty if there are none.
 std::string replaced_text(const data::BagFile& bags);

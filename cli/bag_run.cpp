@@ -348,8 +348,8 @@ std::optional<data::BagFile> read_validation_bags(const OwnBags& own) {
   return file;
 }
 
-training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
-                           const std::optional<data::BagFile>& validation_bags) {
+OwnTask own_task(const BagRun& run, const data::BagFile& bags,
+                 const std::optional<data::BagFile>& validation_bags) {
   const OwnBags& own = run.own;
   data::LabelledBags training = to_labelled_bags(bags, own.classes), validation;
   if (validation_bags) {
@@ -357,8 +357,20 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
   } else {
     std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
   }
+  const auto hashes_of = [](const data::LabelledBags& set) {
+    return data::bag_hashes(set.numbers, set.instance_size(), set.offsets);
+  };
   training::BagSummary summary{.features =
-                                   data::standardization_of(training.numbers, training.instance_size())};
+                                   data::standardization_of(training.numbers, training.instance_size()),
+                               .bags = hashes_of(training)};
+  std::ranges::sort(summary.bags);
+  OwnTask result;
+  if (const int64_t repeated = count_training_bags(summary.bags, hashes_of(validation)); repeated > 0) {
+    result.warnings.push_back(
+        fmt::format("warning: {} of {} validation bags {} the same numbers as a training bag, so validation "
+                    "measures in part what the model has memorised; give each bag once",
+                    repeated, validation.count(), repeated == 1 ? "has" : "have"));
+  }
   if (own.replaces_missing) {
     const std::vector<float>& means = summary.features.means;
     if (const auto none = std::ranges::find_if(means, [](float mean) { return std::isnan(mean); });
@@ -377,10 +389,10 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
     standardize(training, *standardization);
     standardize(validation, *standardization);
   }
-  training::BagTask task = training::own_bag_task(std::move(training), std::move(validation));
-  task.standardization = std::move(standardization);
-  task.summary = std::move(summary);
-  return task;
+  result.task = training::own_bag_task(std::move(training), std::move(validation));
+  result.task.standardization = std::move(standardization);
+  result.task.summary = std::move(summary);
+  return result;
 }
 
 data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
@@ -423,22 +435,33 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   return file;
 }
 
-void replace_missing(data::BagFile& bags, const std::filesystem::path& checkpoint, const std::string& verb,
-                     Progress& progress) {
-  const std::string text = replaced_text(bags);
-  if (text.empty()) {
-    return;
-  }
+std::vector<std::string> prepare_bags(data::BagFile& bags, const std::filesystem::path& checkpoint) {
+  std::vector<std::string> warnings;
+  const std::string missing = replaced_text(bags);
   const std::optional<training::BagSummary> training = learning::training_summary(checkpoint);
-  if (!training) {
+  if (!training) { // of an early version
+    if (missing.empty()) {
+      return warnings;
+    }
     throw DataError(
         fmt::format("{}: contains no means of the training bags, by which missing values could be "
                     "replaced: it was written by an earlier version.\n  Train again, or fill in the "
                     "missing values.",
                     printable(checkpoint.string())));
   }
-  progress.message(fmt::format("mneme {}: {}", verb, text));
-  data::replace_missing(bags.numbers, training->features.means);
+  const int64_t repeated =
+      count_training_bags(training->bags, data::bag_hashes(bags.numbers, bags.num_features, bags.offsets));
+  if (repeated > 0) {
+    warnings.push_back(
+        fmt::format("warning: {} of {} bags {} the same numbers as a training bag of this run: "
+                    "the results on {} do not show how the model classifies other bags",
+                    repeated, bags.count(), repeated == 1 ? "has" : "have", repeated == 1 ? "it" : "them"));
+  }
+  if (!missing.empty()) {
+    warnings.push_back(missing);
+    data::replace_missing(bags.numbers, training->features.means);
+  }
+  return warnings;
 }
 
 void accept_moved_files(Json& earlier, const Json& config, const std::vector<std::string>& keys) {
@@ -535,7 +558,7 @@ training::BagTask own_task_of(const BagRun& run) {
     check_contents("validation", own.validation_files, own.validation_contents, contents_of(*validation),
                    kAdvice);
   }
-  return own_task(run, bags, validation);
+  return own_task(run, bags, validation).task;
 }
 
 } // namespace

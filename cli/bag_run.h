@@ -14,7 +14,6 @@
 
 #include "cli/arguments.h"
 #include "cli/run_folder.h"
-#include "mneme/core/progress.h"
 #include "mneme/data/bag_files.h"
 #include "mneme/training/bag_task.h"
 #include "mneme/training/bag_trainer.h"
@@ -88,7 +87,8 @@ BagRun read_bag_run(const std::filesystem::path& folder);
 
 /// Generates or loads the bags of the run. `data`: folder of data sets, for mnist-bags.
 ///
-/// Errors  UsageError for an option out of its range; DataError if MNIST is needed and missing
+/// Errors  UsageError for an option out of its range, or if own bags have changed; DataError if MNIST or a file
+///         is missing
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data);
 
 BagContents contents_of(const data::BagFile& bags);
@@ -103,9 +103,13 @@ void check_contents(const std::string& set, const std::vector<std::string>& file
 /// Errors  DataError if they do not fit to the training bags
 std::optional<data::BagFile> read_validation_bags(const OwnBags& own);
 
+struct OwnTask {
+  training::BagTask task = {};
+  std::vector<std::string> warnings = {}; ///< on the validation bags
+};
 /// The task of own bags that are already read. `run.own.classes` must be set.
-training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
-                           const std::optional<data::BagFile>& validation);
+OwnTask own_task(const BagRun& run, const data::BagFile& bags,
+                 const std::optional<data::BagFile>& validation);
 
 /// Reads bags that a run on own bags is applied to. The classes may be missing.
 /// Missing values are NaN, if they are replaced.
@@ -114,11 +118,11 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags,
 ///         than the training bags
 data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags);
 
-/// Replaces missing values by the means of the training bags of a checkpoint, and reports them.
+/// Prepares bags for the model of a checkpoint: replaces missing values by the means of its training bags.
+/// Returns warnings: on these values, and on bags that the model was trained on.
 ///
 /// Errors  DataError if there are missing values, but no means in the checkpoint
-void replace_missing(data::BagFile& bags, const std::filesystem::path& checkpoint, const std::string& verb,
-                     Progress& progress);
+std::vector<std::string> prepare_bags(data::BagFile& bags, const std::filesystem::path& checkpoint);
 
 /// Lets paths in an earlier config.json be equal to those of `config` if their last components are:
 /// files that are identified by their contents may have been moved.

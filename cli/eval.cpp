@@ -77,7 +77,9 @@ public:
     std::optional<data::BagFile> bags;
     if (!bags_.files.empty()) {
       bags = read_labelled_bags(run);
-      replace_missing(*bags, checkpoints_of(run, run_).front(), name(), context.progress);
+      for (const std::string& warning : prepare_bags(*bags, checkpoints_of(run, run_).front())) {
+        context.progress.message(fmt::format("mneme {}: {}", name(), warning));
+      }
     }
     // The bags of the option are validation bags of a task without training bags.
     const training::BagTask task =

@@ -498,7 +498,8 @@ protected:
     }
     own.contents = contents_of(bags);
     own.validation_contents = validation ? contents_of(*validation) : BagContents();
-    training::BagTask task = own_task(run_, bags, validation);
+    OwnTask prepared = own_task(run_, bags, validation);
+    std::ranges::move(prepared.warnings, std::back_inserter(warnings_));
     given_ = own;
     // For config.json, which `mneme eval` reads in any folder. Errors and the page name the files as given.
     for (std::vector<std::string>* files : {&own.files, &own.validation_files}) {
@@ -506,7 +507,7 @@ protected:
     }
     make_absolute(own.offsets);
     make_absolute(own.labels);
-    return task;
+    return std::move(prepared.task);
   }
 
   std::string classes_text() const override {

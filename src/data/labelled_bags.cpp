@@ -3,6 +3,7 @@
 #include "mneme/data/labelled_bags.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -163,6 +164,28 @@ LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
     add_bag(first, second.bag_size(bag), second.targets[static_cast<size_t>(bag)]);
   }
   return first;
+}
+
+std::vector<uint64_t> bag_hashes(std::span<const float> numbers, int64_t size,
+                                 std::span<const int64_t> offsets) {
+  const auto mix = [](uint64_t x) { // finaliser of splitmix64
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+    return x ^ (x >> 31);
+  };
+  std::vector<uint64_t> hashes;
+  for (size_t bag = 0; bag + 1 < offsets.size(); ++bag) {
+    uint64_t sum = 0; // of the instances: independent of their order
+    for (int64_t i = offsets[bag]; i < offsets[bag + 1]; ++i) {
+      uint64_t instance = 0x9E3779B97F4A7C15U;
+      for (const float number : numbers.subspan(static_cast<size_t>(i * size), static_cast<size_t>(size))) {
+        instance = mix(instance ^ std::bit_cast<uint32_t>(number == 0 ? 0.0F : number)); // -0 equals 0
+      }
+      sum += instance;
+    }
+    hashes.push_back(sum);
+  }
+  return hashes;
 }
 
 Standardization standardization_of(const LabelledBags& bags) {

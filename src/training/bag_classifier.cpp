@@ -159,7 +159,15 @@ BagClassifier::BagClassifier(const std::filesystem::path& checkpoint) {
   }
   state_->standardization = standardization_in(file, state_->sizes, kFeatureMeans, kFeatureDeviations);
   if (auto features = standardization_in(file, state_->sizes, kTrainingMeans, kTrainingDeviations)) {
-    state_->training = BagSummary{.features = std::move(*features)};
+    const at::Tensor& bags = file.tensor(kTrainingBags);
+    if (bags.scalar_type() != at::kLong || bags.dim() != 1) {
+      throw DataError(c10::str(file.source, ": tensor \"", kTrainingBags, "\" is ", bags.scalar_type(),
+                               " of shape ", bags.sizes(),
+                               ", but must be Long of shape [bags].\n  Use an unmodified checkpoint."));
+    }
+    const at::Tensor hashes = bags.contiguous();
+    const int64_t* from = hashes.const_data_ptr<int64_t>();
+    state_->training = BagSummary{.features = std::move(*features), .bags = {from, from + hashes.numel()}};
   }
   nn::load_state_dict(*state_->model, model_parameters(file), file.source);
   state_->epochs = file.tensor("epochs").dim() > 0 ? file.tensor("epochs").size(0) : 0;

@@ -315,6 +315,9 @@ void BagTrainer::save(const std::filesystem::path& path) const {
   if (s.task.summary) {
     checkpoint.tensors.emplace(kTrainingMeans, floats(s.task.summary->features.means));
     checkpoint.tensors.emplace(kTrainingDeviations, floats(s.task.summary->features.deviations));
+    const std::vector<uint64_t>& bags = s.task.summary->bags;
+    checkpoint.tensors.emplace(kTrainingBags,
+                               at::tensor(std::vector<int64_t>(bags.begin(), bags.end()), at::kLong));
   }
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
     checkpoint.tensors.emplace(kBagModelPrefix + name, tensor);

@@ -734,6 +734,29 @@ TEST(TrainOwnBags, ReplacesMissingValuesByTheMeansOfTheTrainingBags) {
   testing::expect_contains(none.err, {"\"y\" is missing in all instances", "--ignore-columns"});
 }
 
+TEST(TrainOwnBags, WarnsOfTrainingBagsAmongOtherBags) {
+  const TemporaryFolder folder;
+  const std::string table = table_of_bags(24, true);
+  testing::write_text(folder / "bags.csv", table);
+  // Two bags under other names, one of them with its instances in another order, and a new one.
+  testing::write_text(folder / "some.csv",
+                      "slide,diagnosis,cell,x,y\na,healthy,,0.0,0.0\na,healthy,,0.1,0.3\n"
+                      "b,sick,,0.9,0.7\nb,sick,,0.7,0.1\nb,sick,,4.8,0.4\n"
+                      "c,healthy,,0.5,0.25\nc,healthy,,0.5,0.5\n");
+  const std::string run = (folder / "run").string(), some = (folder / "some.csv").string();
+  const ProgramResult trained = run_slowly(
+      {"train", "bags", "--bags", (folder / "bags.csv").string(), "--validation", some, "--bag-column",
+       "slide", "--label-column", "diagnosis", "--ignore-columns", "cell", "--epochs", "1", "--out", run});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  testing::expect_contains(trained.err, {"warning: 2 of 3 validation bags have the same numbers"});
+  for (const char* verb : {"eval", "predict"}) {
+    const ProgramResult result = run_slowly({verb, run, "--bags", some});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    testing::expect_contains(result.err,
+                             {verb, ": warning: 2 of 3 bags have the same numbers as a training bag"});
+  }
+}
+
 TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);

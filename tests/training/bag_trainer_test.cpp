@@ -427,7 +427,8 @@ TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
   task.standardization = standardization_of(task.training);
   standardize(task.training, *task.standardization);
   standardize(task.validation, *task.standardization);
-  task.summary = BagSummary{.features = {.means = {1, 2, 3}, .deviations = {4, 5, 6}}};
+  task.summary =
+      BagSummary{.features = {.means = {1, 2, 3}, .deviations = {4, 5, 6}}, .bags = {3, ~uint64_t{0}}};
   fit(task, "pooling", short_schedule(task, 2), path);
   BagTrainer trainer(task, "pooling", short_schedule(task, 2), 4);
   trainer.restore(path);
@@ -437,6 +438,7 @@ TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
     EXPECT_EQ(predictions[bag].logit, logits[bag]);
   }
   EXPECT_EQ(BagClassifier(path).training().value().features.deviations, task.summary->features.deviations);
+  EXPECT_EQ(BagClassifier(path).training()->bags, task.summary->bags);
   Checkpoint changed = load_checkpoint(path);
   changed.tensors["features.mean"] = at::zeros({2});
   save_checkpoint(path, changed);

@@ -49,6 +49,11 @@ LabelledBags select(const LabelledBags& bags, std::span<const int64_t> indices);
 ///         per bag, a label is neither 0 nor 1, or a number is not finite
 void check(const LabelledBags& bags);
 
+/// A hash of each bag of numbers [instances, size], to find bags that occur twice. It does not depend on the
+/// order of the instances; bags with other numbers have other hashes, but for a probability of about 2^-64.
+std::vector<uint64_t> bag_hashes(std::span<const float> numbers, int64_t size,
+                                 std::span<const int64_t> offsets);
+
 /// Mean and standard deviation of every number of an instance.
 struct Standardization {
   std::vector<float> means = {};

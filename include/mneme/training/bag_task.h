@@ -55,6 +55,7 @@ struct BagModelChoice {
 /// The training bags as they are in the files, before standardization, for comparison with other bags.
 struct BagSummary {
   data::Standardization features = {}; ///< mean and standard deviation of the values that are not missing
+  std::vector<uint64_t> bags = {};     ///< data::bag_hashes, ascending
 };
 
 /// A binary classification task on bags.
