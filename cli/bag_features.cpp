@@ -109,6 +109,43 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
   return warnings;
 }
 
+std::vector<std::string> unit_warnings(const data::BagFile& bags, const data::Standardization& training,
+                                       const std::string& set) {
+  constexpr double kDistanceMax = 5, kRatioMax = 5;
+  constexpr int64_t kInstancesMin = 10; // the deviation of fewer is too uncertain
+  constexpr size_t kShown = 10;
+  std::vector<std::string> warnings;
+  size_t more = 0;
+  const data::Standardization here = data::standardization_of(bags.numbers, bags.num_features);
+  for (size_t feature = 0; feature < here.means.size(); ++feature) {
+    const double mean = here.means[feature], deviation = here.deviations[feature],
+                 training_mean = training.means[feature], training_deviation = training.deviations[feature];
+    const std::vector<float> numbers = column_of(bags, feature);
+    const auto known =
+        std::ssize(numbers) - std::ranges::count_if(numbers, [](float x) { return std::isnan(x); });
+    const bool varies =
+        std::ranges::any_of(numbers, [&](float x) { return !std::isnan(x) && x != here.means[feature]; });
+    const double ratio = std::max(deviation / training_deviation, training_deviation / deviation);
+    if (!(std::abs(mean - training_mean) > kDistanceMax * training_deviation) &&
+        !(varies && known >= kInstancesMin && ratio > kRatioMax)) {
+      continue;
+    }
+    if (warnings.size() == kShown) {
+      ++more;
+      continue;
+    }
+    warnings.push_back(
+        fmt::format("warning: {} has the mean {:.4g} and the standard deviation {:.3g} in {}, but "
+                    "{:.4g} and {:.3g} in the training bags; is it in another unit?",
+                    feature_text(bags, static_cast<int64_t>(feature)), mean, varies ? deviation : 0, set,
+                    training_mean, training_deviation));
+  }
+  if (more > 0) {
+    warnings.push_back(fmt::format("warning: {} more features differ as much from the training bags", more));
+  }
+  return warnings;
+}
+
 int64_t count_training_bags(const std::vector<uint64_t>& training, const std::vector<uint64_t>& bags) {
   return std::ranges::count_if(bags, [&](uint64_t bag) { return std::ranges::binary_search(training, bag); });
 }

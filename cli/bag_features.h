@@ -18,6 +18,12 @@ std::string features_text(const data::BagFile& bags);
 /// line if the standard deviations of the features differ by a factor of more than 30.
 std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized);
 
+/// One line for each feature whose mean is more than 5 standard deviations of the training bags from theirs, or
+/// whose standard deviation differs from theirs by a factor of more than 5; probably it is in another unit.
+/// Deviations are compared if neither is 0 and there are at least 10 instances. `set`: such as "these bags".
+std::vector<std::string> unit_warnings(const data::BagFile& bags, const data::Standardization& training,
+                                       const std::string& set);
+
 /// Number of bags that are also among the training bags, which `training` has the hashes of.
 int64_t count_training_bags(const std::vector<uint64_t>& training, const std::vector<uint64_t>& bags);
 

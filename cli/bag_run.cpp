@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <tuple>
 
@@ -371,6 +372,10 @@ OwnTask own_task(const BagRun& run, const data::BagFile& bags,
                     "measures in part what the model has memorised; give each bag once",
                     repeated, validation.count(), repeated == 1 ? "has" : "have"));
   }
+  if (validation_bags) {
+    std::ranges::move(unit_warnings(*validation_bags, summary.features, "the validation bags"),
+                      std::back_inserter(result.warnings));
+  }
   if (own.replaces_missing) {
     const std::vector<float>& means = summary.features.means;
     if (const auto none = std::ranges::find_if(means, [](float mean) { return std::isnan(mean); });
@@ -457,6 +462,7 @@ std::vector<std::string> prepare_bags(data::BagFile& bags, const std::filesystem
                     "the results on {} do not show how the model classifies other bags",
                     repeated, bags.count(), repeated == 1 ? "has" : "have", repeated == 1 ? "it" : "them"));
   }
+  std::ranges::move(unit_warnings(bags, training->features, "these bags"), std::back_inserter(warnings));
   if (!missing.empty()) {
     warnings.push_back(missing);
     data::replace_missing(bags.numbers, training->features.means);

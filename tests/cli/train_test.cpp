@@ -757,6 +757,35 @@ TEST(TrainOwnBags, WarnsOfTrainingBagsAmongOtherBags) {
   }
 }
 
+TEST(TrainOwnBags, WarnsOfFeaturesInAnotherUnit) {
+  const TemporaryFolder folder;
+  // Three features of 48 instances: 17 +- 6, 5.5 +- 1 and 7 +- 2, with factors for another table.
+  const auto table = [&](const std::string& name, double crp, double temperature, int bags) {
+    std::string text = "bag,label,crp,temperature,wbc\n";
+    for (int row = 0; row < 4 * bags; ++row) {
+      text += name + std::to_string(row / 4) + "," + std::to_string(row / 4 % 2) + "," +
+              std::to_string(crp * (10 + row * 7 % 21)) + "," + std::to_string(temperature + row * 3 % 4) +
+              "," + std::to_string(4 + row * 5 % 7) + "\n";
+    }
+    testing::write_text(folder / (name + ".csv"), text);
+    return (folder / (name + ".csv")).string();
+  };
+  const std::string run = (folder / "run").string(), training = table("a", 1, 4, 12),
+                    scaled = table("b", 0.1, 30, 12), few = table("c", 1, 4, 2);
+  const ProgramResult trained = run_slowly(
+      {"train", "bags", "--bags", training, "--validation", scaled, "--epochs", "1", "--out", run});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  testing::expect_contains(trained.err, {"\"crp\" has the mean", "in the validation bags"});
+  for (const char* verb : {"eval", "predict"}) {
+    const ProgramResult result = run_slowly({verb, run, "--bags", scaled});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    testing::expect_contains(result.err, {"warning: \"crp\" has the mean 1.7 and", "but 17 and 5.72",
+                                          "in another unit", "\"temperature\" has the mean 31.5", "but 5.5"});
+    EXPECT_FALSE(contains(result.err, "wbc")) << result.err;
+    EXPECT_FALSE(contains(run_slowly({verb, run, "--bags", few}).err, "warning: \""));
+  }
+}
+
 TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);
