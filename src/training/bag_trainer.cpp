@@ -88,6 +88,21 @@ void check(const BagTask& task, const BagSchedule& schedule, const std::string& 
   }
 }
 
+/// Throws a UsageError if a set of bags has another fingerprint than in the checkpoint.
+void check_same_bags(const Checkpoint& checkpoint, const char* set, const std::string& ours) {
+  const std::string& theirs = checkpoint.text(set);
+  if (theirs == ours) {
+    return;
+  }
+  const auto sizes = [](const std::string& fingerprint) { // such as "90 bags of [12]"
+    return fingerprint.substr(0, fingerprint.rfind(','));
+  };
+  refuse(c10::str("the ", set, " have changed since the checkpoint ", checkpoint.source,
+                  " was written: it has ", sizes(theirs), ", and now there are ",
+                  sizes(theirs) == sizes(ours) ? "as many, with other numbers or classes" : sizes(ours), "."),
+         "Restore the files with these bags, or use another path for the checkpoint (--out).");
+}
+
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double floor) {
   if (floor == 0) {
     return at::binary_cross_entropy_with_logits(logits, targets);
@@ -329,7 +344,13 @@ void BagTrainer::save(const std::filesystem::path& path) const {
 void BagTrainer::restore(const std::filesystem::path& path) {
   State& s = *state_;
   const Checkpoint checkpoint = load_checkpoint(path);
-  kChecks.same_run(checkpoint, s.identity(), "a run on bags");
+  const std::map<std::string, std::string> identity = s.identity();
+  if (checkpoint.text("format") == kBagFormat) { // other bags explain other differences, such as the bag size
+    for (const char* set : {"training bags", "validation bags"}) {
+      check_same_bags(checkpoint, set, identity.at(set));
+    }
+  }
+  kChecks.same_run(checkpoint, identity, "a run on bags");
   const at::Tensor& epochs = checkpoint.tensor("epochs");
   if (epochs.scalar_type() != at::kDouble || epochs.dim() != 2 || epochs.size(1) != 4) {
     throw DataError(c10::str(path.string(), ": tensor \"epochs\" is ", epochs.scalar_type(), " of shape ",

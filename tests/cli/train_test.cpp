@@ -798,7 +798,15 @@ TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
       run_slowly({"train", "bags", "--bags", bags, "--bag-column", "slide", "--label-column", "diagnosis",
                   "--ignore-columns", "cell", "--seeds", "2", "--epochs", "5", "--out", run});
   EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  testing::expect_contains(refused.err, {"training bags have changed since the run began",
+                                         "bags.csv had 24 bags with 2 features, and now has as many",
+                                         "Restore the files to resume the run, or choose another folder"});
   EXPECT_EQ(testing::read_text(folder / "run" / "config.json"), config);
+  testing::write_text(folder / "bags.csv", "slide,diagnosis,cell,x,y,z\na,sick,,1,2,3\nb,healthy,,1,2,4\n");
+  const ProgramResult measured = run_slowly({"eval", run});
+  EXPECT_EQ(measured.exit_code, 2);
+  testing::expect_contains(
+      measured.err, {"had 24 bags with 2 features, and now has 2 bags with 3 features", "--bags FILE"});
   EXPECT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0) << "with the first table again";
 }
 

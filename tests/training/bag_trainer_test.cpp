@@ -238,7 +238,14 @@ TEST(BagTrainer, RejectsACheckpointOfAnotherRun) {
                   {path.string(), "model pooling", "hopfield is requested"});
   expect_contains(error(task, "pooling", 1e-2, 4), {"learning_rate 0.001", "0.01"});
   expect_contains(error(task, "pooling", 1e-3, 5), {"seed 4", "5 is requested"});
-  expect_contains(error(other_bags, "pooling", 1e-3, 4), {"training bags 48 bags of [6]"});
+  expect_contains(error(other_bags, "pooling", 1e-3, 4),
+                  {"training bags have changed", path.string(),
+                   "it has 48 bags of [6], and now there are as many, with"});
+  BagTask edited = task;
+  edited.validation.numbers.front() = 0.5F;
+  expect_contains(
+      error(edited, "pooling", 1e-3, 4),
+      {"validation bags have changed", "it has 16 bags of [6], and now there are as many, with other"});
 
   Checkpoint broken = load_checkpoint(path);
   broken.tensors["epochs"] = at::zeros({1, 3});
