@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "mneme/core/error.h"
 #include "mneme/core/text.h"
 
 namespace mneme::cli {
@@ -107,6 +108,37 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
                     min, name_of(bags, min_feature), max, name_of(bags, max_feature)));
   }
   return warnings;
+}
+
+void check_magnitudes(const data::BagFile& bags, const data::Standardization* standardization,
+                      const std::string& file) {
+  constexpr double kMax = 1e15; // sums of squares of such numbers are within float32
+  const auto size = static_cast<size_t>(bags.num_features);
+  for (size_t i = 0; i < bags.numbers.size(); ++i) {
+    const size_t row = i / size, feature = i % size;
+    double number = bags.numbers[i];
+    if (standardization != nullptr) {
+      number = (number - standardization->means[feature]) / standardization->deviations[feature];
+    }
+    if (!(std::abs(number) > kMax)) {
+      continue;
+    }
+    const auto bag = static_cast<size_t>(std::ranges::upper_bound(bags.offsets, static_cast<int64_t>(row)) -
+                                         bags.offsets.begin() - 1);
+    throw DataError(
+        fmt::format("{}: bag {}, {}: {} is {:.6g}{}, which is too large for the model: it reads numbers up "
+                    "to {:g}.\n  Correct "
+                    "it, or remove this instance.",
+                    printable(file), printable(bags.names[bag]),
+                    bags.lines.empty() ? fmt::format("instance {}", bags.rows[row])
+                                       : fmt::format("line {}", bags.lines[row]),
+                    feature_text(bags, static_cast<int64_t>(feature)), bags.numbers[i],
+                    standardization != nullptr
+                        ? fmt::format(", {:.3g} standard deviations of the training bags from their mean",
+                                      std::abs(number))
+                        : "",
+                    kMax));
+  }
 }
 
 std::vector<std::string> unit_warnings(const data::BagFile& bags, const data::Standardization& training,

@@ -18,6 +18,13 @@ std::string features_text(const data::BagFile& bags);
 /// line if the standard deviations of the features differ by a factor of more than 30.
 std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized);
 
+/// Checks that numbers are not so large that a model overflows. `standardization`: of the model; null if it
+/// has none.
+///
+/// Errors  DataError with the bag, the line and the feature of the first number that is too large
+void check_magnitudes(const data::BagFile& bags, const data::Standardization* standardization,
+                      const std::string& file);
+
 /// One line for each feature whose mean is more than 5 standard deviations of the training bags from theirs, or
 /// whose standard deviation differs from theirs by a factor of more than 5; probably it is in another unit.
 /// Deviations are compared if neither is 0 and there are at least 10 instances. `set`: such as "these bags".

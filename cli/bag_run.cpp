@@ -372,7 +372,10 @@ OwnTask own_task(const BagRun& run, const data::BagFile& bags,
                     "measures in part what the model has memorised; give each bag once",
                     repeated, validation.count(), repeated == 1 ? "has" : "have"));
   }
+  const data::Standardization* standards = own.standardize ? &summary.features : nullptr;
+  check_magnitudes(bags, standards, own.files.front());
   if (validation_bags) {
+    check_magnitudes(*validation_bags, standards, own.validation_files.front());
     std::ranges::move(unit_warnings(*validation_bags, summary.features, "the validation bags"),
                       std::back_inserter(result.warnings));
   }
@@ -440,10 +443,12 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   return file;
 }
 
-std::vector<std::string> prepare_bags(data::BagFile& bags, const std::filesystem::path& checkpoint) {
+std::vector<std::string> prepare_bags(const BagRun& run, data::BagFile& bags, const std::string& file,
+                                      const std::filesystem::path& checkpoint) {
   std::vector<std::string> warnings;
   const std::string missing = replaced_text(bags);
   const std::optional<training::BagSummary> training = learning::training_summary(checkpoint);
+  check_magnitudes(bags, run.own.standardize && training ? &training->features : nullptr, file);
   if (!training) { // of an early version
     if (missing.empty()) {
       return warnings;

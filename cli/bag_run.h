@@ -108,6 +108,8 @@ struct OwnTask {
   std::vector<std::string> warnings = {}; ///< on the validation bags
 };
 /// The task of own bags that are already read. `run.own.classes` must be set.
+///
+/// Errors  DataError if a number is too large, or a feature has no value in the training bags
 OwnTask own_task(const BagRun& run, const data::BagFile& bags,
                  const std::optional<data::BagFile>& validation);
 
@@ -119,10 +121,11 @@ OwnTask own_task(const BagRun& run, const data::BagFile& bags,
 data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags);
 
 /// Prepares bags for the model of a checkpoint: replaces missing values by the means of its training bags.
-/// Returns warnings: on these values, and on bags that the model was trained on.
+/// Returns warnings: on these values, on features in another unit, and on bags that the model was trained on.
 ///
-/// Errors  DataError if there are missing values, but no means in the checkpoint
-std::vector<std::string> prepare_bags(data::BagFile& bags, const std::filesystem::path& checkpoint);
+/// Errors  DataError if there are missing values, but no means in the checkpoint, or a number is too large
+std::vector<std::string> prepare_bags(const BagRun& run, data::BagFile& bags, const std::string& file,
+                                      const std::filesystem::path& checkpoint);
 
 /// Lets paths in an earlier config.json be equal to those of `config` if their last components are:
 /// files that are identified by their contents may have been moved.

@@ -77,7 +77,8 @@ public:
     std::optional<data::BagFile> bags;
     if (!bags_.files.empty()) {
       bags = read_labelled_bags(run);
-      for (const std::string& warning : prepare_bags(*bags, checkpoints_of(run, run_).front())) {
+      for (const std::string& warning :
+           prepare_bags(run, *bags, bags_.files.front(), checkpoints_of(run, run_).front())) {
         context.progress.message(fmt::format("mneme {}: {}", name(), warning));
       }
     }

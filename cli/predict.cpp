@@ -133,7 +133,7 @@ public:
     const BagRun run = read_bag_run(run_folder_);
     data::BagFile file = read_bags_for(run, bags_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
-    for (const std::string& warning : prepare_bags(file, checkpoints.front())) {
+    for (const std::string& warning : prepare_bags(run, file, bags_.files.front(), checkpoints.front())) {
       context.progress.message(fmt::format("mneme {}: {}", name(), warning));
     }
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here

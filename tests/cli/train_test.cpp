@@ -786,6 +786,27 @@ TEST(TrainOwnBags, WarnsOfFeaturesInAnotherUnit) {
   }
 }
 
+TEST(TrainOwnBags, NamesTheBagTheLineAndTheFeatureOfANumberThatIsTooLarge) {
+  const TemporaryFolder folder;
+  const std::string huge = (folder / "huge.csv").string();
+  std::string table = table_of_bags(24, true);
+  testing::write_text(folder / "huge.csv", table + "s24,sick,,1,0.5\ns24,sick,,1,-1e30\n");
+  for (const std::string option : {"--quiet", "--standardize"}) {
+    const std::string run = "run" + option;
+    ASSERT_EQ(train_bags(folder, {"--epochs", "1", option}, run).exit_code, 0);
+    for (const char* verb : {"eval", "predict"}) {
+      const ProgramResult result = run_slowly({verb, (folder / run).string(), "--bags", huge});
+      EXPECT_EQ(result.exit_code, 3);
+      testing::expect_contains(result.err, {"huge.csv: bag s24, line 75: \"y\" is -1e+30", "too large"});
+    }
+  }
+  const ProgramResult trained =
+      run_slowly({"train", "bags", "--bags", huge, "--bag-column", "slide", "--label-column", "diagnosis",
+                  "--ignore-columns", "cell", "--out", (folder / "none").string()});
+  EXPECT_EQ(trained.exit_code, 3);
+  testing::expect_contains(trained.err, {"bag s24, line 75: \"y\" is -1e+30"});
+}
+
 TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);
