@@ -151,6 +151,7 @@ nlohmann::ordered_json to_json(const BagRun& run) {
   if (run.model.separation.kind == SimplexSeparation::Kind::entmax) {
     json["alpha"] = run.model.separation.alpha;
   }
+  json["balanced_classes"] = run.schedule.balanced_classes;
   if (run.task == kOwnBags) {
     json["standardize"] = run.own.standardize;
     if (!run.own.columns.instance_column.empty()) {
@@ -205,6 +206,7 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
       throw DataError(fmt::format("{}: \"separation\": {}", path.string(), error.what()));
     }
   }
+  run.schedule.balanced_classes = json.value("balanced_classes", Json()) == true; // early versions had none
   if (const auto found = json.find("standardize");
       found != json.end()) { // early versions had no such setting
     run.own.standardize = found->is_boolean() && found->get<bool>();

@@ -807,6 +807,43 @@ TEST(TrainOwnBags, NamesTheBagTheLineAndTheFeatureOfANumberThatIsTooLarge) {
   testing::expect_contains(trained.err, {"bag s24, line 75: \"y\" is -1e+30"});
 }
 
+TEST(TrainOwnBags, ComparesTheAccuracyWithThatOfTheMajority) {
+  const TemporaryFolder folder;
+  std::string table = "bag,label,x,y\n"; // 4 of 40 bags are positive, without anything to learn
+  for (int bag = 0; bag < 40; ++bag) {
+    table += "b" + std::to_string(bag) + "," + (bag % 10 == 0 ? "died" : "alive") + ",0." +
+             std::to_string(bag * 7 % 10) + ",0." + std::to_string(bag * 3 % 7) + "\n";
+  }
+  testing::write_text(folder / "bags.csv", table);
+  const auto train = [&](const std::vector<std::string>& more, const std::string& run) {
+    std::vector<std::string> arguments{
+        "train",      "bags", "--bags", (folder / "bags.csv").string(), "--epochs", "1",
+        "--positive", "died", "--out",  (folder / run).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  const ProgramResult plain = train({}, "plain");
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  testing::expect_contains(plain.out,
+                           {"validation ROC AUC", "validation balanced accuracy",
+                            "9 of 10 validation bags are of the class alive", "has the accuracy 0.9.",
+                            "is not above it", "--class-weights balanced"});
+  const ProgramResult balanced = train({"--class-weights", "balanced"}, "balanced");
+  ASSERT_EQ(balanced.exit_code, 0) << balanced.err;
+  EXPECT_FALSE(contains(balanced.out, "--class-weights"));
+  testing::expect_contains(testing::read_text(folder / "balanced" / "config.json"),
+                           {"\"balanced_classes\": true"});
+  const ProgramResult other = train({}, "balanced");
+  EXPECT_EQ(other.exit_code, 2);
+  testing::expect_contains(other.err, {"balanced_classes true (requested: false)"});
+  const nlohmann::json measured =
+      testing::results_of(run_slowly({"eval", (folder / "plain").string(), "--json"}).out);
+  const std::string area =
+      std::to_string(measured.at("checkpoints").at(0).at("area_under_curve").get<double>());
+  testing::expect_contains(testing::read_text(folder / "plain" / "summary.csv"),
+                           {"validation ROC AUC," + area.substr(0, 5)});
+}
+
 TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);

@@ -297,6 +297,35 @@ TEST(BagTrainer, TrainsEveryModelOnOwnBags) {
   }
 }
 
+TEST(BagTrainer, GivesBothClassesTheSameWeightInTheLoss) {
+  data::LabelledBags bags = own_bags(kOneSize);
+  bags.targets = {0, 0, 0, 0, 0, 0, 0, 1};
+  const BagTask task = own_bag_task(bags, bags);
+  BagSchedule schedule = short_schedule(task, 1);
+  schedule.batch_size = bags.count(); // one step: its loss is that of the initial model
+  BagTrainer plain(task, "attention", schedule, 4), initial(task, "attention", schedule, 4);
+  schedule.balanced_classes = true;
+  BagTrainer balanced(task, "attention", schedule, 4);
+  const std::vector<double> logits = initial.logits(bags);
+  double expected = 0, unweighted = 0;
+  for (size_t bag = 0; bag < logits.size(); ++bag) {
+    const bool positive = bags.targets[bag] == 1;
+    const double loss = std::log1p(std::exp(positive ? -logits[bag] : logits[bag]));
+    unweighted += loss / 8;
+    expected += loss / 8 * (positive ? 8.0 / 2 : 8.0 / 14);
+  }
+  plain.epoch();
+  balanced.epoch();
+  EXPECT_NEAR(plain.epochs()[0].training.loss, unweighted, 1e-6);
+  EXPECT_NEAR(balanced.epochs()[0].training.loss, expected, 1e-6);
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  balanced.save(path);
+  expect_contains(usage_error_of([&] { plain.restore(path); }), {"made with balanced class weights"});
+  plain.save(path);
+  expect_contains(usage_error_of([&] { balanced.restore(path); }), {"made without balanced class weights"});
+}
+
 TEST(BagTrainer, ReportsThatTrainingDiverged) {
   const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
   BagSchedule schedule = short_schedule(task, 20);

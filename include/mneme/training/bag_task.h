@@ -29,6 +29,9 @@ struct BagSchedule {
   /// true: training accuracy is measured after the step of each batch, by a second forward pass; false:
   /// before the step.
   bool scored_after_step = false;
+  /// true: the training loss of a bag is multiplied by n / (2 n_c), with n training bags, n_c of them of its
+  /// class, so that both classes have the same weight. The validation loss is never weighted.
+  bool balanced_classes = false;
   /// Early stopping: number of epochs without a lower validation loss after which training stops; 0: never.
   int64_t patience = 0;
 };
@@ -114,15 +117,6 @@ struct BagEpoch {
   BagScore training = {}, validation = {};
 };
 
-struct BagFit {
-  std::string model;
-  uint64_t seed = 0;
-  int64_t num_parameters = 0;
-  std::vector<BagEpoch> epochs = {};
-  bool stopped_early = false;
-  double seconds = 0; ///< wall time of this run, without the runs that it resumed
-};
-
 /// Metrics of binary classification.
 struct ClassificationMetrics {
   double accuracy = 0;
@@ -131,6 +125,16 @@ struct ClassificationMetrics {
   /// Area under the ROC curve: fraction of pairs of a positive and a negative bag in which the positive one
   /// has the larger logit; ties count half.
   double area_under_curve = 0;
+};
+
+struct BagFit {
+  std::string model;
+  uint64_t seed = 0;
+  int64_t num_parameters = 0;
+  std::vector<BagEpoch> epochs = {};
+  bool stopped_early = false;
+  ClassificationMetrics validation = {}; ///< of the validation bags, after the last epoch
+  double seconds = 0;                    ///< wall time of this run, without the runs that it resumed
 };
 
 /// Metrics of logits, which predict the positive class if they are > 0. Without positive (negative) bags,
