@@ -537,9 +537,10 @@ std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::
     }
   }
   if (paths.empty()) {
-    throw DataError(fmt::format(
-        "{}: there is no checkpoint of {} {}.\n  `mneme train {}` writes one after every epoch.",
-        (folder / "checkpoints").string(), run.seeds, run.seeds == 1 ? "seed" : "seeds", run.task));
+    throw DataError(fmt::format("{}: contains no checkpoint, so there is no trained model.\n  `mneme train "
+                                "{}` writes one after every "
+                                "epoch: run it again with the settings of this run.",
+                                printable((folder / "checkpoints").string()), run.task));
   }
   return paths;
 }

@@ -423,7 +423,7 @@ TEST(Eval, ReportsWhatIsMissing) {
   std::filesystem::remove_all(folder / "run" / "checkpoints");
   const ProgramResult without = run_mneme({"eval", (folder / "run").string()});
   EXPECT_EQ(without.exit_code, 3);
-  EXPECT_TRUE(contains(without.err, "there is no checkpoint of 2 seeds")) << without.err;
+  EXPECT_TRUE(contains(without.err, "contains no checkpoint, so there is no trained model")) << without.err;
 }
 
 /// Bags of 2 to 4 instances; in every second bag, one instance has a large first feature.
