@@ -428,6 +428,7 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   if (!bags.instance_column.empty()) {
     options.instance_column = bags.instance_column;
   }
+  options.ignored_must_exist = !bags.ignored_columns.empty();
   data::BagFile file = read_files(bags.files, options, bags.offsets, bags.labels);
   check_features(run.own, file, bags.files.front());
   if (!bags.label_column.empty() && file.classes.empty()) {

@@ -97,6 +97,23 @@ void check_missing(const BagFile& bags, const std::string& name, const BagFileOp
            bags.lines.empty() ? "" : ", or leave out these columns with --ignore-columns"));
 }
 
+/// A remark on the first name that differs from `name` in upper and lower case only; empty if there is none.
+std::string case_remark(const std::string& name, const std::vector<std::string>& others) {
+  const auto lower = [](std::string text) {
+    for (char& c : text) {
+      c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    return text;
+  };
+  for (const std::string& other : others) {
+    if (other != name && lower(other) == lower(name)) {
+      return fmt::format(". {} differs from {} in upper and lower case only", shown_cell(other),
+                         shown_cell(name));
+    }
+  }
+  return "";
+}
+
 // ---- CSV
 
 /// Columns of a table, from its header.
@@ -170,13 +187,19 @@ private:
       const auto found = std::ranges::find(cells, name);
       return found == cells.end() ? std::nullopt : std::optional(static_cast<size_t>(found - cells.begin()));
     };
-    const auto require = [&](const std::string& name, const char* option) {
+    const std::string kIgnore = "--ignore-columns";
+    const auto require = [&](const std::string& name, const std::string& option) {
       const std::optional<size_t> column = column_of(name);
       if (!column) {
         rows_.wrong(
             rows_.location(),
-            fmt::format("there is no column {}; the columns are {}", shown_cell(name), columns_text(cells)),
-            fmt::format("Name the column with {}, or add it; the first line must be a header.", option));
+            fmt::format("there is no column {}; the columns are {}{}", shown_cell(name), columns_text(cells),
+                        case_remark(name, cells)),
+            option == kIgnore
+                ? fmt::format("Correct the name in {}, or leave it out; the first line must be a header.",
+                              option)
+                : fmt::format("Name the column with {}, or add it; the first line must be a header.",
+                              option));
       }
       return *column;
     };
@@ -200,8 +223,9 @@ private:
     }
     std::set<std::optional<size_t>> ignored{columns_.instance};
     for (const std::string& name : options_.ignored_columns) {
-      ignored.insert(options_.columns_are_optional ? column_of(name)
-                                                   : std::optional(require(name, "--ignore-columns")));
+      ignored.insert(options_.columns_are_optional && !options_.ignored_must_exist
+                         ? column_of(name)
+                         : std::optional(require(name, kIgnore)));
     }
     for (size_t column = 0; column < cells.size(); ++column) {
       if (column != columns_.bag && column != columns_.label && !ignored.contains(column)) {
@@ -215,6 +239,22 @@ private:
     if (!options_.features.empty()) {
       order_features();
     }
+  }
+
+  /// The beginning of advice on columns that are no features: the column of ids or of classes may have another
+  /// name than in the training bags.
+  std::string extra_advice(const std::vector<std::string>& extra) const {
+    const char* option = !options_.instance_column.empty() && !columns_.instance ? "--instance-column"
+                         : !columns_.label                                       ? "--label-column"
+                                                                                 : nullptr;
+    if (option == nullptr || extra.size() != 1) {
+      return "L";
+    }
+    const bool ids = option == std::string_view("--instance-column");
+    return fmt::format(
+        "If it contains the {}, as {} does in the training bags, name it with {} {}. Otherwise, l",
+        ids ? "ids of the instances" : "classes of the bags",
+        shown_cell(ids ? options_.instance_column : options_.label_column), option, extra.front());
   }
 
   /// Puts the features into the order of the options.
@@ -231,16 +271,18 @@ private:
     if (!absent.empty()) {
       rows_.wrong(
           rows_.location(),
-          fmt::format("there is no column {} of the features {}{}", columns_text(absent),
+          fmt::format("there is no column {} of the features {}{}{}", columns_text(absent),
                       columns_text(options_.features),
-                      extra.empty() ? "" : fmt::format("; {} is not one of them", columns_text(extra))),
+                      extra.empty() ? "" : fmt::format("; {} is not one of them", columns_text(extra)),
+                      case_remark(absent.front(), extra)),
           "Add or rename columns.");
     }
     if (!extra.empty()) {
-      rows_.wrong(rows_.location(),
-                  fmt::format("the column {} is not one of the features {}", columns_text(extra),
-                              columns_text(options_.features)),
-                  fmt::format("Leave it out with --ignore-columns {}.", fmt::join(extra, ",")));
+      rows_.wrong(
+          rows_.location(),
+          fmt::format("the column {} is not one of the features {}", columns_text(extra),
+                      columns_text(options_.features)),
+          fmt::format("{}eave it out with --ignore-columns {}.", extra_advice(extra), fmt::join(extra, ",")));
     }
     std::vector<size_t> ordered;
     for (const std::string& name : options_.features) {

@@ -911,6 +911,8 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   };
   refused(predict("slide,x\na,1\n"), 3, {"no column \"y\"", "\"x\", \"y\""});
   refused(predict("slide,x,y,z\na,1,2,3\n"), 3, {"\"z\" is not one", "--ignore-columns z"});
+  refused(predict("slide,x,y\na,1,2\n", {"--ignore-columns", "foo"}), 3,
+          {"no column \"foo\"", "Correct the name in --ignore-columns"});
   EXPECT_EQ(predict("id,y,z,x\na,1,2,3\n", {"--bag-column", "id", "--ignore-columns", "z"}).exit_code, 0);
   refused(predict("slide,x,y\na,1,2\n", {"--label-column", "class"}), 3, {"\"class\"", "--label-column"});
   refused(predict("slide,x,y\na,1,2\n", {"--explain"}), 2, {"lstm", "does not attend"});

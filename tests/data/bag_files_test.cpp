@@ -281,6 +281,30 @@ TEST(BagFiles, CountMissingValuesAndReadThemAsNaNIfPermitted) {
                       {"2 of 6 numbers are missing: feature 1 (2)", "in instance 1.", "--missing mean"});
 }
 
+TEST(BagFiles, GiveAdviceOnColumnsWithAnotherName) {
+  const BagFileOptions trained{
+      .instance_column = "visit", .features = {"age", "crp"}, .columns_are_optional = true};
+  expect_csv_error("bag,label,age,crp,v\na,1,2,3,4\n",
+                   {"\"v\" is not one of the features",
+                    "ids of the instances, as \"visit\" does in the training bags",
+                    "name it with --instance-column v. Otherwise, leave it out with --ignore-columns v."},
+                   trained);
+  expect_csv_error(
+      "bag,visit,age,crp,v\na,1,2,3,4\n",
+      {"classes of the bags, as \"label\" does", "with --label-column v. Otherwise, leave it out"}, trained);
+  expect_csv_error("bag,visit,label,age,crp,v\na,1,1,2,3,4\n", {"\n  Leave it out with --ignore-columns v."},
+                   trained);
+  expect_csv_error(
+      "bag,label,age,CRP\na,1,2,3\n",
+      {"no column \"crp\" of the features", "\"CRP\" differs from \"crp\" in upper and lower case only"},
+      trained);
+  expect_csv_error("Bag,x\na,1\n",
+                   {"no column \"bag\"", "\"Bag\" differs from \"bag\" in upper and lower case"});
+  expect_csv_error("bag,x\na,1\n",
+                   {"no column \"foo\"", "Correct the name in --ignore-columns, or leave it out"},
+                   {.ignored_columns = {"foo"}});
+}
+
 TEST(BagFiles, AreIdentifiedByTheirContents) {
   const std::string hash = content_hash(csv("bag,label,x\na,1,0.5\nb,0,2\n"));
   EXPECT_EQ(hash.size(), 64U);

@@ -37,6 +37,7 @@ struct BagFileOptions {
   /// columns may be missing, and the names have no effect on files of other kinds. false: only a column of
   /// class names with the default name may be missing.
   bool columns_are_optional = false;
+  bool ignored_must_exist = false; ///< true: ignored columns must exist in spite of columns_are_optional
   /// true: missing values are NaN in BagFile::numbers; false: they are an error. A missing value is an empty
   /// cell, or NA, N/A, NaN, null or None in any case, and NaN in an array.
   bool missing_is_nan = false;
