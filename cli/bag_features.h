@@ -25,8 +25,8 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
 void check_magnitudes(const data::BagFile& bags, const data::Standardization* standardization,
                       const std::string& file);
 
-/// One line for each feature whose mean is more than 5 standard deviations of the training bags from theirs, or
-/// whose standard deviation differs from theirs by a factor of more than 5; probably it is in another unit.
+/// One line for each feature that is probably in another unit: its mean is more than 5 standard deviations of
+/// the training bags from theirs, or its standard deviation differs from theirs by a factor of more than 5.
 /// Deviations are compared if neither is 0 and there are at least 10 instances. `set`: such as "these bags".
 std::vector<std::string> unit_warnings(const data::BagFile& bags, const data::Standardization& training,
                                        const std::string& set);

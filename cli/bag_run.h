@@ -87,8 +87,8 @@ BagRun read_bag_run(const std::filesystem::path& folder);
 
 /// Generates or loads the bags of the run. `data`: folder of data sets, for mnist-bags.
 ///
-/// Errors  UsageError for an option out of its range, or if own bags have changed; DataError if MNIST or a file
-///         is missing
+/// Errors  UsageError for an option out of its range, or if own bags have changed; DataError if MNIST or a
+///         file is missing
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data);
 
 BagContents contents_of(const data::BagFile& bags);

@@ -253,8 +253,8 @@ private:
     }
   }
 
-  /// Adds rows of the area under the ROC curve and the balanced accuracy, which unequal classes do not distort.
-  /// They are undefined for validation bags of one class.
+  /// Adds rows of the area under the ROC curve and the balanced accuracy, which unequal classes do not
+  /// distort. They are undefined for validation bags of one class.
   static void add_metrics(report::Table& summary, const BagGroup& group) {
     const auto add = [&](const char* measure, const auto& of) {
       std::vector<double> numbers;
@@ -274,8 +274,8 @@ private:
     });
   }
 
-  /// Compares the accuracy with that of a constant prediction; empty if the classes have similar sizes and the
-  /// model is better.
+  /// Compares the accuracy with that of a constant prediction; empty if the classes have similar sizes and
+  /// the model is better.
   std::string majority_text(const training::BagTask& task, const BagGroup& group) const {
     constexpr double kUnequal = 0.6;
     const int64_t count = task.validation.count(), positive = task.validation.num_positive(),

@@ -52,7 +52,7 @@ inline constinit TorchFunction<BagCheckpoint(const std::filesystem::path& checkp
                                              const data::LabelledBags& bags)>
     measure_on_bags{"evaluating a checkpoint"};
 
-/// What a checkpoint contains on the training bags (training::BagClassifier::training).
+/// Summary of the training bags in a checkpoint (training::BagClassifier::training).
 inline constinit TorchFunction<std::optional<training::BagSummary>(const std::filesystem::path& checkpoint)>
     training_summary{"reading a checkpoint"};
 

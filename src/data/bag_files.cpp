@@ -241,8 +241,8 @@ private:
     }
   }
 
-  /// The beginning of advice on columns that are no features: the column of ids or of classes may have another
-  /// name than in the training bags.
+  /// The beginning of advice on columns that are no features: the column of ids or of classes may have a
+  /// name other than in the training bags.
   std::string extra_advice(const std::vector<std::string>& extra) const {
     const char* option = !options_.instance_column.empty() && !columns_.instance ? "--instance-column"
                          : !columns_.label                                       ? "--label-column"

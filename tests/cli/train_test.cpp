@@ -714,10 +714,10 @@ TEST(TrainOwnBags, ReplacesMissingValuesByTheMeansOfTheTrainingBags) {
   };
   const ProgramResult given = predict("gaps", "new.csv", {});
   ASSERT_EQ(given.exit_code, 0) << given.err;
-  const ProgramResult asked = predict("filled", "new.csv", {"--missing", "mean"});
-  ASSERT_EQ(asked.exit_code, 0) << asked.err;
+  const ProgramResult requested = predict("filled", "new.csv", {"--missing", "mean"});
+  ASSERT_EQ(requested.exit_code, 0) << requested.err;
   EXPECT_EQ(testing::results_of(given.out).at("predictions"),
-            testing::results_of(asked.out).at("predictions"));
+            testing::results_of(requested.out).at("predictions"));
   const auto probability = [](const ProgramResult& result) {
     return testing::results_of(result.out).at("predictions").at(0).at("probability").get<double>();
   };

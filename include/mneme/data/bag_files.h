@@ -64,9 +64,9 @@ struct BagFile {
 /// in the first file. `name` is used in messages.
 ///
 /// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag
-///         has two classes, offsets do not fit, a number is not finite, missing or beyond float32, a bag is in
-///         two files, files differ in features or only some of them have classes or ids. UsageError if an option
-///         does not apply to the files
+///         has two classes, offsets do not fit, a number is not finite, missing or beyond float32, a bag is
+///         in two files, files differ in features or only some of them have classes or ids. UsageError if an
+///         option does not apply to the files
 BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFileOptions& options = {});
 BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
                       const BagFileOptions& options = {});
@@ -75,8 +75,8 @@ BagFile parse_bag_safetensors(std::span<const std::byte> bytes, const std::strin
 /// Name of a feature in messages: that of its column in quotes, or "feature 3" in files of arrays.
 std::string feature_text(const BagFile& bags, int64_t feature);
 
-/// How many numbers are missing and in which features, such as `3 of 40 numbers are missing: "age" (2), "bmi"
-/// (1)`; empty if there are none.
+/// Number of missing values, in total and in each feature, such as
+/// `3 of 40 numbers are missing: "age" (2), "bmi" (1)`; empty if there are none.
 std::string missing_text(const BagFile& bags);
 
 /// SHA-256 of the instances, the sizes and the classes of the bags, 64 hexadecimal digits: equal for the same
