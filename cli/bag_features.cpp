@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "mneme/core/error.h"
 #include "mneme/core/text.h"
 
 namespace mneme::cli {
@@ -107,6 +108,85 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
                     min, name_of(bags, min_feature), max, name_of(bags, max_feature)));
   }
   return warnings;
+}
+
+void check_magnitudes(const data::BagFile& bags, const data::Standardization* standardization,
+                      const std::string& file) {
+  constexpr double kMax = 1e15; // sums of squares of such numbers are within float32
+  const auto size = static_cast<size_t>(bags.num_features);
+  for (size_t i = 0; i < bags.numbers.size(); ++i) {
+    const size_t row = i / size, feature = i % size;
+    double number = bags.numbers[i];
+    if (standardization != nullptr) {
+      number = (number - standardization->means[feature]) / standardization->deviations[feature];
+    }
+    if (!(std::abs(number) > kMax)) {
+      continue;
+    }
+    const auto bag = static_cast<size_t>(std::ranges::upper_bound(bags.offsets, static_cast<int64_t>(row)) -
+                                         bags.offsets.begin() - 1);
+    throw DataError(
+        fmt::format("{}: bag {}, {}: {} is {:.6g}{}, which is too large for the model: it reads numbers up "
+                    "to {:g}.\n  Correct "
+                    "it, or remove this instance.",
+                    printable(file), printable(bags.names[bag]),
+                    bags.lines.empty() ? fmt::format("instance {}", bags.rows[row])
+                                       : fmt::format("line {}", bags.lines[row]),
+                    feature_text(bags, static_cast<int64_t>(feature)), bags.numbers[i],
+                    standardization != nullptr
+                        ? fmt::format(", {:.3g} standard deviations of the training bags from their mean",
+                                      std::abs(number))
+                        : "",
+                    kMax));
+  }
+}
+
+std::vector<std::string> unit_warnings(const data::BagFile& bags, const data::Standardization& training,
+                                       const std::string& set) {
+  constexpr double kDistanceMax = 5, kRatioMax = 5;
+  constexpr int64_t kInstancesMin = 10; // the deviation of fewer is too uncertain
+  constexpr size_t kShown = 10;
+  std::vector<std::string> warnings;
+  size_t more = 0;
+  const data::Standardization here = data::standardization_of(bags.numbers, bags.num_features);
+  for (size_t feature = 0; feature < here.means.size(); ++feature) {
+    const double mean = here.means[feature], deviation = here.deviations[feature],
+                 training_mean = training.means[feature], training_deviation = training.deviations[feature];
+    const std::vector<float> numbers = column_of(bags, feature);
+    const auto known =
+        std::ssize(numbers) - std::ranges::count_if(numbers, [](float x) { return std::isnan(x); });
+    const bool varies =
+        std::ranges::any_of(numbers, [&](float x) { return !std::isnan(x) && x != here.means[feature]; });
+    const double ratio = std::max(deviation / training_deviation, training_deviation / deviation);
+    if (!(std::abs(mean - training_mean) > kDistanceMax * training_deviation) &&
+        !(varies && known >= kInstancesMin && ratio > kRatioMax)) {
+      continue;
+    }
+    if (warnings.size() == kShown) {
+      ++more;
+      continue;
+    }
+    warnings.push_back(
+        fmt::format("warning: {} has the mean {:.4g} and the standard deviation {:.3g} in {}, but "
+                    "{:.4g} and {:.3g} in the training bags; is it in another unit?",
+                    feature_text(bags, static_cast<int64_t>(feature)), mean, varies ? deviation : 0, set,
+                    training_mean, training_deviation));
+  }
+  if (more > 0) {
+    warnings.push_back(fmt::format("warning: {} more features differ as much from the training bags", more));
+  }
+  return warnings;
+}
+
+int64_t count_training_bags(const std::vector<uint64_t>& training, const std::vector<uint64_t>& bags) {
+  return std::ranges::count_if(bags, [&](uint64_t bag) { return std::ranges::binary_search(training, bag); });
+}
+
+std::string replaced_text(const data::BagFile& bags) {
+  const std::string missing = data::missing_text(bags);
+  return missing.empty()
+             ? ""
+             : fmt::format("{}; replaced by the mean of the feature in the training bags", missing);
 }
 
 } // namespace mneme::cli

@@ -3,14 +3,21 @@
 #include "cli/bag_run.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <optional>
 #include <tuple>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "cli/bag_features.h"
+#include "cli/choices.h"
 #include "json/strict_json.h"
+#include "learning/bag_fits.h"
 #include "learning/bags.h"
 #include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
@@ -20,6 +27,9 @@ namespace mneme::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr const char* kRefuse = "refuse"; ///< values of --missing
+constexpr const char* kMean = "mean";
 
 /// Calls `visit` with the key in config.json and the variable of each setting.
 template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
@@ -66,6 +76,43 @@ template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
   }
 }
 
+Json to_json(const BagContents& contents) {
+  return {{"bags", contents.bags}, {"features", contents.features}, {"sha256", contents.sha256}};
+}
+
+/// Contents that `to_json` wrote; without a hash if there is no such entry.
+BagContents contents_in(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end() || !found->is_object()) {
+    return {};
+  }
+  return {.bags = found->value("bags", int64_t{0}),
+          .features = found->value("features", int64_t{0}),
+          .sha256 = found->value("sha256", "")};
+}
+
+/// Replaces files that are no longer there by those at the same place relative to the run folder, if these
+/// exist.
+void find_moved_files(OwnBags& own, const std::filesystem::path& folder) {
+  if (own.files.empty() || own.data_folder.empty()) {
+    return;
+  }
+  const std::filesystem::path before = std::filesystem::path(own.files.front()).parent_path(),
+                              now = std::filesystem::absolute(folder) / own.data_folder;
+  const auto find = [&](std::string& file) {
+    std::error_code unreadable;
+    if (!file.empty() && !std::filesystem::exists(file, unreadable)) {
+      const std::filesystem::path moved =
+          (now / std::filesystem::path(file).lexically_relative(before)).lexically_normal();
+      file = std::filesystem::exists(moved, unreadable) ? moved.string() : file;
+    }
+  };
+  std::ranges::for_each(own.files, find);
+  std::ranges::for_each(own.validation_files, find);
+  find(own.offsets);
+  find(own.labels);
+}
+
 template <class T> bool has_type(const Json& value) {
   if constexpr (std::is_same_v<T, std::string>) {
     return value.is_string();
@@ -104,11 +151,20 @@ nlohmann::ordered_json to_json(const BagRun& run) {
   if (run.model.separation.kind == SimplexSeparation::Kind::entmax) {
     json["alpha"] = run.model.separation.alpha;
   }
+  json["balanced_classes"] = run.schedule.balanced_classes;
   if (run.task == kOwnBags) {
     json["standardize"] = run.own.standardize;
     if (!run.own.columns.instance_column.empty()) {
       json["instance_column"] = run.own.columns.instance_column;
     }
+    if (run.own.replaces_missing) {
+      json["missing"] = kMean;
+    }
+    json["contents"] = to_json(run.own.contents);
+    if (!run.own.validation_files.empty()) {
+      json["validation_contents"] = to_json(run.own.validation_contents);
+    }
+    json["data_folder"] = run.own.data_folder;
   }
   return json;
 }
@@ -150,12 +206,23 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
       throw DataError(fmt::format("{}: \"separation\": {}", path.string(), error.what()));
     }
   }
+  run.schedule.balanced_classes = json.value("balanced_classes", Json()) == true; // early versions had none
   if (const auto found = json.find("standardize");
       found != json.end()) { // early versions had no such setting
     run.own.standardize = found->is_boolean() && found->get<bool>();
   }
+  run.own.replaces_missing = json.value("missing", Json()) == kMean;
   if (const auto found = json.find("instance_column"); found != json.end() && found->is_string()) {
     run.own.columns.instance_column = found->get<std::string>();
+  }
+  if (run.task == kOwnBags) {
+    OwnBags& own = run.own;
+    own.contents = contents_in(json, "contents");
+    own.validation_contents = contents_in(json, "validation_contents");
+    if (const auto found = json.find("data_folder"); found != json.end() && found->is_string()) {
+      own.data_folder = found->get<std::string>();
+    }
+    find_moved_files(own, folder);
   }
   if (run.seeds < 1 || run.seeds > kSeedsMax) {
     throw DataError(
@@ -188,7 +255,19 @@ void check_features(const OwnBags& own, const data::BagFile& bags, const std::st
 
 } // namespace
 
+void declare_missing(Arguments& arguments, const std::string& default_word,
+                     std::function<void(bool replaces)> set) {
+  add_word_option(
+      arguments, "--missing", {kRefuse, kMean}, default_word,
+      [set = std::move(set)](size_t index) { set(index == 1); },
+      "Missing values (empty cells, NA, NaN, null): refuse, or replace them by the mean of the feature in "
+      "the "
+      "training bags");
+}
+
 void declare_columns(Arguments& arguments, OtherBags& bags) {
+  declare_missing(arguments, "as in the training",
+                  [&bags](bool replaces) { bags.replaces_missing = replaces; });
   arguments.add_option("--offsets", bags.offsets, "With a .npy file: file of its offsets, [bags + 1]")
       ->type_name("FILE");
   arguments.add_option("--labels", bags.labels, "With a .npy file: file of its labels, [bags]")
@@ -226,26 +305,93 @@ nlohmann::ordered_json OtherBags::to_json() const {
   if (!ignored_columns.empty()) {
     json["ignored_columns"] = ignored_columns;
   }
+  if (replaces_missing) {
+    json["missing"] = *replaces_missing ? kMean : kRefuse;
+  }
   return json;
 }
 
-training::BagTask own_task(const BagRun& run, const data::BagFile& bags) {
-  const OwnBags& own = run.own;
-  check_features(own, bags, own.files.front());
-  data::LabelledBags training = to_labelled_bags(bags, own.classes), validation;
+BagContents contents_of(const data::BagFile& bags) {
+  return {.bags = bags.count(), .features = bags.num_features, .sha256 = content_hash(bags)};
+}
+
+void check_contents(const std::string& set, const std::vector<std::string>& files, const BagContents& before,
+                    const BagContents& now, const std::string& advice) {
+  if (before.sha256.empty() || before.sha256 == now.sha256) {
+    return;
+  }
+  const auto text = [](const BagContents& contents) {
+    return fmt::format("{} bags with {} feature{}", contents.bags, contents.features,
+                       contents.features == 1 ? "" : "s");
+  };
+  std::vector<std::string> names;
+  for (const std::string& file : files) {
+    names.push_back(printable(std::filesystem::path(file).filename().string()));
+  }
+  throw UsageError(
+      fmt::format("the {} bags have changed since the run began: {} had {}, and now {} {}.\n  {}", set,
+                  fmt::join(names, ", "), text(before), names.size() == 1 ? "has" : "have",
+                  text(before) == text(now) ? "as many, with other numbers or classes" : text(now), advice));
+}
+
+std::optional<data::BagFile> read_validation_bags(const OwnBags& own) {
   if (own.validation_files.empty()) {
-    std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
+    return std::nullopt;
+  }
+  data::BagFileOptions options = own.columns;
+  options.features = own.features;
+  options.missing_is_nan = own.replaces_missing;
+  data::BagFile file = read_files(own.validation_files, options, "", "");
+  check_features(own, file, own.validation_files.front());
+  if (file.classes.empty()) {
+    throw DataError(
+        own.validation_files.front() +
+        ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
+  }
+  return file;
+}
+
+OwnTask own_task(const BagRun& run, const data::BagFile& bags,
+                 const std::optional<data::BagFile>& validation_bags) {
+  const OwnBags& own = run.own;
+  data::LabelledBags training = to_labelled_bags(bags, own.classes), validation;
+  if (validation_bags) {
+    validation = to_labelled_bags(*validation_bags, own.classes);
   } else {
-    data::BagFileOptions options = own.columns;
-    options.features = own.features;
-    const data::BagFile file = read_files(own.validation_files, options, "", "");
-    check_features(own, file, own.validation_files.front());
-    if (file.classes.empty()) {
+    std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
+  }
+  const auto hashes_of = [](const data::LabelledBags& set) {
+    return data::bag_hashes(set.numbers, set.instance_size(), set.offsets);
+  };
+  training::BagSummary summary{.features =
+                                   data::standardization_of(training.numbers, training.instance_size()),
+                               .bags = hashes_of(training)};
+  std::ranges::sort(summary.bags);
+  OwnTask result;
+  if (const int64_t repeated = count_training_bags(summary.bags, hashes_of(validation)); repeated > 0) {
+    result.warnings.push_back(
+        fmt::format("warning: {} of {} validation bags {} the same numbers as a training bag, so validation "
+                    "measures in part what the model has memorised; give each bag once",
+                    repeated, validation.count(), repeated == 1 ? "has" : "have"));
+  }
+  const data::Standardization* standards = own.standardize ? &summary.features : nullptr;
+  check_magnitudes(bags, standards, own.files.front());
+  if (validation_bags) {
+    check_magnitudes(*validation_bags, standards, own.validation_files.front());
+    std::ranges::move(unit_warnings(*validation_bags, summary.features, "the validation bags"),
+                      std::back_inserter(result.warnings));
+  }
+  if (own.replaces_missing) {
+    const std::vector<float>& means = summary.features.means;
+    if (const auto none = std::ranges::find_if(means, [](float mean) { return std::isnan(mean); });
+        none != means.end()) {
       throw DataError(
-          own.validation_files.front() +
-          ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
+          fmt::format("{}: {} is missing in all instances of the training bags.\n  Leave it out{}.",
+                      own.files.front(), feature_text(bags, none - means.begin()),
+                      bags.feature_names.empty() ? "" : " with --ignore-columns"));
     }
-    validation = to_labelled_bags(file, own.classes);
+    data::replace_missing(training.numbers, means);
+    data::replace_missing(validation.numbers, means);
   }
   std::optional<data::Standardization> standardization;
   if (own.standardize) {
@@ -253,9 +399,10 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags) {
     standardize(training, *standardization);
     standardize(validation, *standardization);
   }
-  training::BagTask task = training::own_bag_task(std::move(training), std::move(validation));
-  task.standardization = std::move(standardization);
-  return task;
+  result.task = training::own_bag_task(std::move(training), std::move(validation));
+  result.task.standardization = std::move(standardization);
+  result.task.summary = std::move(summary);
+  return result;
 }
 
 data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
@@ -268,6 +415,7 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   data::BagFileOptions options = run.own.columns;
   options.features = run.own.features;
   options.columns_are_optional = true;
+  options.missing_is_nan = bags.replaces_missing.value_or(run.own.replaces_missing);
   if (!bags.bag_column.empty()) {
     options.bag_column = bags.bag_column;
   }
@@ -280,6 +428,7 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   if (!bags.instance_column.empty()) {
     options.instance_column = bags.instance_column;
   }
+  options.ignored_must_exist = !bags.ignored_columns.empty();
   data::BagFile file = read_files(bags.files, options, bags.offsets, bags.labels);
   check_features(run.own, file, bags.files.front());
   if (!bags.label_column.empty() && file.classes.empty()) {
@@ -297,6 +446,90 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   return file;
 }
 
+std::vector<std::string> prepare_bags(const BagRun& run, data::BagFile& bags, const std::string& file,
+                                      const std::filesystem::path& checkpoint) {
+  std::vector<std::string> warnings;
+  const std::string missing = replaced_text(bags);
+  const std::optional<training::BagSummary> training = learning::training_summary(checkpoint);
+  check_magnitudes(bags, run.own.standardize && training ? &training->features : nullptr, file);
+  if (!training) { // of an early version
+    if (missing.empty()) {
+      return warnings;
+    }
+    throw DataError(
+        fmt::format("{}: contains no means of the training bags, by which missing values could be "
+                    "replaced: it was written by an earlier version.\n  Train again, or fill in the "
+                    "missing values.",
+                    printable(checkpoint.string())));
+  }
+  const int64_t repeated =
+      count_training_bags(training->bags, data::bag_hashes(bags.numbers, bags.num_features, bags.offsets));
+  if (repeated > 0) {
+    warnings.push_back(
+        fmt::format("warning: {} of {} bags {} the same numbers as a training bag of this run: "
+                    "the results on {} do not show how the model classifies other bags",
+                    repeated, bags.count(), repeated == 1 ? "has" : "have", repeated == 1 ? "it" : "them"));
+  }
+  std::ranges::move(unit_warnings(bags, training->features, "these bags"), std::back_inserter(warnings));
+  if (!missing.empty()) {
+    warnings.push_back(missing);
+    data::replace_missing(bags.numbers, training->features.means);
+  }
+  return warnings;
+}
+
+void accept_moved_files(Json& earlier, const Json& config, const std::vector<std::string>& keys) {
+  const auto names_of = [](const Json& paths) {
+    std::vector<std::string> names;
+    for (const Json& path : paths.is_array() ? paths : Json::array({paths})) {
+      names.push_back(std::filesystem::path(path.is_string() ? path.get<std::string>() : "").filename());
+    }
+    return names;
+  };
+  for (const std::string& key : keys) {
+    if (earlier.contains(key) && config.contains(key) && names_of(earlier[key]) == names_of(config[key])) {
+      earlier[key] = config[key];
+    }
+  }
+}
+
+Json result_identity(const std::string& verb, const std::filesystem::path& folder, const BagRun& run,
+                     const OtherBags& bags, const data::BagFile* file) {
+  Json settings = to_json(run);
+  for (const char* key :
+       {"version", "epochs", "patience", "seeds", "files", "validation_files", "offsets", "labels",
+        "data_folder"}) { // a run with more epochs or in another place is the same
+    settings.erase(key);
+  }
+  Sha256 hash;
+  hash.add(settings.dump());
+  Json identity = {{"verb", verb},
+                   {"run", printable(std::filesystem::canonical(folder).string())},
+                   {"run_sha256", hash.digits()}};
+  if (file != nullptr) {
+    identity.update(bags.to_json());
+    identity["bags_sha256"] = content_hash(*file);
+  }
+  return identity;
+}
+
+RunFolder open_result_folder(const std::filesystem::path& folder, const Json& identity) {
+  const auto update = [&](Json& earlier) {
+    const auto accept = [&](const char* hash, const std::vector<std::string>& keys) {
+      if (!identity.contains(hash)) {
+        return;
+      }
+      if (earlier.contains(hash) && earlier[hash] == identity[hash]) {
+        accept_moved_files(earlier, identity, keys);
+      }
+      earlier[hash] = identity[hash]; // differences are those of the paths, which a person can read
+    };
+    accept("run_sha256", {"run"});
+    accept("bags_sha256", {"bags", "offsets", "labels"});
+  };
+  return open_run_folder(folder, identity, {.update = update});
+}
+
 std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> paths;
   for (const training::BagJob& job : jobs_of(run, {}, folder)) {
@@ -305,12 +538,45 @@ std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::
     }
   }
   if (paths.empty()) {
-    throw DataError(fmt::format(
-        "{}: there is no checkpoint of {} {}.\n  `mneme train {}` writes one after every epoch.",
-        (folder / "checkpoints").string(), run.seeds, run.seeds == 1 ? "seed" : "seeds", run.task));
+    throw DataError(fmt::format("{}: contains no checkpoint, so there is no trained model.\n  `mneme train "
+                                "{}` writes one after every "
+                                "epoch: run it again with the settings of this run.",
+                                printable((folder / "checkpoints").string()), run.task));
   }
   return paths;
 }
+
+namespace {
+
+/// The task of the files of a run, which must still have the same bags.
+training::BagTask own_task_of(const BagRun& run) {
+  const OwnBags& own = run.own;
+  std::error_code unreadable;
+  for (const std::vector<std::string>* files : {&own.files, &own.validation_files}) {
+    for (const std::string& file : *files) {
+      if (!std::filesystem::exists(file, unreadable)) {
+        throw DataError(fmt::format(
+            "{}: the file with the bags of the run is no longer there.\n  Put it back, or evaluate "
+            "the run on other bags with --bags FILE.",
+            printable(file)));
+      }
+    }
+  }
+  constexpr const char* kAdvice = "Restore the files, or evaluate the run on other bags with --bags FILE.";
+  data::BagFileOptions options = own.columns;
+  options.missing_is_nan = own.replaces_missing;
+  const data::BagFile bags = read_files(own.files, options, own.offsets, own.labels);
+  check_contents("training", own.files, own.contents, contents_of(bags), kAdvice);
+  check_features(own, bags, own.files.front());
+  const std::optional<data::BagFile> validation = read_validation_bags(own);
+  if (validation) {
+    check_contents("validation", own.validation_files, own.validation_contents, contents_of(*validation),
+                   kAdvice);
+  }
+  return own_task(run, bags, validation).task;
+}
+
+} // namespace
 
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) {
   if (run.task == "bit-pattern") {
@@ -320,7 +586,7 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
     return training::latch_task(run.latch);
   }
   if (run.task == kOwnBags) {
-    return own_task(run, read_files(run.own.files, run.own.columns, run.own.offsets, run.own.labels));
+    return own_task_of(run);
   }
   if (run.task != "mnist-bags") {
     throw DataError(fmt::format(

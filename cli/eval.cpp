@@ -74,21 +74,28 @@ public:
           "out, or add --bags.");
     }
     const BagRun run = read_bag_run(run_);
-    const training::BagTask task = bags_.files.empty() ? task_of(run, data_) : task_on_files(run);
+    std::optional<data::BagFile> bags;
+    if (!bags_.files.empty()) {
+      bags = read_labelled_bags(run);
+      for (const std::string& warning :
+           prepare_bags(run, *bags, bags_.files.front(), checkpoints_of(run, run_).front())) {
+        context.progress.message(fmt::format("mneme {}: {}", name(), warning));
+      }
+    }
+    // The bags of the option are validation bags of a task without training bags.
+    const training::BagTask task =
+        bags ? training::own_bag_task({}, to_labelled_bags(*bags, run.own.classes)) : task_of(run, data_);
     std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
     checkpoints_of(run, run_); // there must be one
     std::erase_if(jobs, [](const training::BagJob& job) { return !std::filesystem::exists(job.checkpoint); });
     const std::filesystem::path& folder = context.options.out;
-    nlohmann::ordered_json identity = {{"verb", name()},
-                                       {"run", printable(std::filesystem::canonical(run_).string())}};
-    if (!bags_.files.empty()) {
-      identity.update(bags_.to_json());
-    }
+    const nlohmann::ordered_json identity =
+        result_identity(name(), run_, run, bags_, bags ? &*bags : nullptr);
     std::error_code missing;
     const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);
     std::optional<RunFolder> lock;
     if (!folder.empty() && !is_run_folder) {
-      lock.emplace(open_run_folder(folder, identity));
+      lock.emplace(open_result_folder(folder, identity));
     }
     const report::Table table = measure(jobs, context);
     if (!folder.empty()) {
@@ -137,17 +144,18 @@ private:
     return std::isnan(value) ? report::Cell() : report::Cell(value);
   }
 
-  /// A task whose only bags are those of --bags, as validation bags.
-  training::BagTask task_on_files(const BagRun& run) const {
-    const data::BagFile bags = read_bags_for(run, bags_);
+  /// The bags of --bags.
+  ///
+  /// Errors  as read_bags_for; DataError if they have no classes
+  data::BagFile read_labelled_bags(const BagRun& run) const {
+    data::BagFile bags = read_bags_for(run, bags_);
     if (bags.classes.empty()) {
       throw DataError(
           fmt::format("{}: the bags have no classes, so predictions cannot be evaluated.\n  Add them, or "
                       "use `mneme predict`.",
                       bags_.files.front()));
     }
-    training::BagTask task = training::own_bag_task({}, to_labelled_bags(bags, run.own.classes));
-    return task;
+    return bags;
   }
 
   report::Table measure(const std::vector<training::BagJob>& jobs, Context& context) const {

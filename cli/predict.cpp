@@ -133,10 +133,13 @@ public:
     const BagRun run = read_bag_run(run_folder_);
     data::BagFile file = read_bags_for(run, bags_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
+    for (const std::string& warning : prepare_bags(run, file, bags_.files.front(), checkpoints.front())) {
+      context.progress.message(fmt::format("mneme {}: {}", name(), warning));
+    }
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here
     std::optional<RunFolder> lock;
     if (!context.options.out.empty()) {
-      lock.emplace(open_run_folder(context.options.out, identity()));
+      lock.emplace(open_result_folder(context.options.out, identity(run, file)));
     }
     const std::vector<Prediction> predictions =
         predict(checkpoints, to_labelled_bags(file, run.own.classes), context);
@@ -195,10 +198,8 @@ private:
     return predictions;
   }
 
-  nlohmann::ordered_json identity() const {
-    nlohmann::ordered_json identity = {{"verb", name()},
-                                       {"run", printable(std::filesystem::canonical(run_folder_).string())}};
-    identity.update(bags_.to_json());
+  nlohmann::ordered_json identity(const BagRun& run, const data::BagFile& file) const {
+    nlohmann::ordered_json identity = result_identity(name(), run_folder_, run, bags_, &file);
     identity["explain"] = explain_;
     return identity;
   }
@@ -326,7 +327,7 @@ private:
              const Context& context) const {
     const std::filesystem::path& folder = context.options.out;
     nlohmann::ordered_json config = {{"version", version()}};
-    config.update(identity());
+    config.update(identity(run, file));
     write_file_atomically(folder / "config.json", report::json_text(config));
     write_file_atomically(folder / "predictions.csv", report::to_csv(table));
     if (explain_) {

@@ -4,6 +4,7 @@
 /// with Hopfield layers and baseline models.
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <optional>
 #include <ostream>
@@ -22,8 +23,10 @@
 #include "cli/train_task.h"
 #include "learning/bag_fits.h"
 #include "learning/bags.h"
+#include "learning/sparse_and.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "report/page.h"
 
@@ -60,8 +63,14 @@ nlohmann::ordered_json identity_of(const BagRun& run) {
   nlohmann::ordered_json identity = to_json(run);
   identity.erase("version");
   identity.erase("patience");
+  for (const char* key : {"num_features", "features", "contents", "validation_contents", "data_folder"}) {
+    identity.erase(key); // BagRun::own: check_contents compares the bags
+  }
   return identity;
 }
+
+/// Paths of own bags in config.json.
+const std::vector<std::string> kFileKeys = {"files", "validation_files", "offsets", "labels"};
 
 class TrainBags : public TrainTask {
 public:
@@ -119,6 +128,12 @@ public:
     add_integer_option(
         arguments, "--patience", patience_, {.min = 0, .max = 1'000'000},
         "Early stopping: stop when the validation loss has not decreased for N epochs (0: never)");
+    add_word_option(
+        arguments, "--class-weights", {"none", "balanced"}, "none",
+        [this](size_t index) { balanced_classes_ = index == 1; },
+        "Weights of the bags in the training loss; balanced: both classes have the same weight in sum, so "
+        "that a "
+        "rare class is not neglected");
     add_integer_option(arguments, "--seeds", run_.seeds, {.min = 1, .max = kSeedsMax},
                        "Number of runs with different initial weights, trained in parallel");
     arguments.add_flag("--allow-one-class", allow_one_class_,
@@ -142,7 +157,20 @@ public:
     }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
     learning::check_bag_job(jobs.front()); // before the folder is created
-    const RunFolder lock = open_run_folder(folder, identity_of(run_), {.may_grow = {"epochs", "seeds"}});
+    if (!run_.own.files.empty()) {
+      run_.own.data_folder =
+          std::filesystem::path(run_.own.files.front())
+              .parent_path()
+              .lexically_relative(std::filesystem::absolute(folder / "").lexically_normal())
+              .string();
+    }
+    const nlohmann::ordered_json identity = identity_of(run_);
+    const RunFolder lock = open_run_folder(
+        folder, identity, {.may_grow = {"epochs", "seeds"}, .update = [&](nlohmann::ordered_json& earlier) {
+                             accept_moved_files(earlier, identity, kFileKeys);
+                           }});
+    check_same_bags(folder);
+    check_checkpoints(jobs); // before config.json is written: a run that is refused is left as it is
     make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
@@ -179,11 +207,16 @@ protected:
         "bags; --allow-one-class trains anyway.",
         set);
   }
+  /// Checks that the bags are those of the run that the folder contains, if it contains one.
+  ///
+  /// Errors  UsageError if they are not
+  virtual void check_same_bags(const std::filesystem::path& folder) const { (void)folder; }
   virtual std::string advice(const std::string& folder) const { ///< after the hint at `mneme eval`
     (void)folder;
     return "";
   }
   virtual nlohmann::ordered_json shown_settings() const { return to_json(run_); } ///< of the page
+  virtual std::string class_name(bool positive) const { return positive ? "positive" : "negative"; }
   virtual std::string classes_text() const { return ""; } ///< what the classes are, for the headline
 
   BagRun run_;
@@ -207,6 +240,66 @@ private:
     run_.schedule.learning_rate = learning_rate_.value_or(run_.schedule.learning_rate);
     run_.schedule.weight_decay = weight_decay_.value_or(run_.schedule.weight_decay);
     run_.schedule.patience = patience_;
+    run_.schedule.balanced_classes = balanced_classes_;
+  }
+
+  /// Errors  as learning::check_bag_checkpoint, for the jobs that have a checkpoint
+  static void check_checkpoints(const std::vector<training::BagJob>& jobs) {
+    for (const training::BagJob& job : jobs) {
+      throw_if_interrupted();
+      if (std::filesystem::exists(job.checkpoint)) {
+        learning::check_bag_checkpoint(job);
+      }
+    }
+  }
+
+  /// Adds rows of the area under the ROC curve and the balanced accuracy, which unequal classes do not
+  /// distort. They are undefined for validation bags of one class.
+  static void add_metrics(report::Table& summary, const BagGroup& group) {
+    const auto add = [&](const char* measure, const auto& of) {
+      std::vector<double> numbers;
+      for (const BagFit& fit : group.fits) {
+        numbers.push_back(of(fit.validation));
+      }
+      if (std::ranges::none_of(numbers, [](double number) { return std::isnan(number); })) {
+        summary.rows.push_back({group.name, group.fits.front().num_parameters, std::string(measure)});
+        std::ranges::copy(learning::seed_cells(numbers, group.fits.size() == 1, {0, 1}),
+                          std::back_inserter(summary.rows.back()));
+      }
+    };
+    add("validation ROC AUC",
+        [](const training::ClassificationMetrics& metrics) { return metrics.area_under_curve; });
+    add("validation balanced accuracy", [](const training::ClassificationMetrics& metrics) {
+      return (metrics.sensitivity + metrics.specificity) / 2;
+    });
+  }
+
+  /// Compares the accuracy with that of a constant prediction; empty if the classes have similar sizes and
+  /// the model is better.
+  std::string majority_text(const training::BagTask& task, const BagGroup& group) const {
+    constexpr double kUnequal = 0.6;
+    const int64_t count = task.validation.count(), positive = task.validation.num_positive(),
+                  most = std::max(positive, count - positive);
+    const double fraction = static_cast<double>(most) / static_cast<double>(count);
+    double accuracy = 0; // mean over the seeds
+    for (const BagFit& fit : group.fits) {
+      accuracy += fit.validation.accuracy / static_cast<double>(group.fits.size());
+    }
+    constexpr double kRounding = 1e-9;
+    const bool is_above = accuracy > fraction + kRounding;
+    if (most == count || (is_above && fraction < kUnequal)) {
+      return "";
+    }
+    return fmt::format("{} of {} validation bags are of the class {}: always predicting it has the accuracy "
+                       "{:.4g}.{}",
+                       most, count, class_name(2 * positive > count), fraction,
+                       is_above
+                           ? ""
+                           : fmt::format(" The accuracy of the model, {:.4g}, is not above it.{}", accuracy,
+                                         run_.schedule.balanced_classes || fraction < kUnequal
+                                             ? ""
+                                             : " --class-weights balanced gives both classes the same "
+                                               "weight in the loss."));
   }
 
   std::string headline(const training::BagTask& task, const BagGroup& group) const {
@@ -233,14 +326,18 @@ private:
         metrics += line.dump() + "\n";
       }
     }
-    const report::Table summary = learning::bag_table({group}), classes = class_table(task);
+    report::Table summary = learning::bag_table({group});
+    add_metrics(summary, group);
+    const report::Table classes = class_table(task);
+    const std::string majority = majority_text(task, group);
     const report::Chart curves = learning::bag_curves(name() + ": " + run_.model.text(), {group});
     write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_chart(folder, "learning", curves);
-    report::write_page(folder / "index.html", page(headline(task, group), group, classes, summary, curves));
+    report::write_page(folder / "index.html",
+                       page(headline(task, group), group, classes, summary, curves, majority));
     if (context.options.json) {
       print_json(context.out, {{"config", to_json(run_)},
                                {"classes", report::to_json(classes)},
@@ -254,14 +351,15 @@ private:
         << (features_.empty() ? "" : features_ + "\n") << '\n'
         << report::to_text(classes, context.text_style()) << '\n'
         << report::to_text(summary, context.text_style()) << '\n'
-        << best_epochs_text(group) << '\n'
+        << (majority.empty() ? "" : majority + "\n") << best_epochs_text(group) << '\n'
         << (run_.seeds == 1 ? "" : fmt::format("{}\n", kSeedsText)) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
         << shown << "` evaluates them" << advice(shown) << ")\n";
   }
 
   report::Page page(const std::string& head, const BagGroup& group, const report::Table& classes,
-                    const report::Table& summary, const report::Chart& curves) const {
+                    const report::Table& summary, const report::Chart& curves,
+                    const std::string& majority) const {
     report::Parameters parameters;
     const nlohmann::ordered_json settings = shown_settings();
     for (const auto& [key, value] : settings.items()) {
@@ -280,7 +378,9 @@ private:
         .sections = {
             {.heading = "Results",
              .blocks = {
-                 report::CaptionedTable{.table = classes, .caption = "Number of bags of each class"},
+                 report::CaptionedTable{.table = classes,
+                                        .caption = "Number of bags of each class" +
+                                                   (majority.empty() ? "" : ". " + majority)},
                  report::CaptionedTable{.table = summary,
                                         .caption = run_.seeds == 1
                                                        ? "After the last epoch; one seed, so the spread "
@@ -300,7 +400,7 @@ private:
   std::optional<double> learning_rate_, weight_decay_, alpha_;
   std::string separation_ = "softmax";
   int64_t patience_ = 0;
-  bool allow_one_class_ = false;
+  bool allow_one_class_ = false, balanced_classes_ = false;
 };
 
 constexpr IntegerLimits kCount{.min = 1, .max = 10'000'000};
@@ -416,6 +516,7 @@ protected:
     arguments.add_flag("--standardize", own.standardize,
                        "Subtract the mean of each feature and divide by its standard deviation, both of the "
                        "training instances; `mneme eval` and `mneme predict` do the same");
+    declare_missing(arguments, "refuse", [&own](bool replaces) { own.replaces_missing = replaces; });
     arguments.add_option("--validation", own.validation_files, "Files of validation bags")->type_name("FILE");
     add_parsed_option(
         arguments, "--validation-fraction", "X", fmt::format("{}", own.validation_fraction),
@@ -445,6 +546,7 @@ protected:
     }
     own.validation_fraction = fraction_.value_or(own.validation_fraction);
     data::BagFileOptions options = own.columns;
+    options.missing_is_nan = own.replaces_missing;
     options.offsets = own.offsets;
     options.labels = own.labels;
     const std::vector<std::filesystem::path> paths(own.files.begin(), own.files.end());
@@ -454,7 +556,16 @@ protected:
     own.features = bags.feature_names;
     features_ = features_text(bags);
     warnings_ = feature_warnings(bags, own.standardize);
-    training::BagTask task = own_task(run_, bags);
+    const std::optional<data::BagFile> validation = read_validation_bags(own);
+    for (const data::BagFile* file : {&bags, validation ? &*validation : nullptr}) {
+      if (const std::string text = file == nullptr ? "" : replaced_text(*file); !text.empty()) {
+        warnings_.push_back(text);
+      }
+    }
+    own.contents = contents_of(bags);
+    own.validation_contents = validation ? contents_of(*validation) : BagContents();
+    OwnTask prepared = own_task(run_, bags, validation);
+    std::ranges::move(prepared.warnings, std::back_inserter(warnings_));
     given_ = own;
     // For config.json, which `mneme eval` reads in any folder. Errors and the page name the files as given.
     for (std::vector<std::string>* files : {&own.files, &own.validation_files}) {
@@ -462,12 +573,15 @@ protected:
     }
     make_absolute(own.offsets);
     make_absolute(own.labels);
-    return task;
+    return std::move(prepared.task);
   }
 
   std::string classes_text() const override {
     return fmt::format("; positive class: {}, negative class: {}", printable(run_.own.classes.positive),
                        printable(run_.own.classes.negative));
+  }
+  std::string class_name(bool positive) const override {
+    return printable(positive ? run_.own.classes.positive : run_.own.classes.negative);
   }
   std::string one_class_message(const training::BagTask& task, const std::string& set) const override {
     const int64_t positive = task.training.num_positive() + task.validation.num_positive(),
@@ -484,7 +598,22 @@ protected:
   nlohmann::ordered_json shown_settings() const override {
     BagRun run = run_;
     run.own = given_;
-    return to_json(run);
+    nlohmann::ordered_json settings = to_json(run);
+    for (const char* key : {"contents", "validation_contents", "data_folder"}) {
+      settings.erase(key);
+    }
+    return settings;
+  }
+  void check_same_bags(const std::filesystem::path& folder) const override {
+    if (read_run_config(folder, name()).is_null()) {
+      return;
+    }
+    const OwnBags before = read_bag_run(folder).own;
+    constexpr const char* kAdvice =
+        "Restore the files to resume the run, or choose another folder with --out.";
+    check_contents("training", run_.own.files, before.contents, run_.own.contents, kAdvice);
+    check_contents("validation", run_.own.validation_files, before.validation_contents,
+                   run_.own.validation_contents, kAdvice);
   }
   std::string advice(const std::string& folder) const override {
     return fmt::format(", `mneme predict {} --bags FILE` classifies other bags", folder);

@@ -40,14 +40,23 @@ std::vector<training::BagPrediction> predict(const std::filesystem::path& checkp
   return training::BagClassifier(checkpoint).predict(bags, with_attention);
 }
 
+std::optional<training::BagSummary> summary_in(const std::filesystem::path& checkpoint) {
+  return training::BagClassifier(checkpoint).training();
+}
+
 void check_job(const training::BagJob& job) {
   const training::BagTrainer trainer(*job.task, job.model, job.schedule, job.seed);
 }
 
+void check_checkpoint(const training::BagJob& job) {
+  training::BagTrainer(*job.task, job.model, job.schedule, job.seed).restore(job.checkpoint);
+}
+
 [[maybe_unused]] const bool implemented =
-    check_bag_job.implement(check_job) && train_bags.implement(training::train_bags) &&
-    measure_checkpoint.implement(measure) && measure_on_bags.implement(measure_bags) &&
-    predict_bags.implement(predict);
+    check_bag_job.implement(check_job) && check_bag_checkpoint.implement(check_checkpoint) &&
+    train_bags.implement(training::train_bags) && measure_checkpoint.implement(measure) &&
+    measure_on_bags.implement(measure_bags) && predict_bags.implement(predict) &&
+    training_summary.implement(summary_in);
 
 } // namespace
 } // namespace mneme::learning

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,6 +26,11 @@ inline constinit TorchFunction<std::vector<training::BagFit>(
 /// Errors  as BagTrainer
 inline constinit TorchFunction<void(const training::BagJob& job)> check_bag_job{"training on bags"};
 
+/// Checks that a job can be resumed from its checkpoint, without training.
+///
+/// Errors  as BagTrainer::restore
+inline constinit TorchFunction<void(const training::BagJob& job)> check_bag_checkpoint{"training on bags"};
+
 /// Measures of a checkpoint.
 struct BagCheckpoint {
   int64_t epochs = 0; ///< number of epochs it was trained for
@@ -45,6 +51,10 @@ inline constinit TorchFunction<BagCheckpoint(const training::BagJob& job)> measu
 inline constinit TorchFunction<BagCheckpoint(const std::filesystem::path& checkpoint,
                                              const data::LabelledBags& bags)>
     measure_on_bags{"evaluating a checkpoint"};
+
+/// Summary of the training bags in a checkpoint (training::BagClassifier::training).
+inline constinit TorchFunction<std::optional<training::BagSummary>(const std::filesystem::path& checkpoint)>
+    training_summary{"reading a checkpoint"};
 
 /// Applies a checkpoint to bags (training::BagClassifier::predict).
 inline constinit TorchFunction<std::vector<training::BagPrediction>(

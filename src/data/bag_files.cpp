@@ -3,6 +3,7 @@
 #include "mneme/data/bag_files.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <iterator>
@@ -22,6 +23,7 @@
 #include "data/readers.h"
 #include "data/zip.h"
 #include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
 #include "mneme/data/safetensors.h"
 
 namespace mneme::data {
@@ -61,6 +63,57 @@ std::string columns_text(const std::vector<std::string>& names) {
   return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kShown ? ", ..." : "");
 }
 
+/// Whether a cell is one of the ways to write that a number is missing.
+bool is_missing(std::string_view cell) {
+  constexpr std::array kTexts = {"", "na", "n/a", "nan", "null", "none"};
+  std::string lower;
+  for (const char c : cell) {
+    if (c != ' ' && c != '\t') {
+      lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+  }
+  return std::ranges::find(kTexts, lower) != kTexts.end();
+}
+
+/// Throws if numbers are missing and the options do not permit it.
+void check_missing(const BagFile& bags, const std::string& name, const BagFileOptions& options) {
+  const std::string missing = options.missing_is_nan ? "" : missing_text(bags);
+  if (missing.empty()) {
+    return;
+  }
+  int64_t first = std::numeric_limits<int64_t>::max(); // line or row; bags may be scattered over the lines
+  for (size_t i = 0; i < bags.numbers.size(); ++i) {
+    if (std::isnan(bags.numbers[i])) {
+      const size_t row = i / static_cast<size_t>(bags.num_features);
+      first = std::min(first, bags.lines.empty() ? bags.rows[row] : bags.lines[row]);
+    }
+  }
+  fail(name,
+       fmt::format("{}; the first one is {} {}", missing, bags.lines.empty() ? "in instance" : "on line",
+                   first),
+       fmt::format(
+           "--missing mean replaces them by the mean of the feature in the training bags. Or fill them "
+           "in{}.",
+           bags.lines.empty() ? "" : ", or leave out these columns with --ignore-columns"));
+}
+
+/// A remark on the first name that differs from `name` in upper and lower case only; empty if there is none.
+std::string case_remark(const std::string& name, const std::vector<std::string>& others) {
+  const auto lower = [](std::string text) {
+    for (char& c : text) {
+      c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    return text;
+  };
+  for (const std::string& other : others) {
+    if (other != name && lower(other) == lower(name)) {
+      return fmt::format(". {} differs from {} in upper and lower case only", shown_cell(other),
+                         shown_cell(name));
+    }
+  }
+  return "";
+}
+
 // ---- CSV
 
 /// Columns of a table, from its header.
@@ -92,6 +145,7 @@ public:
     for (Bag& bag : bags_) {
       file.numbers.insert(file.numbers.end(), bag.numbers.begin(), bag.numbers.end());
       file.rows.insert(file.rows.end(), bag.rows.begin(), bag.rows.end());
+      file.lines.insert(file.lines.end(), bag.lines.begin(), bag.lines.end());
       std::ranges::move(bag.ids, std::back_inserter(file.instance_ids));
       file.offsets.push_back(std::ssize(file.rows));
       file.names.push_back(std::move(bag.name));
@@ -100,6 +154,7 @@ public:
       }
       bag = {}; // its memory is no longer needed
     }
+    check_missing(file, source_.name(), options_);
     return file;
   }
 
@@ -108,7 +163,7 @@ private:
     std::string name, label;
     int64_t line = 0; ///< of its first instance
     std::vector<float> numbers;
-    std::vector<int64_t> rows;
+    std::vector<int64_t> rows, lines;
     std::vector<std::string> ids;
   };
 
@@ -132,13 +187,19 @@ private:
       const auto found = std::ranges::find(cells, name);
       return found == cells.end() ? std::nullopt : std::optional(static_cast<size_t>(found - cells.begin()));
     };
-    const auto require = [&](const std::string& name, const char* option) {
+    const std::string kIgnore = "--ignore-columns";
+    const auto require = [&](const std::string& name, const std::string& option) {
       const std::optional<size_t> column = column_of(name);
       if (!column) {
         rows_.wrong(
             rows_.location(),
-            fmt::format("there is no column {}; the columns are {}", shown_cell(name), columns_text(cells)),
-            fmt::format("Name the column with {}, or add it; the first line must be a header.", option));
+            fmt::format("there is no column {}; the columns are {}{}", shown_cell(name), columns_text(cells),
+                        case_remark(name, cells)),
+            option == kIgnore
+                ? fmt::format("Correct the name in {}, or leave it out; the first line must be a header.",
+                              option)
+                : fmt::format("Name the column with {}, or add it; the first line must be a header.",
+                              option));
       }
       return *column;
     };
@@ -162,8 +223,9 @@ private:
     }
     std::set<std::optional<size_t>> ignored{columns_.instance};
     for (const std::string& name : options_.ignored_columns) {
-      ignored.insert(options_.columns_are_optional ? column_of(name)
-                                                   : std::optional(require(name, "--ignore-columns")));
+      ignored.insert(options_.columns_are_optional && !options_.ignored_must_exist
+                         ? column_of(name)
+                         : std::optional(require(name, kIgnore)));
     }
     for (size_t column = 0; column < cells.size(); ++column) {
       if (column != columns_.bag && column != columns_.label && !ignored.contains(column)) {
@@ -177,6 +239,22 @@ private:
     if (!options_.features.empty()) {
       order_features();
     }
+  }
+
+  /// The beginning of advice on columns that are no features: the column of ids or of classes may have a
+  /// name other than in the training bags.
+  std::string extra_advice(const std::vector<std::string>& extra) const {
+    const char* option = !options_.instance_column.empty() && !columns_.instance ? "--instance-column"
+                         : !columns_.label                                       ? "--label-column"
+                                                                                 : nullptr;
+    if (option == nullptr || extra.size() != 1) {
+      return "L";
+    }
+    const bool ids = option == std::string_view("--instance-column");
+    return fmt::format(
+        "If it contains the {}, as {} does in the training bags, name it with {} {}. Otherwise, l",
+        ids ? "ids of the instances" : "classes of the bags",
+        shown_cell(ids ? options_.instance_column : options_.label_column), option, extra.front());
   }
 
   /// Puts the features into the order of the options.
@@ -193,16 +271,18 @@ private:
     if (!absent.empty()) {
       rows_.wrong(
           rows_.location(),
-          fmt::format("there is no column {} of the features {}{}", columns_text(absent),
+          fmt::format("there is no column {} of the features {}{}{}", columns_text(absent),
                       columns_text(options_.features),
-                      extra.empty() ? "" : fmt::format("; {} is not one of them", columns_text(extra))),
+                      extra.empty() ? "" : fmt::format("; {} is not one of them", columns_text(extra)),
+                      case_remark(absent.front(), extra)),
           "Add or rename columns.");
     }
     if (!extra.empty()) {
-      rows_.wrong(rows_.location(),
-                  fmt::format("the column {} is not one of the features {}", columns_text(extra),
-                              columns_text(options_.features)),
-                  fmt::format("Leave it out with --ignore-columns {}.", fmt::join(extra, ",")));
+      rows_.wrong(
+          rows_.location(),
+          fmt::format("the column {} is not one of the features {}", columns_text(extra),
+                      columns_text(options_.features)),
+          fmt::format("{}eave it out with --ignore-columns {}.", extra_advice(extra), fmt::join(extra, ",")));
     }
     std::vector<size_t> ordered;
     for (const std::string& name : options_.features) {
@@ -226,8 +306,13 @@ private:
     }
     const auto [found, is_new] = places_.emplace(name, bags_.size());
     if (is_new) {
-      bags_.push_back(
-          {.name = name, .label = {}, .line = rows_.line(), .numbers = {}, .rows = {}, .ids = {}});
+      bags_.push_back({.name = name,
+                       .label = {},
+                       .line = rows_.line(),
+                       .numbers = {},
+                       .rows = {},
+                       .lines = {},
+                       .ids = {}});
     }
     Bag& bag = bags_[found->second];
     if (columns_.label) {
@@ -245,11 +330,16 @@ private:
       bag.label = label;
     }
     for (const size_t column : columns_.features) {
+      if (is_missing(cells[column])) {
+        bag.numbers.push_back(std::numeric_limits<float>::quiet_NaN());
+        continue;
+      }
       const double number =
           rows_.number(column, "Correct it, or leave out the column of texts with --ignore-columns.");
       bag.numbers.push_back(to_float(source_.name(), number, rows_.location(column)));
     }
     bag.rows.push_back(row_++);
+    bag.lines.push_back(rows_.line());
     if (columns_.instance) {
       bag.ids.push_back(cells[*columns_.instance]);
     }
@@ -351,7 +441,7 @@ void set_offsets(BagFile& file, const Tensors& tensors) {
   }
 }
 
-BagFile read_tensors(const Tensors& tensors) {
+BagFile read_tensors(const Tensors& tensors, const BagFileOptions& options) {
   const Tensor& instances = *tensors.instances;
   const std::vector<int64_t>& shape = instances.array.shape;
   if (shape.size() < 2) {
@@ -367,12 +457,12 @@ BagFile read_tensors(const Tensors& tensors) {
   file.numbers.reserve(numbers.size());
   for (const double number : numbers) {
     const int64_t at = std::ssize(file.numbers);
-    file.numbers.push_back(std::isfinite(number) &&
-                                   std::abs(number) <= double{std::numeric_limits<float>::max()}
-                               ? static_cast<float>(number)
-                               : to_float(instances.name, number,
-                                          fmt::format("instance {}, feature {}", at / file.num_features,
-                                                      at % file.num_features)));
+    const bool fits = std::isfinite(number) && std::abs(number) <= double{std::numeric_limits<float>::max()};
+    file.numbers.push_back(std::isnan(number) ? std::numeric_limits<float>::quiet_NaN()
+                           : fits             ? static_cast<float>(number)
+                                              : to_float(instances.name, number,
+                                                         fmt::format("instance {}, feature {}", at / file.num_features,
+                                                                     at % file.num_features)));
   }
   for (int64_t row = 0; row < file.offsets.back(); ++row) {
     file.rows.push_back(row);
@@ -390,6 +480,7 @@ BagFile read_tensors(const Tensors& tensors) {
            "Save one label per bag.");
     }
   }
+  check_missing(file, instances.name, options);
   return file;
 }
 
@@ -415,7 +506,7 @@ template <class Find> Tensors find_all(const std::vector<std::string>& names, Fi
   return tensors;
 }
 
-BagFile read_safetensors_bags(const Source& source) {
+BagFile read_safetensors_bags(const Source& source, const BagFileOptions& options) {
   std::vector<std::string> names;
   const std::vector<std::byte> bytes = source.first_bytes(source.size());
   for (const SafetensorsEntry& entry : parse_safetensors_entries(bytes, source.name())) {
@@ -426,7 +517,7 @@ BagFile read_safetensors_bags(const Source& source) {
         .own = nullptr, .source = &source, .array = find_safetensors(source, name), .name = source.name()};
   });
   require_instances(source, tensors, names);
-  return read_tensors(tensors);
+  return read_tensors(tensors, options);
 }
 
 /// `name`: kInstances, kOffsets or kLabels.
@@ -439,7 +530,7 @@ Tensor npy_tensor(std::unique_ptr<Source> source, const std::string& name) {
       .own = std::move(source), .source = where, .array = find_npy(*where, advice), .name = where->name()};
 }
 
-BagFile read_npz_bags(const Source& source) {
+BagFile read_npz_bags(const Source& source, const BagFileOptions& options) {
   constexpr std::string_view kEnding = ".npy";
   std::vector<ZipMember> members = zip_members(source);
   std::erase_if(members, [&](const ZipMember& member) { return !member.name.ends_with(kEnding); });
@@ -452,7 +543,7 @@ BagFile read_npz_bags(const Source& source) {
     return npy_tensor(open_member(source, members[index]), name);
   });
   require_instances(source, tensors, names);
-  return read_tensors(tensors);
+  return read_tensors(tensors, options);
 }
 
 std::unique_ptr<Source> open_content(const std::filesystem::path& path) {
@@ -468,7 +559,7 @@ BagFile read_npy_bags(std::unique_ptr<Source> source, const BagFileOptions& opti
   if (!options.labels.empty()) {
     tensors.labels = npy_tensor(open_content(options.labels), kLabels);
   }
-  return read_tensors(tensors);
+  return read_tensors(tensors, options);
 }
 
 /// Throws if an option was given that has no effect on a file of this kind.
@@ -500,9 +591,9 @@ BagFile read_one(const std::filesystem::path& path, const BagFileOptions& option
   case FileKind::npy:
     return read_npy_bags(std::move(source), options);
   case FileKind::npz:
-    return read_npz_bags(*source);
+    return read_npz_bags(*source, options);
   case FileKind::safetensors:
-    return read_safetensors_bags(*source);
+    return read_safetensors_bags(*source, options);
   default:
     fail(source->name(), "is neither a CSV table nor a .npy, .npz or .safetensors file",
          "Save the bags in one of these formats.");
@@ -554,6 +645,7 @@ void append(BagFile& all, BagFile more, const std::string& path, const std::stri
   }
   all.numbers.insert(all.numbers.end(), more.numbers.begin(), more.numbers.end());
   all.rows.insert(all.rows.end(), more.rows.begin(), more.rows.end());
+  all.lines.insert(all.lines.end(), more.lines.begin(), more.lines.end());
   std::ranges::move(more.names, std::back_inserter(all.names));
   std::ranges::move(more.classes, std::back_inserter(all.classes));
   std::ranges::move(more.instance_ids, std::back_inserter(all.instance_ids));
@@ -573,7 +665,7 @@ BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
 }
 
 BagFile parse_bag_safetensors(std::span<const std::byte> bytes, const std::string& name) {
-  return read_safetensors_bags(MemorySource(bytes, name));
+  return read_safetensors_bags(MemorySource(bytes, name), {});
 }
 
 BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFileOptions& options) {
@@ -593,6 +685,47 @@ BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFi
     append(all, read_one(path, same_features), path.string(), paths.front().string());
   }
   return all;
+}
+
+std::string feature_text(const BagFile& bags, int64_t feature) {
+  return bags.feature_names.empty() ? fmt::format("feature {}", feature)
+                                    : shown_cell(bags.feature_names[static_cast<size_t>(feature)]);
+}
+
+std::string missing_text(const BagFile& bags) {
+  constexpr size_t kShown = 20;
+  std::vector<int64_t> counts(static_cast<size_t>(bags.num_features));
+  int64_t sum = 0;
+  for (size_t i = 0; i < bags.numbers.size(); ++i) {
+    if (std::isnan(bags.numbers[i])) {
+      ++counts[i % counts.size()];
+      ++sum;
+    }
+  }
+  if (sum == 0) {
+    return "";
+  }
+  std::vector<std::string> features;
+  for (size_t feature = 0; feature < counts.size() && features.size() < kShown; ++feature) {
+    if (counts[feature] > 0) {
+      features.push_back(
+          fmt::format("{} ({})", feature_text(bags, static_cast<int64_t>(feature)), counts[feature]));
+    }
+  }
+  const int64_t num_features = std::ssize(counts) - std::ranges::count(counts, 0);
+  return fmt::format("{} of {} numbers {} missing: {}{}", sum, bags.numbers.size(), sum == 1 ? "is" : "are",
+                     fmt::join(features, ", "), num_features > std::ssize(features) ? ", ..." : "");
+}
+
+std::string content_hash(const BagFile& bags) {
+  Sha256 hash;
+  hash.add(std::as_bytes(std::span(bags.numbers)));
+  hash.add(std::as_bytes(std::span(bags.offsets)));
+  for (const std::string& name : bags.classes) {
+    hash.add(name);
+    hash.add(std::string_view("", 1)); // classes are separated by a byte that is 0
+  }
+  return hash.digits();
 }
 
 BagClasses choose_classes(const BagFile& bags, const std::string& positive) {

@@ -3,6 +3,7 @@
 #include "mneme/data/labelled_bags.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -165,6 +166,28 @@ LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
   return first;
 }
 
+std::vector<uint64_t> bag_hashes(std::span<const float> numbers, int64_t size,
+                                 std::span<const int64_t> offsets) {
+  const auto mix = [](uint64_t x) { // finaliser of splitmix64
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+    return x ^ (x >> 31);
+  };
+  std::vector<uint64_t> hashes;
+  for (size_t bag = 0; bag + 1 < offsets.size(); ++bag) {
+    uint64_t sum = 0; // of the instances: independent of their order
+    for (int64_t i = offsets[bag]; i < offsets[bag + 1]; ++i) {
+      uint64_t instance = 0x9E3779B97F4A7C15U;
+      for (const float number : numbers.subspan(static_cast<size_t>(i * size), static_cast<size_t>(size))) {
+        instance = mix(instance ^ std::bit_cast<uint32_t>(number == 0 ? 0.0F : number)); // -0 equals 0
+      }
+      sum += instance;
+    }
+    hashes.push_back(sum);
+  }
+  return hashes;
+}
+
 Standardization standardization_of(const LabelledBags& bags) {
   check(bags);
   if (bags.count() == 0) {
@@ -178,21 +201,37 @@ Standardization standardization_of(std::span<const float> numbers, int64_t insta
   Standardization result;
   for (size_t i = 0; i < size; ++i) {
     double sum = 0, squares = 0;
+    size_t known = 0; // numbers that are not NaN
+    float first = NAN;
     bool differ = false;
     for (size_t row = 0; row < count; ++row) {
-      sum += numbers[row * size + i];
-      differ = differ || numbers[row * size + i] != numbers[i];
+      if (const float number = numbers[row * size + i]; !std::isnan(number)) {
+        first = known == 0 ? number : first;
+        sum += number;
+        differ = differ || number != first;
+        ++known;
+      }
     }
-    const double mean = sum / static_cast<double>(count);
+    const double mean = sum / static_cast<double>(known);
     for (size_t row = 0; row < count; ++row) {
-      const double difference = numbers[row * size + i] - mean;
-      squares += difference * difference;
+      if (const float number = numbers[row * size + i]; !std::isnan(number)) {
+        const double difference = number - mean;
+        squares += difference * difference;
+      }
     }
-    const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(count)));
-    result.means.push_back(differ ? static_cast<float>(mean) : numbers[i]);
+    const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(known)));
+    result.means.push_back(differ ? static_cast<float>(mean) : first);
     result.deviations.push_back(differ && deviation > 0 ? deviation : 1);
   }
   return result;
+}
+
+void replace_missing(std::span<float> numbers, std::span<const float> means) {
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (std::isnan(numbers[i])) {
+      numbers[i] = means[i % means.size()];
+    }
+  }
 }
 
 void standardize(LabelledBags& bags, const Standardization& standardization) {

@@ -92,7 +92,9 @@ std::unique_ptr<Source> open_path(const std::string& name) {
   struct stat status {};
   if (::stat(name.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
-      fail(name, "file not found", "Check the spelling; relative paths start at the current folder.");
+      fail(name, "file not found",
+           name.starts_with('/') ? "Check the spelling."
+                                 : "Check the spelling; relative paths start at the current folder.");
     }
     fail_reading(name, errno);
   }

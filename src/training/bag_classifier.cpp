@@ -60,10 +60,11 @@ BagModelSizes sizes_in(const Checkpoint& checkpoint, const std::string& model) {
   return sizes;
 }
 
-/// BagTask::standardization of the run; empty if its features are not standardised.
+/// Mean and standard deviation of each feature in the tensors of these names; empty if there are none.
 std::optional<data::Standardization> standardization_in(const Checkpoint& checkpoint,
-                                                        const BagModelSizes& sizes) {
-  if (!checkpoint.tensors.contains(kFeatureMeans) && !checkpoint.tensors.contains(kFeatureDeviations)) {
+                                                        const BagModelSizes& sizes, const char* means,
+                                                        const char* deviations) {
+  if (!checkpoint.tensors.contains(means) && !checkpoint.tensors.contains(deviations)) {
     return std::nullopt;
   }
   const at::Tensor like = at::empty({c10::multiply_integers(sizes.instance_shape)}, at::kFloat);
@@ -72,7 +73,7 @@ std::optional<data::Standardization> standardization_in(const Checkpoint& checkp
     return std::vector<float>(tensor.const_data_ptr<float>(),
                               tensor.const_data_ptr<float>() + tensor.numel());
   };
-  return data::Standardization{.means = numbers(kFeatureMeans), .deviations = numbers(kFeatureDeviations)};
+  return data::Standardization{.means = numbers(means), .deviations = numbers(deviations)};
 }
 
 } // namespace
@@ -136,6 +137,7 @@ struct BagClassifier::State {
   BagModelSizes sizes;
   std::shared_ptr<BagModel> model;
   std::optional<data::Standardization> standardization;
+  std::optional<BagSummary> training;
   int64_t epochs = 0;
 };
 
@@ -155,7 +157,18 @@ BagClassifier::BagClassifier(const std::filesystem::path& checkpoint) {
   } catch (const std::exception& error) { // unknown names or impossible sizes in the file
     throw DataError(file.source + ": " + error.what());
   }
-  state_->standardization = standardization_in(file, state_->sizes);
+  state_->standardization = standardization_in(file, state_->sizes, kFeatureMeans, kFeatureDeviations);
+  if (auto features = standardization_in(file, state_->sizes, kTrainingMeans, kTrainingDeviations)) {
+    const at::Tensor& bags = file.tensor(kTrainingBags);
+    if (bags.scalar_type() != at::kLong || bags.dim() != 1) {
+      throw DataError(c10::str(file.source, ": tensor \"", kTrainingBags, "\" is ", bags.scalar_type(),
+                               " of shape ", bags.sizes(),
+                               ", but must be Long of shape [bags].\n  Use an unmodified checkpoint."));
+    }
+    const at::Tensor hashes = bags.contiguous();
+    const int64_t* from = hashes.const_data_ptr<int64_t>();
+    state_->training = BagSummary{.features = std::move(*features), .bags = {from, from + hashes.numel()}};
+  }
   nn::load_state_dict(*state_->model, model_parameters(file), file.source);
   state_->epochs = file.tensor("epochs").dim() > 0 ? file.tensor("epochs").size(0) : 0;
 }
@@ -185,6 +198,9 @@ const BagModelChoice& BagClassifier::model() const {
 }
 const std::vector<int64_t>& BagClassifier::instance_shape() const {
   return state_->sizes.instance_shape;
+}
+const std::optional<BagSummary>& BagClassifier::training() const {
+  return state_->training;
 }
 int64_t BagClassifier::epochs() const {
   return state_->epochs;

@@ -18,6 +18,11 @@ inline const std::string kBagModelPrefix = "model."; ///< of the parameters
 /// Tensors of BagTask::standardization, [numbers of an instance], float32.
 inline constexpr const char* kFeatureMeans = "features.mean";
 inline constexpr const char* kFeatureDeviations = "features.deviation";
+/// Tensors of BagTask::summary: features, [numbers of an instance], float32, and hashes of the bags, [bags],
+/// int64.
+inline constexpr const char* kTrainingMeans = "training.mean";
+inline constexpr const char* kTrainingDeviations = "training.deviation";
+inline constexpr const char* kTrainingBags = "training.bags";
 
 /// The parameters of the model in a checkpoint, without their prefix.
 nn::NamedTensors model_parameters(const Checkpoint& checkpoint);

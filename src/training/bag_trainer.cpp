@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -31,6 +32,9 @@ namespace {
 
 /// Random streams by purpose.
 enum Stream : uint64_t { kStart, kOrder, kDropout };
+
+/// Text of checkpoints with BagSchedule::balanced_classes.
+constexpr const char* kClassWeights = "class weights";
 
 const TrainerChecks kChecks("mneme::training::BagTrainer");
 
@@ -88,12 +92,42 @@ void check(const BagTask& task, const BagSchedule& schedule, const std::string& 
   }
 }
 
-at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double floor) {
+/// Throws a UsageError if a set of bags has another fingerprint than in the checkpoint.
+void check_same_bags(const Checkpoint& checkpoint, const char* set, const std::string& ours) {
+  const std::string& theirs = checkpoint.text(set);
+  if (theirs == ours) {
+    return;
+  }
+  const auto sizes = [](const std::string& fingerprint) { // such as "90 bags of [12]"
+    return fingerprint.substr(0, fingerprint.rfind(','));
+  };
+  refuse(c10::str("the ", set, " have changed since the checkpoint ", checkpoint.source,
+                  " was written: it has ", sizes(theirs), ", and now there are ",
+                  sizes(theirs) == sizes(ours) ? "as many, with other numbers or classes" : sizes(ours), "."),
+         "Restore the files with these bags, or use another path for the checkpoint (--out).");
+}
+
+/// `weights` [B]: of the bags; empty: all 1.
+at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double floor,
+                   const std::optional<at::Tensor>& weights = {}) {
   if (floor == 0) {
-    return at::binary_cross_entropy_with_logits(logits, targets);
+    return at::binary_cross_entropy_with_logits(logits, targets, weights);
   }
   const at::Tensor probability = at::sigmoid(logits).clamp(floor, 1 - floor);
-  return -(targets * at::log(probability) + (1 - targets) * at::log(1 - probability)).mean();
+  const at::Tensor losses = -(targets * at::log(probability) + (1 - targets) * at::log(1 - probability));
+  return (weights ? losses * *weights : losses).mean();
+}
+
+/// Weights of BagSchedule::balanced_classes: n / (2 n_c). 1 if all bags are of one class.
+struct ClassWeights {
+  double negative = 1, positive = 1;
+};
+
+ClassWeights balanced_weights(const data::LabelledBags& bags) {
+  const auto count = static_cast<double>(bags.count()), positive = static_cast<double>(bags.num_positive());
+  return positive == 0 || positive == count
+             ? ClassWeights()
+             : ClassWeights{.negative = count / (2 * (count - positive)), .positive = count / (2 * positive)};
 }
 
 /// Calls `compute`, which runs a model on bags that have been checked. Its layers throw only if a number is
@@ -154,20 +188,25 @@ struct BagTrainer::State {
 
   /// Everything that must be equal for a run to be resumed, as text.
   std::map<std::string, std::string> identity() const {
-    return {{"format", kBagFormat},
-            {"task", task.name},
-            {"model", choice.text()},
-            {"instance shape", c10::str(c10::Join(" ", sizes.instance_shape))},
-            {"bag size", std::to_string(sizes.bag_size)},
-            {"training bags", fingerprint(task.training)},
-            {"validation bags", fingerprint(task.validation)},
-            {"batch_size", std::to_string(schedule.batch_size)},
-            {"learning_rate", exact(schedule.learning_rate)},
-            {"weight_decay", exact(schedule.weight_decay)},
-            {"gradient_norm_max", exact(schedule.gradient_norm_max)},
-            {"probability_floor", exact(schedule.probability_floor)},
-            {"scored_after_step", schedule.scored_after_step ? "yes" : "no"},
-            {"seed", std::to_string(seed)}};
+    std::map<std::string, std::string> identity{
+        {"format", kBagFormat},
+        {"task", task.name},
+        {"model", choice.text()},
+        {"instance shape", c10::str(c10::Join(" ", sizes.instance_shape))},
+        {"bag size", std::to_string(sizes.bag_size)},
+        {"training bags", fingerprint(task.training)},
+        {"validation bags", fingerprint(task.validation)},
+        {"batch_size", std::to_string(schedule.batch_size)},
+        {"learning_rate", exact(schedule.learning_rate)},
+        {"weight_decay", exact(schedule.weight_decay)},
+        {"gradient_norm_max", exact(schedule.gradient_norm_max)},
+        {"probability_floor", exact(schedule.probability_floor)},
+        {"scored_after_step", schedule.scored_after_step ? "yes" : "no"},
+        {"seed", std::to_string(seed)}};
+    if (schedule.balanced_classes) { // checkpoints of early versions have no such text
+      identity.emplace(kClassWeights, "balanced");
+    }
+    return identity;
   }
 
   void make_adam() {
@@ -184,7 +223,12 @@ struct BagTrainer::State {
     adam->zero_grad();
     const std::string when = c10::str("step ", step_index);
     at::Tensor logits = finite(when, [&, &inputs = bags] { return model->forward(inputs); });
-    const at::Tensor loss = loss_of(logits, targets, schedule.probability_floor);
+    std::optional<at::Tensor> weights;
+    if (schedule.balanced_classes) {
+      const ClassWeights of_class = balanced_weights(task.training);
+      weights = targets * of_class.positive + (1 - targets) * of_class.negative;
+    }
+    const at::Tensor loss = loss_of(logits, targets, schedule.probability_floor, weights);
     const double value = loss.item<double>();
     kChecks.finite_loss(step_index, value);
     loss.backward();
@@ -307,10 +351,17 @@ void BagTrainer::save(const std::filesystem::path& path) const {
     }
   }
   checkpoint.tensors.emplace("epochs", epochs);
+  const auto floats = [](const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); };
   if (s.task.standardization) {
-    const auto tensor = [](const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); };
-    checkpoint.tensors.emplace(kFeatureMeans, tensor(s.task.standardization->means));
-    checkpoint.tensors.emplace(kFeatureDeviations, tensor(s.task.standardization->deviations));
+    checkpoint.tensors.emplace(kFeatureMeans, floats(s.task.standardization->means));
+    checkpoint.tensors.emplace(kFeatureDeviations, floats(s.task.standardization->deviations));
+  }
+  if (s.task.summary) {
+    checkpoint.tensors.emplace(kTrainingMeans, floats(s.task.summary->features.means));
+    checkpoint.tensors.emplace(kTrainingDeviations, floats(s.task.summary->features.deviations));
+    const std::vector<uint64_t>& bags = s.task.summary->bags;
+    checkpoint.tensors.emplace(kTrainingBags,
+                               at::tensor(std::vector<int64_t>(bags.begin(), bags.end()), at::kLong));
   }
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
     checkpoint.tensors.emplace(kBagModelPrefix + name, tensor);
@@ -322,7 +373,18 @@ void BagTrainer::save(const std::filesystem::path& path) const {
 void BagTrainer::restore(const std::filesystem::path& path) {
   State& s = *state_;
   const Checkpoint checkpoint = load_checkpoint(path);
-  kChecks.same_run(checkpoint, s.identity(), "a run on bags");
+  const std::map<std::string, std::string> identity = s.identity();
+  if (checkpoint.text("format") == kBagFormat) { // other bags explain other differences, such as the bag size
+    for (const char* set : {"training bags", "validation bags"}) {
+      check_same_bags(checkpoint, set, identity.at(set));
+    }
+  }
+  if (checkpoint.texts.contains(kClassWeights) != s.schedule.balanced_classes) {
+    refuse(c10::str("the checkpoint ", path.string(), " was made with",
+                    s.schedule.balanced_classes ? "out" : "", " balanced class weights."),
+           "Use the same class weights, or another path for the checkpoint.");
+  }
+  kChecks.same_run(checkpoint, identity, "a run on bags");
   const at::Tensor& epochs = checkpoint.tensor("epochs");
   if (epochs.scalar_type() != at::kDouble || epochs.dim() != 2 || epochs.size(1) != 4) {
     throw DataError(c10::str(path.string(), ": tensor \"epochs\" is ", epochs.scalar_type(), " of shape ",
@@ -363,6 +425,8 @@ BagFit run_job(const BagJob& job, Progress& progress) {
           .num_parameters = trainer.num_parameters(),
           .epochs = trainer.epochs(),
           .stopped_early = trainer.stopped_early(),
+          .validation =
+              classification_metrics(trainer.logits(job.task->validation), job.task->validation.targets),
           .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
 }
 

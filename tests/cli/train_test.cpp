@@ -423,7 +423,7 @@ TEST(Eval, ReportsWhatIsMissing) {
   std::filesystem::remove_all(folder / "run" / "checkpoints");
   const ProgramResult without = run_mneme({"eval", (folder / "run").string()});
   EXPECT_EQ(without.exit_code, 3);
-  EXPECT_TRUE(contains(without.err, "there is no checkpoint of 2 seeds")) << without.err;
+  EXPECT_TRUE(contains(without.err, "contains no checkpoint, so there is no trained model")) << without.err;
 }
 
 /// Bags of 2 to 4 instances; in every second bag, one instance has a large first feature.
@@ -631,6 +631,243 @@ TEST(TrainOwnBags, ResumesAndRefusesOtherBags) {
   EXPECT_EQ(run_slowly({"eval", (folder / "run").string()}).exit_code, 2); // the bags have changed
 }
 
+TEST(TrainOwnBags, ContinuesARunInAMovedFolder) {
+  const TemporaryFolder folder;
+  const std::filesystem::path before = folder / "before", after = folder / "after", other = folder / "other";
+  for (const std::filesystem::path& project : {before, other}) {
+    std::filesystem::create_directory(project);
+    testing::write_text(project / "bags.csv", table_of_bags(project == before ? 24 : 22, true));
+  }
+  const auto train = [](const std::filesystem::path& project, const std::string& epochs) {
+    return run_slowly({"train", "bags", "--bags", (project / "bags.csv").string(), "--bag-column", "slide",
+                       "--label-column", "diagnosis", "--ignore-columns", "cell", "--epochs", epochs, "--out",
+                       (project / "run").string()});
+  };
+  const auto apply = [](const std::string& verb, const std::filesystem::path& run,
+                        const std::filesystem::path& bags, const std::filesystem::path& page) {
+    return run_slowly({verb, run.string(), "--bags", bags.string(), "--out", page.string()});
+  };
+  ASSERT_EQ(train(before, "1").exit_code, 0);
+  ASSERT_EQ(train(other, "2").exit_code, 0);
+  for (const std::string verb : {"eval", "predict"}) {
+    ASSERT_EQ(apply(verb, before / "run", before / "bags.csv", before / verb).exit_code, 0);
+  }
+  std::filesystem::rename(before, after);
+  const ProgramResult measured = run_slowly({"eval", (after / "run").string()});
+  EXPECT_EQ(measured.exit_code, 0) << measured.err;
+  const ProgramResult resumed = train(after, "2");
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  for (const std::string verb : {"eval", "predict"}) {
+    const ProgramResult again = apply(verb, after / "run", after / "bags.csv", after / verb);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    const ProgramResult run_refused = apply(verb, other / "run", after / "bags.csv", after / verb);
+    EXPECT_EQ(run_refused.exit_code, 2);
+    testing::expect_contains(run_refused.err, {(after / "run").string(), (other / "run").string()});
+    const ProgramResult bags_refused = apply(verb, after / "run", other / "bags.csv", after / verb);
+    EXPECT_EQ(bags_refused.exit_code, 2);
+    testing::expect_contains(bags_refused.err,
+                             {(after / "bags.csv").string(), (other / "bags.csv").string()});
+  }
+  std::filesystem::remove(after / "bags.csv");
+  const ProgramResult without = run_slowly({"eval", (after / "run").string()});
+  EXPECT_EQ(without.exit_code, 3);
+  testing::expect_contains(without.err, {(after / "bags.csv").string(), "no longer there", "--bags FILE"});
+  EXPECT_FALSE(contains(without.err, "relative paths"));
+  EXPECT_FALSE(contains(train(after, "2").err, "relative paths"));
+}
+
+TEST(TrainOwnBags, ReplacesMissingValuesByTheMeansOfTheTrainingBags) {
+  const TemporaryFolder folder;
+  std::string gaps = "bag,label,x,y\n", filled = gaps;
+  for (int bag = 0; bag < 8; ++bag) { // x is 1 or 3 in the training bags, or missing
+    const std::string start = "b" + std::to_string(bag) + "," + std::to_string(bag % 2) + ",";
+    for (const char* x : {"1", "3", ""}) {
+      gaps += start + x + ",0." + std::to_string(bag) + "\n";
+      filled += start + (*x == '\0' ? "2" : x) + ",0." + std::to_string(bag) + "\n";
+    }
+  }
+  testing::write_text(folder / "gaps.csv", gaps);
+  testing::write_text(folder / "filled.csv", filled);
+  const auto train = [&](const std::string& table, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"train",    "bags", "--bags", (folder / (table + ".csv")).string(),
+                                       "--epochs", "2",    "--out",  (folder / table).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  const ProgramResult refused = train("gaps", {});
+  EXPECT_EQ(refused.exit_code, 3);
+  testing::expect_contains(refused.err, {"8 of 48 numbers are missing: \"x\" (8)", "--missing mean"});
+  const ProgramResult replaced = train("gaps", {"--missing", "mean"});
+  ASSERT_EQ(replaced.exit_code, 0) << replaced.err;
+  testing::expect_contains(replaced.err, {"\"x\" (8); replaced by the mean"});
+  ASSERT_EQ(train("filled", {}).exit_code, 0);
+  const auto lines = [&](const char* run) { return testing::read_text(folder / run / "metrics.jsonl"); };
+  EXPECT_EQ(lines("gaps"), lines("filled"));
+  testing::write_text(folder / "new.csv", "bag,x,y\na,,0.5\na,7,NA\n");
+  testing::write_text(folder / "same.csv", "bag,x,y\na,2,0.5\na,7,0.35\n");
+  const auto predict = [&](const std::string& run, const std::string& table,
+                           const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"predict", (folder / run).string(), "--json", "--bags",
+                                       (folder / table).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  const ProgramResult given = predict("gaps", "new.csv", {});
+  ASSERT_EQ(given.exit_code, 0) << given.err;
+  const ProgramResult requested = predict("filled", "new.csv", {"--missing", "mean"});
+  ASSERT_EQ(requested.exit_code, 0) << requested.err;
+  EXPECT_EQ(testing::results_of(given.out).at("predictions"),
+            testing::results_of(requested.out).at("predictions"));
+  const auto probability = [](const ProgramResult& result) {
+    return testing::results_of(result.out).at("predictions").at(0).at("probability").get<double>();
+  };
+  // The mean of y in the training bags is between 0.2 and 0.5; its effect on the probability is small.
+  EXPECT_NEAR(probability(given), probability(predict("gaps", "same.csv", {})), 0.05);
+  EXPECT_EQ(predict("filled", "new.csv", {}).exit_code, 3);
+  EXPECT_EQ(predict("gaps", "new.csv", {"--missing", "refuse"}).exit_code, 3);
+  EXPECT_EQ(
+      run_slowly({"eval", (folder / "gaps").string(), "--bags", (folder / "gaps.csv").string()}).exit_code,
+      0);
+  testing::write_text(folder / "none.csv", "bag,label,x,y\na,0,1,\nb,1,1,\nc,0,1,\nd,1,1,\n");
+  const ProgramResult none = train("none", {"--missing", "mean"});
+  EXPECT_EQ(none.exit_code, 3);
+  testing::expect_contains(none.err, {"\"y\" is missing in all instances", "--ignore-columns"});
+}
+
+TEST(TrainOwnBags, WarnsOfTrainingBagsAmongOtherBags) {
+  const TemporaryFolder folder;
+  const std::string table = table_of_bags(24, true);
+  testing::write_text(folder / "bags.csv", table);
+  // Two bags under other names, one of them with its instances in another order, and a new one.
+  testing::write_text(folder / "some.csv",
+                      "slide,diagnosis,cell,x,y\na,healthy,,0.0,0.0\na,healthy,,0.1,0.3\n"
+                      "b,sick,,0.9,0.7\nb,sick,,0.7,0.1\nb,sick,,4.8,0.4\n"
+                      "c,healthy,,0.5,0.25\nc,healthy,,0.5,0.5\n");
+  const std::string run = (folder / "run").string(), some = (folder / "some.csv").string();
+  const ProgramResult trained = run_slowly(
+      {"train", "bags", "--bags", (folder / "bags.csv").string(), "--validation", some, "--bag-column",
+       "slide", "--label-column", "diagnosis", "--ignore-columns", "cell", "--epochs", "1", "--out", run});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  testing::expect_contains(trained.err, {"warning: 2 of 3 validation bags have the same numbers"});
+  for (const char* verb : {"eval", "predict"}) {
+    const ProgramResult result = run_slowly({verb, run, "--bags", some});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    testing::expect_contains(result.err,
+                             {verb, ": warning: 2 of 3 bags have the same numbers as a training bag"});
+  }
+}
+
+TEST(TrainOwnBags, WarnsOfFeaturesInAnotherUnit) {
+  const TemporaryFolder folder;
+  // Three features of 48 instances: 17 +- 6, 5.5 +- 1 and 7 +- 2, with factors for another table.
+  const auto table = [&](const std::string& name, double crp, double temperature, int bags) {
+    std::string text = "bag,label,crp,temperature,wbc\n";
+    for (int row = 0; row < 4 * bags; ++row) {
+      text += name + std::to_string(row / 4) + "," + std::to_string(row / 4 % 2) + "," +
+              std::to_string(crp * (10 + row * 7 % 21)) + "," + std::to_string(temperature + row * 3 % 4) +
+              "," + std::to_string(4 + row * 5 % 7) + "\n";
+    }
+    testing::write_text(folder / (name + ".csv"), text);
+    return (folder / (name + ".csv")).string();
+  };
+  const std::string run = (folder / "run").string(), training = table("a", 1, 4, 12),
+                    scaled = table("b", 0.1, 30, 12), few = table("c", 1, 4, 2);
+  const ProgramResult trained = run_slowly(
+      {"train", "bags", "--bags", training, "--validation", scaled, "--epochs", "1", "--out", run});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  testing::expect_contains(trained.err, {"\"crp\" has the mean", "in the validation bags"});
+  for (const char* verb : {"eval", "predict"}) {
+    const ProgramResult result = run_slowly({verb, run, "--bags", scaled});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    testing::expect_contains(result.err, {"warning: \"crp\" has the mean 1.7 and", "but 17 and 5.72",
+                                          "in another unit", "\"temperature\" has the mean 31.5", "but 5.5"});
+    EXPECT_FALSE(contains(result.err, "wbc")) << result.err;
+    EXPECT_FALSE(contains(run_slowly({verb, run, "--bags", few}).err, "warning: \""));
+  }
+}
+
+TEST(TrainOwnBags, NamesTheBagTheLineAndTheFeatureOfANumberThatIsTooLarge) {
+  const TemporaryFolder folder;
+  const std::string huge = (folder / "huge.csv").string();
+  std::string table = table_of_bags(24, true);
+  testing::write_text(folder / "huge.csv", table + "s24,sick,,1,0.5\ns24,sick,,1,-1e30\n");
+  for (const std::string option : {"--quiet", "--standardize"}) {
+    const std::string run = "run" + option;
+    ASSERT_EQ(train_bags(folder, {"--epochs", "1", option}, run).exit_code, 0);
+    for (const char* verb : {"eval", "predict"}) {
+      const ProgramResult result = run_slowly({verb, (folder / run).string(), "--bags", huge});
+      EXPECT_EQ(result.exit_code, 3);
+      testing::expect_contains(result.err, {"huge.csv: bag s24, line 75: \"y\" is -1e+30", "too large"});
+    }
+  }
+  const ProgramResult trained =
+      run_slowly({"train", "bags", "--bags", huge, "--bag-column", "slide", "--label-column", "diagnosis",
+                  "--ignore-columns", "cell", "--out", (folder / "none").string()});
+  EXPECT_EQ(trained.exit_code, 3);
+  testing::expect_contains(trained.err, {"bag s24, line 75: \"y\" is -1e+30"});
+}
+
+TEST(TrainOwnBags, ComparesTheAccuracyWithThatOfTheMajority) {
+  const TemporaryFolder folder;
+  std::string table = "bag,label,x,y\n"; // 4 of 40 bags are positive, without anything to learn
+  for (int bag = 0; bag < 40; ++bag) {
+    table += "b" + std::to_string(bag) + "," + (bag % 10 == 0 ? "died" : "alive") + ",0." +
+             std::to_string(bag * 7 % 10) + ",0." + std::to_string(bag * 3 % 7) + "\n";
+  }
+  testing::write_text(folder / "bags.csv", table);
+  const auto train = [&](const std::vector<std::string>& more, const std::string& run) {
+    std::vector<std::string> arguments{
+        "train",      "bags", "--bags", (folder / "bags.csv").string(), "--epochs", "1",
+        "--positive", "died", "--out",  (folder / run).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  const ProgramResult plain = train({}, "plain");
+  ASSERT_EQ(plain.exit_code, 0) << plain.err;
+  testing::expect_contains(plain.out,
+                           {"validation ROC AUC", "validation balanced accuracy",
+                            "9 of 10 validation bags are of the class alive", "has the accuracy 0.9.",
+                            "is not above it", "--class-weights balanced"});
+  const ProgramResult balanced = train({"--class-weights", "balanced"}, "balanced");
+  ASSERT_EQ(balanced.exit_code, 0) << balanced.err;
+  EXPECT_FALSE(contains(balanced.out, "--class-weights"));
+  testing::expect_contains(testing::read_text(folder / "balanced" / "config.json"),
+                           {"\"balanced_classes\": true"});
+  const ProgramResult other = train({}, "balanced");
+  EXPECT_EQ(other.exit_code, 2);
+  testing::expect_contains(other.err, {"balanced_classes true (requested: false)"});
+  const nlohmann::json measured =
+      testing::results_of(run_slowly({"eval", (folder / "plain").string(), "--json"}).out);
+  const std::string area =
+      std::to_string(measured.at("checkpoints").at(0).at("area_under_curve").get<double>());
+  testing::expect_contains(testing::read_text(folder / "plain" / "summary.csv"),
+                           {"validation ROC AUC," + area.substr(0, 5)});
+}
+
+TEST(TrainOwnBags, LeavesARunAsItIsIfItCannotBeResumed) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);
+  const std::string config = testing::read_text(folder / "run" / "config.json");
+  std::string edited = table_of_bags(24, true);
+  edited.replace(edited.find("0.1"), 3, "0.2");
+  testing::write_text(folder / "bags.csv", edited);
+  const std::string bags = (folder / "bags.csv").string(), run = (folder / "run").string();
+  const ProgramResult refused =
+      run_slowly({"train", "bags", "--bags", bags, "--bag-column", "slide", "--label-column", "diagnosis",
+                  "--ignore-columns", "cell", "--seeds", "2", "--epochs", "5", "--out", run});
+  EXPECT_EQ(refused.exit_code, 2) << refused.err;
+  testing::expect_contains(refused.err, {"training bags have changed since the run began",
+                                         "bags.csv had 24 bags with 2 features, and now has as many",
+                                         "Restore the files to resume the run, or choose another folder"});
+  EXPECT_EQ(testing::read_text(folder / "run" / "config.json"), config);
+  testing::write_text(folder / "bags.csv", "slide,diagnosis,cell,x,y,z\na,sick,,1,2,3\nb,healthy,,1,2,4\n");
+  const ProgramResult measured = run_slowly({"eval", run});
+  EXPECT_EQ(measured.exit_code, 2);
+  testing::expect_contains(
+      measured.err, {"had 24 bags with 2 features, and now has 2 bags with 3 features", "--bags FILE"});
+  EXPECT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0) << "with the first table again";
+}
+
 TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   const TemporaryFolder folder;
   const auto refused = [&](const ProgramResult& result, int exit_code,
@@ -674,6 +911,8 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   };
   refused(predict("slide,x\na,1\n"), 3, {"no column \"y\"", "\"x\", \"y\""});
   refused(predict("slide,x,y,z\na,1,2,3\n"), 3, {"\"z\" is not one", "--ignore-columns z"});
+  refused(predict("slide,x,y\na,1,2\n", {"--ignore-columns", "foo"}), 3,
+          {"no column \"foo\"", "Correct the name in --ignore-columns"});
   EXPECT_EQ(predict("id,y,z,x\na,1,2,3\n", {"--bag-column", "id", "--ignore-columns", "z"}).exit_code, 0);
   refused(predict("slide,x,y\na,1,2\n", {"--label-column", "class"}), 3, {"\"class\"", "--label-column"});
   refused(predict("slide,x,y\na,1,2\n", {"--explain"}), 2, {"lstm", "does not attend"});

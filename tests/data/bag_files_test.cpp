@@ -3,6 +3,7 @@
 #include "mneme/data/bag_files.h"
 
 #include <bit>
+#include <cmath>
 
 #include <gtest/gtest.h>
 
@@ -121,7 +122,7 @@ TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("bag,x\n", {"no instances"});
   expect_csv_error("", {"header"});
   expect_csv_error("bag,x\na,1\na\n", {"line 3", "1 cells", "2"});
-  expect_csv_error("bag,x\na,nan\n", {"line 2, column 2", "finite", "nan"});
+  expect_csv_error("bag,x\na,inf\n", {"line 2, column 2", "finite", "inf"});
   expect_csv_error("bag,x\na,1e39\n", {"line 2, column 2", "float32"});
   expect_csv_error("bag,x\na,red\n", {"line 2, column 2", "\"red\" is not a number", "--ignore-columns"});
   expect_csv_error("bag,x\n,1\n", {"line 2, column 1", "name of the bag is empty"});
@@ -255,6 +256,63 @@ TEST(BagFiles, JoinFilesWithTheSameFeatures) {
   };
   EXPECT_EQ(read_bag_files(std::array{write("a.safetensors"), write("b.safetensors")}).names,
             (std::vector<std::string>{"0", "1", "2", "3"}));
+}
+
+TEST(BagFiles, CountMissingValuesAndReadThemAsNaNIfPermitted) {
+  constexpr std::string_view kTable = "bag,age,bmi,sex\na,1,,0\nb,NA,null,1\na,3, NaN ,n/a\nb,4,5,None\n";
+  expect_csv_error(kTable, {"table.csv: 6 of 12 numbers are missing: \"age\" (1), \"bmi\" (3), \"sex\" (2);",
+                            "first one is on line 2.", "--missing mean", "--ignore-columns"});
+  expect_csv_error("bag,x,y\nb,1,2\na,1,2\nb,1,\n", {"1 of 6 numbers is missing: \"y\" (1)", "line 4."});
+  expect_csv_error("bag,x\na,NA\nb,red\n", {"line 3, column 2", "\"red\" is not a number"});
+  const BagFile bags = csv(kTable, {.missing_is_nan = true});
+  EXPECT_EQ(bags.lines, (std::vector<int64_t>{2, 4, 3, 5}));
+  EXPECT_EQ(missing_text(bags), "6 of 12 numbers are missing: \"age\" (1), \"bmi\" (3), \"sex\" (2)");
+  std::vector<float> numbers = bags.numbers;
+  EXPECT_TRUE(std::isnan(numbers[1]));
+  const Standardization features = standardization_of(bags.numbers, 3);
+  EXPECT_FLOAT_EQ(features.means[0], 8.0F / 3);
+  EXPECT_EQ(features.means[1], 5);
+  EXPECT_FLOAT_EQ(features.deviations[0], std::sqrt(14.0F) / 3);
+  EXPECT_EQ(features.deviations[1], 1);
+  replace_missing(numbers, features.means);
+  EXPECT_EQ(numbers, (std::vector<float>{1, 5, 0, 3, 5, 0.5F, 8.0F / 3, 5, 1, 4, 5, 0.5F}));
+  EXPECT_TRUE(std::isnan(standardization_of(std::vector{NAN, NAN}, 1).means[0]));
+  expect_tensor_error({floats("instances", {3, 2}, {1, 2, 3, NAN, 5, NAN}), integers("offsets", {0, 3})},
+                      {"2 of 6 numbers are missing: feature 1 (2)", "in instance 1.", "--missing mean"});
+}
+
+TEST(BagFiles, GiveAdviceOnColumnsWithAnotherName) {
+  const BagFileOptions trained{
+      .instance_column = "visit", .features = {"age", "crp"}, .columns_are_optional = true};
+  expect_csv_error("bag,label,age,crp,v\na,1,2,3,4\n",
+                   {"\"v\" is not one of the features",
+                    "ids of the instances, as \"visit\" does in the training bags",
+                    "name it with --instance-column v. Otherwise, leave it out with --ignore-columns v."},
+                   trained);
+  expect_csv_error(
+      "bag,visit,age,crp,v\na,1,2,3,4\n",
+      {"classes of the bags, as \"label\" does", "with --label-column v. Otherwise, leave it out"}, trained);
+  expect_csv_error("bag,visit,label,age,crp,v\na,1,1,2,3,4\n", {"\n  Leave it out with --ignore-columns v."},
+                   trained);
+  expect_csv_error(
+      "bag,label,age,CRP\na,1,2,3\n",
+      {"no column \"crp\" of the features", "\"CRP\" differs from \"crp\" in upper and lower case only"},
+      trained);
+  expect_csv_error("Bag,x\na,1\n",
+                   {"no column \"bag\"", "\"Bag\" differs from \"bag\" in upper and lower case"});
+  expect_csv_error("bag,x\na,1\n",
+                   {"no column \"foo\"", "Correct the name in --ignore-columns, or leave it out"},
+                   {.ignored_columns = {"foo"}});
+}
+
+TEST(BagFiles, AreIdentifiedByTheirContents) {
+  const std::string hash = content_hash(csv("bag,label,x\na,1,0.5\nb,0,2\n"));
+  EXPECT_EQ(hash.size(), 64U);
+  EXPECT_EQ(content_hash(csv("name;y;label\r\nc;.50;1\r\nd;2;0\r\n", {.bag_column = "name"})), hash);
+  for (const char* other : {"bag,label,x\na,1,0.5\nb,0,3\n", "bag,label,x\na,0,0.5\nb,1,2\n",
+                            "bag,label,x\na,1,0.5\na,1,2\n", "bag,label,x\nb,0,2\na,1,0.5\n"}) {
+    EXPECT_NE(content_hash(csv(other)), hash) << other;
+  }
 }
 
 TEST(BagClasses, AreChosenFromTheNames) {

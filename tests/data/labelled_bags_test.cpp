@@ -123,6 +123,21 @@ TEST(LabelledBags, AreSlicedAndConcatenated) {
   expect_error<UsageError>([&] { select(bags, std::vector<int64_t>{7}); }, {"no bag 7", "7 bags"});
 }
 
+TEST(LabelledBags, HaveHashesThatDoNotDependOnTheOrderOfInstances) {
+  const auto hashes = [](std::vector<float> numbers) {
+    return bag_hashes(numbers, 2, std::vector<int64_t>{0, 2, 3});
+  };
+  const std::vector<uint64_t> first = hashes({1, 2, 3, 4, 5, 6});
+  ASSERT_EQ(first.size(), 2U);
+  EXPECT_EQ(hashes({3, 4, 1, 2, 5, 6}), first);
+  EXPECT_NE(hashes({3, 2, 1, 4, 5, 6})[0], first[0]);
+  EXPECT_NE(hashes({2, 1, 3, 4, 5, 6})[0], first[0]);
+  EXPECT_EQ(bag_hashes(std::vector<float>{0, NAN}, 1, std::vector<int64_t>{0, 2}),
+            bag_hashes(std::vector<float>{NAN, -0.0F}, 1, std::vector<int64_t>{0, 2}));
+  EXPECT_NE(bag_hashes(std::vector<float>{7, 7}, 1, std::vector<int64_t>{0, 1, 2}),
+            bag_hashes(std::vector<float>{7, 7, 7, 7}, 1, std::vector<int64_t>{0, 2, 4}));
+}
+
 TEST(LabelledBags, AreStandardized) {
   LabelledBags bags{
       .instance_shape = {2}, .numbers = {1, 0.1F, 3, 0.1F, 5, 0.1F}, .offsets = {0, 1, 3}, .targets = {0, 1}};

@@ -238,7 +238,14 @@ TEST(BagTrainer, RejectsACheckpointOfAnotherRun) {
                   {path.string(), "model pooling", "hopfield is requested"});
   expect_contains(error(task, "pooling", 1e-2, 4), {"learning_rate 0.001", "0.01"});
   expect_contains(error(task, "pooling", 1e-3, 5), {"seed 4", "5 is requested"});
-  expect_contains(error(other_bags, "pooling", 1e-3, 4), {"training bags 48 bags of [6]"});
+  expect_contains(error(other_bags, "pooling", 1e-3, 4),
+                  {"training bags have changed", path.string(),
+                   "it has 48 bags of [6], and now there are as many, with"});
+  BagTask edited = task;
+  edited.validation.numbers.front() = 0.5F;
+  expect_contains(
+      error(edited, "pooling", 1e-3, 4),
+      {"validation bags have changed", "it has 16 bags of [6], and now there are as many, with other"});
 
   Checkpoint broken = load_checkpoint(path);
   broken.tensors["epochs"] = at::zeros({1, 3});
@@ -288,6 +295,35 @@ TEST(BagTrainer, TrainsEveryModelOnOwnBags) {
       EXPECT_TRUE(std::isfinite(trainer.epochs().front().validation.loss)) << model;
     }
   }
+}
+
+TEST(BagTrainer, GivesBothClassesTheSameWeightInTheLoss) {
+  data::LabelledBags bags = own_bags(kOneSize);
+  bags.targets = {0, 0, 0, 0, 0, 0, 0, 1};
+  const BagTask task = own_bag_task(bags, bags);
+  BagSchedule schedule = short_schedule(task, 1);
+  schedule.batch_size = bags.count(); // one step: its loss is that of the initial model
+  BagTrainer plain(task, "attention", schedule, 4), initial(task, "attention", schedule, 4);
+  schedule.balanced_classes = true;
+  BagTrainer balanced(task, "attention", schedule, 4);
+  const std::vector<double> logits = initial.logits(bags);
+  double expected = 0, unweighted = 0;
+  for (size_t bag = 0; bag < logits.size(); ++bag) {
+    const bool positive = bags.targets[bag] == 1;
+    const double loss = std::log1p(std::exp(positive ? -logits[bag] : logits[bag]));
+    unweighted += loss / 8;
+    expected += loss / 8 * (positive ? 8.0 / 2 : 8.0 / 14);
+  }
+  plain.epoch();
+  balanced.epoch();
+  EXPECT_NEAR(plain.epochs()[0].training.loss, unweighted, 1e-6);
+  EXPECT_NEAR(balanced.epochs()[0].training.loss, expected, 1e-6);
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  balanced.save(path);
+  expect_contains(usage_error_of([&] { plain.restore(path); }), {"made with balanced class weights"});
+  plain.save(path);
+  expect_contains(usage_error_of([&] { balanced.restore(path); }), {"made without balanced class weights"});
 }
 
 TEST(BagTrainer, ReportsThatTrainingDiverged) {
@@ -427,6 +463,8 @@ TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
   task.standardization = standardization_of(task.training);
   standardize(task.training, *task.standardization);
   standardize(task.validation, *task.standardization);
+  task.summary =
+      BagSummary{.features = {.means = {1, 2, 3}, .deviations = {4, 5, 6}}, .bags = {3, ~uint64_t{0}}};
   fit(task, "pooling", short_schedule(task, 2), path);
   BagTrainer trainer(task, "pooling", short_schedule(task, 2), 4);
   trainer.restore(path);
@@ -435,6 +473,8 @@ TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
   for (size_t bag = 0; bag < logits.size(); ++bag) {
     EXPECT_EQ(predictions[bag].logit, logits[bag]);
   }
+  EXPECT_EQ(BagClassifier(path).training().value().features.deviations, task.summary->features.deviations);
+  EXPECT_EQ(BagClassifier(path).training()->bags, task.summary->bags);
   Checkpoint changed = load_checkpoint(path);
   changed.tensors["features.mean"] = at::zeros({2});
   save_checkpoint(path, changed);

@@ -37,6 +37,10 @@ struct BagFileOptions {
   /// columns may be missing, and the names have no effect on files of other kinds. false: only a column of
   /// class names with the default name may be missing.
   bool columns_are_optional = false;
+  bool ignored_must_exist = false; ///< true: ignored columns must exist in spite of columns_are_optional
+  /// true: missing values are NaN in BagFile::numbers; false: they are an error. A missing value is an empty
+  /// cell, or NA, N/A, NaN, null or None in any case, and NaN in an array.
+  bool missing_is_nan = false;
   std::filesystem::path offsets = {}, labels = {}; ///< .npy: files of offsets and labels; empty: none
 };
 
@@ -50,6 +54,7 @@ struct BagFile {
   std::vector<int64_t> offsets = {0}; ///< [bags + 1]
   /// Number of each instance in its file, from 0, without the header of a CSV table.
   std::vector<int64_t> rows = {};
+  std::vector<int64_t> lines = {};            ///< CSV: line of each instance, from 1; else empty
   std::vector<std::string> instance_ids = {}; ///< of each instance; empty if the files have none
 
   int64_t count() const { return static_cast<int64_t>(names.size()); }
@@ -59,13 +64,24 @@ struct BagFile {
 /// in the first file. `name` is used in messages.
 ///
 /// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag
-///         has two classes, offsets do not fit, a number is not finite or exceeds float32, a bag is in two
-///         files, files differ in features or only some of them have classes or ids. UsageError if an option
-///         does not apply to the files
+///         has two classes, offsets do not fit, a number is not finite, missing or beyond float32, a bag is
+///         in two files, files differ in features or only some of them have classes or ids. UsageError if an
+///         option does not apply to the files
 BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFileOptions& options = {});
 BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
                       const BagFileOptions& options = {});
 BagFile parse_bag_safetensors(std::span<const std::byte> bytes, const std::string& name);
+
+/// Name of a feature in messages: that of its column in quotes, or "feature 3" in files of arrays.
+std::string feature_text(const BagFile& bags, int64_t feature);
+
+/// Number of missing values, in total and in each feature, such as
+/// `3 of 40 numbers are missing: "age" (2), "bmi" (1)`; empty if there are none.
+std::string missing_text(const BagFile& bags);
+
+/// SHA-256 of the instances, the sizes and the classes of the bags, 64 hexadecimal digits: equal for the same
+/// bags in the same order, whatever the names of bags, features and files are.
+std::string content_hash(const BagFile& bags);
 
 /// The two classes of a task.
 struct BagClasses {

@@ -49,6 +49,11 @@ LabelledBags select(const LabelledBags& bags, std::span<const int64_t> indices);
 ///         per bag, a label is neither 0 nor 1, or a number is not finite
 void check(const LabelledBags& bags);
 
+/// A hash of each bag of numbers [instances, size], to find bags that occur twice. It does not depend on the
+/// order of the instances; bags with other numbers have other hashes, but for a probability of about 2^-64.
+std::vector<uint64_t> bag_hashes(std::span<const float> numbers, int64_t size,
+                                 std::span<const int64_t> offsets);
+
 /// Mean and standard deviation of every number of an instance.
 struct Standardization {
   std::vector<float> means = {};
@@ -60,7 +65,11 @@ struct Standardization {
 /// Errors  UsageError if the bags are inconsistent (check), or there are none
 Standardization standardization_of(const LabelledBags& bags);
 /// Mean and standard deviation of each column of numbers [instances, size]; there is at least one instance.
+/// NaN is left out; the mean of a column that has nothing else is NaN.
 Standardization standardization_of(std::span<const float> numbers, int64_t size);
+
+/// Replaces NaN in numbers [instances, size] by the means [size].
+void replace_missing(std::span<float> numbers, std::span<const float> means);
 
 /// Subtracts the means, and divides by the standard deviations.
 ///

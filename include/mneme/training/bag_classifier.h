@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "mneme/training/bag_task.h"
@@ -36,6 +37,8 @@ public:
 
   const BagModelChoice& model() const;
   const std::vector<int64_t>& instance_shape() const;
+  /// BagTask::summary of the run; none in checkpoints of other tasks and of early versions.
+  const std::optional<BagSummary>& training() const;
   int64_t epochs() const;         ///< number of epochs the model was trained for
   int64_t num_parameters() const; ///< learned parameters
 

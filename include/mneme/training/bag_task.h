@@ -29,6 +29,9 @@ struct BagSchedule {
   /// true: training accuracy is measured after the step of each batch, by a second forward pass; false:
   /// before the step.
   bool scored_after_step = false;
+  /// true: the training loss of a bag is multiplied by n / (2 n_c), with n training bags, n_c of them of its
+  /// class, so that both classes have the same weight. The validation loss is never weighted.
+  bool balanced_classes = false;
   /// Early stopping: number of epochs without a lower validation loss after which training stops; 0: never.
   int64_t patience = 0;
 };
@@ -52,6 +55,12 @@ struct BagModelChoice {
   static BagModelChoice from_text(const std::string& text);
 };
 
+/// The training bags as they are in the files, before standardization, for comparison with other bags.
+struct BagSummary {
+  data::Standardization features = {}; ///< mean and standard deviation of the values that are not missing
+  std::vector<uint64_t> bags = {};     ///< data::bag_hashes, ascending
+};
+
 /// A binary classification task on bags.
 struct BagTask {
   std::string name; ///< such as "bit-pattern"
@@ -61,6 +70,8 @@ struct BagTask {
   /// Standardization of the features that both sets already have. It is stored in checkpoints, and
   /// BagClassifier applies it to other bags.
   std::optional<data::Standardization> standardization = {};
+  /// Stored in checkpoints (BagClassifier::training). Tasks other than own bags have none.
+  std::optional<BagSummary> summary = {};
 
   /// `schedule` with the published settings that are specific to this model.
   BagSchedule schedule_of(const std::string& model) const;
@@ -106,15 +117,6 @@ struct BagEpoch {
   BagScore training = {}, validation = {};
 };
 
-struct BagFit {
-  std::string model;
-  uint64_t seed = 0;
-  int64_t num_parameters = 0;
-  std::vector<BagEpoch> epochs = {};
-  bool stopped_early = false;
-  double seconds = 0; ///< wall time of this run, without the runs that it resumed
-};
-
 /// Metrics of binary classification.
 struct ClassificationMetrics {
   double accuracy = 0;
@@ -123,6 +125,16 @@ struct ClassificationMetrics {
   /// Area under the ROC curve: fraction of pairs of a positive and a negative bag in which the positive one
   /// has the larger logit; ties count half.
   double area_under_curve = 0;
+};
+
+struct BagFit {
+  std::string model;
+  uint64_t seed = 0;
+  int64_t num_parameters = 0;
+  std::vector<BagEpoch> epochs = {};
+  bool stopped_early = false;
+  ClassificationMetrics validation = {}; ///< of the validation bags, after the last epoch
+  double seconds = 0;                    ///< wall time of this run, without the runs that it resumed
 };
 
 /// Metrics of logits, which predict the positive class if they are > 0. Without positive (negative) bags,
