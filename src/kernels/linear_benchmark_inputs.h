@@ -27,14 +27,16 @@ inline void linear_shapes(benchmark::internal::Benchmark* benchmark) {
 
 /// Forward pass of a layer: b is the transposed weight.
 template <class T> LinearArgs<T> forward(int64_t rows, int64_t inner, int64_t columns) {
-  return {.a_row = inner,
-          .a_inner = 1,
-          .b_inner = 1,
-          .b_column = inner,
-          .out_row = columns,
-          .rows = rows,
-          .columns = columns,
-          .inner = inner};
+  LinearArgs<T> args{.a_row = inner,
+                     .a_inner = 1,
+                     .b_inner = 1,
+                     .b_column = inner,
+                     .out_row = columns,
+                     .rows = rows,
+                     .columns = columns,
+                     .inner = inner};
+  args.few_rows = is_few_rows(args);
+  return args;
 }
 /// Its input gradient, from gradients with `columns` features.
 template <class T> LinearArgs<T> input_gradient(int64_t rows, int64_t inner, int64_t columns) {

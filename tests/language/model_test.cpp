@@ -223,7 +223,7 @@ TEST(LanguageModel, ErrorsNameBothSides) {
   expect(error_of([&] { leap->step(random_ids(1, 1, 40), *gpt2->start(1)); }), "\"leap\"");
 }
 
-TEST(Model, OrderOfWeightsForStepsChangesNoBit) {
+TEST(Model, OrderOfWeightsForStepsChangesResultsByRoundingOnly) {
   for (const ModelConfig& config : testing::small_configs(40)) {
     const auto model = random_model(config), ordered = random_model(config);
     ordered->order_weights_for_steps();
@@ -231,8 +231,10 @@ TEST(Model, OrderOfWeightsForStepsChangesNoBit) {
     const at::NoGradGuard no_gradient;
     const auto state = model->start(1), ordered_state = ordered->start(1);
     const at::Tensor prompt = random_ids(1, 7, 40), token = random_ids(1, 1, 40, 2);
-    EXPECT_TRUE(at::equal(ordered->step(prompt, *ordered_state), model->step(prompt, *state))) << config.type;
-    EXPECT_TRUE(at::equal(ordered->step(token, *ordered_state), model->step(token, *state))) << config.type;
+    for (const at::Tensor& ids : {prompt, token}) {
+      const at::Tensor logits = model->step(ids, *state);
+      EXPECT_TRUE(at::allclose(ordered->step(ids, *ordered_state), logits, 1e-5, 1e-6)) << config.type;
+    }
     const nn::NamedTensors expected = model->published_state(), parameters = ordered->published_state();
     ASSERT_EQ(parameters.size(), expected.size());
     for (const auto& [name, tensor] : parameters) {

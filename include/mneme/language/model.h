@@ -52,8 +52,8 @@ public:
   ///
   /// Errors  UsageError if the type has no such weights ("lstm"), or they are not float32 on the CPU
   virtual void use_int8_weights() = 0;
-  /// Stores the matrices in place in the order in which steps of single tokens read them fastest. Results do
-  /// not change, bit by bit. Worth its time, that of reading the weights a few times, for some ten tokens.
+  /// Stores the matrices in place in the order in which steps of single tokens read them fastest. Results
+  /// change by rounding only. Worth its time, that of reading the weights a few times, for some ten tokens.
   virtual void order_weights_for_steps() = 0;
 
   /// targets int64 [B, T]: the word that follows each of the ids (already shifted); -100 is not counted.

@@ -17,8 +17,8 @@ namespace mneme::nn {
 void use_int8_weights(torch::nn::Module& model, at::Tensor words);
 
 /// Stores in place the weights of all torch::nn::Linear, and of the word embedding, feature by feature, as
-/// Gpt2Linear has them: a single token reads them in the order of memory then, which takes about half of the
-/// time. Shapes and results do not change, bit by bit.
+/// Gpt2Linear has them: a single token then takes up to 15 % less time. Shapes do not change, and results by
+/// rounding only.
 ///
 /// `words`: as above.
 /// Types   any; int8 matrices, and weights on other devices than the CPU, are left unchanged
