@@ -160,6 +160,42 @@ TEST(BitErrorRatesAfterRead, IsAFractionAtTheLimitsOfItsRange) {
   }
 }
 
+// With many locations in a small circle, the terms of the binomial probability are huge and almost cancel.
+TEST(BitErrorRatesAfterRead, IsPreciseWhereFewOfManyLocationsAreActivated) {
+  const SdmParameters memory{.bits = 64, .hard_locations = 0x1p64, .hamming_radius = 4, .patterns = 1024};
+  EXPECT_LT(bit_error_rate(memory, 0), 1e-12);
+  EXPECT_LT(bit_error_rate(memory, 2), 1e-12);
+  for (int64_t bits = 60; bits <= 66; ++bits) {
+    for (int64_t radius = 0; radius <= 8; ++radius) {
+      for (double locations = 1; locations <= 1e30; locations *= 8) {
+        for (const double patterns : {1.0, 3.0, 1024.0}) {
+          const SdmParameters any{
+              .bits = bits, .hard_locations = locations, .hamming_radius = radius, .patterns = patterns};
+          for (const double rate : bit_error_rates_after_read(any, std::vector<int64_t>{0, 2, 30})) {
+            ASSERT_TRUE(rate >= 0 && rate <= 1)
+                << bits << " " << radius << " " << locations << " " << patterns << ": " << rate;
+          }
+        }
+      }
+    }
+  }
+}
+
+// The number of activated locations is then almost a Poisson variable, whatever the number of locations is.
+TEST(BitErrorRatesAfterRead, DependsOnTheExpectedNumberOfActivatedLocationsOnly) {
+  for (const int64_t bits : {40, 60, 80}) { // one location is expected within a distance of 0
+    const SdmParameters memory{
+        .bits = bits, .hard_locations = std::exp2(bits), .hamming_radius = 0, .patterns = 1};
+    EXPECT_NEAR(bit_error_rate(memory, bits / 4), std::exp(-1) / 4 + (1 - std::exp(-1)) / 2, 1e-7) << bits;
+  }
+}
+
+TEST(BitErrorRatesAfterRead, EndsWhereDoublesDoNotResolveTheNumberOfActivatedLocations) {
+  const double rate =
+      bit_error_rate({.bits = 52, .hard_locations = 1e30, .hamming_radius = 51, .patterns = 10}, 10);
+  EXPECT_TRUE(rate >= 0 && rate <= 1) << rate;
+}
+
 TEST(BitErrorRatesAfterRead, ReturnsTheCueWhereTheFractionOfTheSpaceUnderflows) {
   SdmParameters parameters = kFullSize;
   for (const int64_t radius : {0, 1, 50, 100}) {
