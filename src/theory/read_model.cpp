@@ -63,7 +63,10 @@ double wrong_sign(double mean, double variance, double fourth_cumulant) {
   }
   const double z = mean / std::sqrt(variance);
   const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
-  const double excess = fourth_cumulant / (variance * variance);
+  // Beyond this excess the corrected density is negative somewhere (Barton and Dennis 1952), as where few of
+  // many patterns share locations with the cue, and the correction would exceed what it corrects.
+  constexpr double kExcessMax = 4;
+  const double excess = std::min(fourth_cumulant / (variance * variance), kExcessMax);
   const double correction = density * excess / 24 * (z * z * z - 3 * z);
   // It is not finite where the variance underflows, as in circles with hardly any location.
   return std::clamp(normal_cdf(-z) + (std::isfinite(correction) ? correction : 0), 0.0, 1.0);

@@ -117,6 +117,17 @@ TEST(BitErrorRatesAfterRead, MatchesSimulationsOfSmallMemories) {
   }
 }
 
+// Few patterns share locations with the cue, so that the sum of a bit is far from a normal distribution.
+TEST(BitErrorRatesAfterRead, MatchesSimulationsOfReadsWithHardlyAnyOtherPattern) {
+  const SmallMemory memories[] = {
+      {{.bits = 20, .hard_locations = 131072, .hamming_radius = 2, .patterns = 50}, 6, 0.483},
+      {{.bits = 20, .hard_locations = 131072, .hamming_radius = 3, .patterns = 50}, 8, 0.456},
+      {{.bits = 24, .hard_locations = 1048576, .hamming_radius = 3, .patterns = 50}, 8, 0.474}};
+  for (const auto& [parameters, distance, simulated] : memories) {
+    EXPECT_NEAR(bit_error_rate(parameters, distance) / simulated, 1, 0.08) << parameters.bits;
+  }
+}
+
 TEST(BitErrorRatesAfterRead, ApproachesTheFormulaInLargeMemories) {
   for (const Storage storage : {Storage::autoassociative, Storage::heteroassociative}) {
     const std::vector<ReadStatistics> reads = read_statistics(kFullSize, storage);
