@@ -122,7 +122,11 @@ private:
     require_other_file("--out", context.options.out,
                        {json, std::filesystem::path(json).replace_extension(".safetensors")});
     options_.device = verify::checked_device(options_.device);
-    print(context, {}, verify::apply_case(case_, context.options.out, options_));
+    const verify::AppliedCase applied = verify::apply_case(case_, context.options.out, options_);
+    for (const std::string& note : applied.notes) {
+      context.progress.message(fmt::format("{}: {}", printable(case_), note));
+    }
+    print(context, {}, applied.tensors);
     return ExitCode::ok;
   }
 

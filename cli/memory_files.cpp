@@ -85,8 +85,8 @@ void require_kept(const data::PatternSet& set, const store::Threshold& kept, dou
 
 /// Reports the threshold and its effect.
 ///
-/// Errors  UsageError if all bits of patterns to write are equal
-void report_threshold(const data::PatternSet& set, const data::ThresholdChoice& choice,
+/// Errors  UsageError if all bits of patterns to write are equal, unless the threshold was given for them
+void report_threshold(const data::PatternSet& set, const data::ThresholdChoice& choice, bool is_given,
                       const BitPatterns& bits, const FileReader& memory, Progress& progress) {
   const std::string source = printable(set.source);
   const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
@@ -96,7 +96,7 @@ void report_threshold(const data::PatternSet& set, const data::ThresholdChoice& 
   const std::string threshold =
       fmt::format("{} ({})", number_text(choice.threshold * set.file_scale), choice.origin);
   const bool is_equal = highest <= choice.threshold || lowest > choice.threshold;
-  if (is_equal && memory.writes) {
+  if (is_equal && memory.writes && !is_given) {
     throw UsageError(fmt::format("{}: every bit would be {}, since {}, and a bit is 1 above {}.\n  Bring the "
                                  "numbers to the scale of the memory, or create another memory for them.",
                                  source, lowest > choice.threshold ? 1 : 0, range, threshold));
@@ -128,11 +128,17 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
   }
   const bool has_bits = data::are_bits(set.patterns);
   const bool uses_kept = kept && (memory.writes || !given);
-  const data::ThresholdChoice choice =
-      uses_kept ? kept_threshold(set, *kept, memory, progress) : data::choose_threshold(set, given);
+  data::ThresholdChoice choice{.threshold = 0.5};
+  if (has_bits && uses_kept && (kept->value < 0 || kept->value >= 1)) {
+    progress.message(fmt::format(
+        "{}: the numbers are only 0 and 1, so they are bits; the threshold of the memory, {}, does not apply",
+        printable(set.source), number_text(kept->value * kept->file_scale)));
+  } else {
+    choice = uses_kept ? kept_threshold(set, *kept, memory, progress) : data::choose_threshold(set, given);
+  }
   BitPatterns bits = to_bits(set.patterns, choice.threshold);
   if (!has_bits) {
-    report_threshold(set, choice, bits, memory, progress);
+    report_threshold(set, choice, !uses_kept && given.has_value(), bits, memory, progress);
   }
   const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
   return {std::move(bits),

@@ -273,27 +273,37 @@ theory::Storage storage_of(size_t choice) {
   return choice == 0 ? theory::Storage::autoassociative : theory::Storage::heteroassociative;
 }
 
+/// Whether `bit_error_rates_after_read` computes memories of this size.
+bool has_corrected_error(const SettingPoint& point) {
+  constexpr double kMaxCount = 1e30;
+  return point.locations <= kMaxCount && point.items <= kMaxCount;
+}
+
 QuantityRows one_read_error_rows(const SettingPoint& point, const Choices& choices) {
   const theory::Storage storage = storage_of(choices[0]);
   const auto reads = theory::read_statistics(sdm(point), storage);
-  const std::vector<double> wrong_fractions =
-      theory::bit_error_rates_after_read(sdm(point), point.distances, storage);
+  std::vector<double> wrong_fractions;
+  if (has_corrected_error(point)) {
+    wrong_fractions = theory::bit_error_rates_after_read(sdm(point), point.distances, storage);
+  }
   QuantityRows rows;
-  for (size_t i = 0; i < wrong_fractions.size(); ++i) {
+  for (size_t i = 0; i < point.distances.size(); ++i) {
     const theory::ReadStatistics& read = reads[static_cast<size_t>(point.distances[i])];
-    rows.push_back({static_cast<double>(point.bits) * wrong_fractions[i], wrong_fractions[i], read.wrong_bits,
-                    read.signal, read.bias, read.noise_deviation});
+    std::vector<Cell> cells = {Cell(), Cell(), read.wrong_bits, read.signal, read.bias, read.noise_deviation};
+    if (!wrong_fractions.empty()) {
+      cells[0] = static_cast<double>(point.bits) * wrong_fractions[i];
+      cells[1] = wrong_fractions[i];
+    }
+    rows.push_back(std::move(cells));
   }
   return rows;
 }
 
 QuantityRows critical_distance_rows(const SettingPoint& point, const Choices& choices) {
   constexpr int64_t kMaxBitsOfCurve = 100'000; // a few seconds
-  constexpr double kMaxCount = 1e30;           // of bit_error_rates_after_read
   const theory::Storage storage = storage_of(choices[0]);
   const auto closed = theory::critical_distance(sdm(point), storage);
-  const bool has_curve =
-      point.bits <= kMaxBitsOfCurve && point.locations <= kMaxCount && point.items <= kMaxCount;
+  const bool has_curve = point.bits <= kMaxBitsOfCurve && has_corrected_error(point);
   const auto published = [&](theory::NoiseModel noise) {
     const auto critical = theory::published_critical_distance(
         theory::published_distances_after_read(sdm(point), {.noise = noise}));
@@ -579,8 +589,9 @@ const std::vector<Quantity>& quantities() {
        .explanation =
            "g: number of wrong bits by the closed formula from the signal, the bias towards the bits of "
            "the cue, and the noise. Wrong bits: the same formula averaged over the number of locations "
-           "that a cue activates, which is accurate for small memories too. A read that activates no "
-           "location returns the cue; g then expects half of the bits to be wrong.",
+           "that a cue activates, which is accurate for small memories too; empty for more than 1e30 "
+           "locations or items. A read that activates no location returns the cue; g then expects half of "
+           "the bits to be wrong.",
        .axis_title = "wrong bits after one read",
        .logarithmic_chart = false,
        .evaluate = one_read_error_rows},

@@ -25,13 +25,18 @@ struct WrittenTensor {
   std::vector<int64_t> shape;
 };
 
-/// Reads NAME.json and NAME.safetensors next to it; writes `output.*` to `out`. Returns the tensors written.
+struct AppliedCase {
+  std::vector<WrittenTensor> tensors;
+  std::vector<std::string> notes; ///< options of the file that have no effect
+};
+
+/// Reads NAME.json and NAME.safetensors next to it; writes `output.*` to `out`.
 ///
 /// Errors  those of checked_device (device.h); DataError (JSON path or tensor), also for arguments in the
 ///         file that are invalid for the layer; OutputError; UnsupportedError where LibTorch fails on a
 ///         device other than the CPU
-inline constinit TorchFunction<std::vector<WrittenTensor>(
-    const std::filesystem::path& file, const std::filesystem::path& out, const ApplyOptions& options)>
+inline constinit TorchFunction<AppliedCase(const std::filesystem::path& file,
+                                           const std::filesystem::path& out, const ApplyOptions& options)>
     apply_case{"running a layer"};
 
 } // namespace mneme::verify

@@ -19,6 +19,10 @@ int64_t num_distinct(const RealPatterns& patterns, double threshold) {
   return places.empty() ? 0 : *std::ranges::max_element(places) + 1;
 }
 
+bool is_constant(std::span<const double> numbers) {
+  return std::ranges::all_of(numbers, [&](double x) { return x == numbers.front(); });
+}
+
 } // namespace
 
 std::span<const double> numbers_of(const RealPatterns& patterns) {
@@ -75,11 +79,14 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
   if (given) {
     const double threshold = *given / set.file_scale;
     const auto [lowest, highest] = std::ranges::minmax_element(numbers);
-    if (lowest != numbers.end() && (threshold < *lowest || threshold >= *highest)) {
+    const bool is_outside = are_bits(set.patterns)
+                                ? threshold < 0 || threshold >= 1
+                                : !is_constant(numbers) && (threshold < *lowest || threshold >= *highest);
+    if (!numbers.empty() && is_outside) {
       throw UsageError(
           fmt::format("--threshold {:g}: every bit would be {}, since the numbers of {} range from "
                       "{:g} to {:g}.\n  Give a threshold in this range, or leave it out.",
-                      *given, threshold < *lowest ? 1 : 0, set.source, *lowest * set.file_scale,
+                      *given, *lowest > threshold ? 1 : 0, set.source, *lowest * set.file_scale,
                       *highest * set.file_scale));
     }
     return {threshold, "from --threshold"};
@@ -94,6 +101,9 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
     origin = "between 0 and 1";
   }
   const ThresholdChoice default_choice{set.threshold, origin};
+  if (is_constant(numbers)) { // no threshold separates equal numbers, so the default keeps their meaning
+    return default_choice;
+  }
   constexpr int64_t kPerCent = 100;
   const bool splits = minority * kPerCent >= std::ssize(numbers);
   // If no number is negative, 0 is the end of the range and not a natural threshold.

@@ -252,7 +252,8 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
       break;
     }
     const int64_t position = context.size();
-    if (model.max_length() && position >= *model.max_length()) {
+    // The last token needs no position of its own, because the model does not receive it.
+    if (model.max_length() && position > *model.max_length()) {
       result.reason = StopReason::max_length;
       break;
     }

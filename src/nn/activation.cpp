@@ -34,7 +34,15 @@ constexpr std::array kActivations = {
     MNEME_ACTIVATION(softshrink),  MNEME_ACTIVATION(square),   MNEME_ACTIVATION(tanh),
 };
 
+constexpr std::array<std::string_view, 11> kFunctionalOnly = {
+    "elu",  "gelu",  "hardswish", "hardtanh", "leaky_relu", "log_sigmoid",
+    "mish", "relu6", "silu",      "softplus", "softshrink"};
+
 } // namespace
+
+bool is_in_torch(const std::string& name) {
+  return std::ranges::find(kFunctionalOnly, std::string_view(name)) == kFunctionalOnly.end();
+}
 
 Activation activation_named(const char* layer, const std::string& name) {
   const auto found = std::find_if(kActivations.begin(), kActivations.end(),

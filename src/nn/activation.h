@@ -16,4 +16,7 @@ using Activation = at::Tensor (*)(const at::Tensor&);
 /// Errors  UsageError for an unknown name, with the list of known names
 Activation activation_named(const char* layer, const std::string& name);
 
+/// Whether a known activation is `torch.NAME` in Python; the others are in torch.nn.functional only.
+bool is_in_torch(const std::string& name);
+
 } // namespace mneme::nn

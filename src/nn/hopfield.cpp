@@ -265,8 +265,14 @@ NormedRows HopfieldImpl::with_norms(NormedRows rows) const {
   return rows;
 }
 
+bool hflayers_ignores_activation(const std::string& name) {
+  return !is_in_torch(name);
+}
+
 at::Tensor HopfieldImpl::apply_activation(const at::Tensor& output) const {
-  return options.association_activation()
+  const bool is_ignored = options.compat() && options.association_activation() &&
+                          hflayers_ignores_activation(*options.association_activation());
+  return options.association_activation() && !is_ignored
              ? activation_named(kLayer, *options.association_activation())(output)
              : output;
 }

@@ -17,6 +17,9 @@ namespace mneme::theory {
 namespace {
 
 constexpr double kCarried = 0.9; // fraction of the weight
+/// Cosines that differ by less, relative to the norms of query and key, are equal up to the rounding of float
+/// dot products of heads of some hundred features.
+constexpr double kCosineRounding = 16 * std::numeric_limits<float>::epsilon();
 
 /// Fills in the line of least squares of scores over cosines.
 void fit_line(std::span<const double> scores, std::span<const double> cosines, AttentionRow& row) {
@@ -33,7 +36,8 @@ void fit_line(std::span<const double> scores, std::span<const double> cosines, A
     sxy += x * y;
     syy += y * y;
   }
-  if (!(sxx > 0)) {
+  const auto [lowest, highest] = std::ranges::minmax(cosines);
+  if (!(highest - lowest > kCosineRounding)) {
     row.regressed_beta = row.r_squared = std::numeric_limits<double>::quiet_NaN();
     return;
   }

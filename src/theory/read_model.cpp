@@ -17,19 +17,42 @@
 namespace mneme::theory {
 namespace {
 
-// From this expected number of activated locations on, their number is approximated by a normal distribution.
-constexpr double kNormalMeanMin = 1e6;
-
-/// log of the binomial probability of `activated` among `locations`, up to a constant; `activated` may be
-/// fractional.
-double log_weight(double activated, double locations, double p) {
-  const double mean = locations * p;
-  if (mean > kNormalMeanMin) {
-    return -(activated - mean) * (activated - mean) / (2 * mean * (1 - p));
+/// log(x!) minus Stirling's approximation x log(x) - x + log(2 pi x) / 2. Requires x > 0.
+double stirling_error(double x) {
+  constexpr double kSeriesMin = 16; // from here on, the terms left out are below 1e-14
+  if (x >= kSeriesMin) {
+    const double square = 1 / (x * x);
+    return (1.0 / 12 - (1.0 / 360 - (1.0 / 1260 - square / 1680) * square) * square) / x;
   }
-  using boost::math::lgamma;
-  return activated * std::log(p) + (locations - activated) * std::log1p(-p) - lgamma(activated + 1) -
-         lgamma(locations - activated + 1) + lgamma(locations + 1);
+  return boost::math::lgamma(x + 1) - x * std::log(x) + x - std::log(2 * std::numbers::pi * x) / 2;
+}
+
+/// x log(x / mean) - (x - mean) for x = mean + difference > 0, without the cancellation of large terms.
+double deviance(double x, double mean, double difference) {
+  constexpr double kSeriesMax = 1e-4; // up to here, the terms left out are below rounding
+  const double u = difference / mean;
+  if (std::abs(u) < kSeriesMax) {
+    return difference * u * (1.0 / 2 - u * (1.0 / 6 - u * (1.0 / 12 - u / 20)));
+  }
+  return x * std::log1p(u) - difference;
+}
+
+/// log of the binomial probability of `activated` among `locations`; `activated` may be fractional.
+///
+/// Terms such as log(locations!) are too large to be subtracted, so deviations from the means are computed
+/// directly (Loader 2000, "Fast and Accurate Computation of Binomial Probabilities").
+double log_probability(double activated, double locations, double p) {
+  const double others = locations - activated;
+  if (activated <= 0) {
+    return locations * std::log1p(-p);
+  }
+  if (others <= 0) {
+    return locations * std::log(p);
+  }
+  const double mean = locations * p, mean_of_others = locations * (1 - p), difference = activated - mean;
+  return stirling_error(locations) - stirling_error(activated) - stirling_error(others) -
+         deviance(activated, mean, difference) - deviance(others, mean_of_others, -difference) -
+         std::log(2 * std::numbers::pi * activated * (others / locations)) / 2;
 }
 
 /// Probability that a sum is below 0, plus half the probability of 0: normal distribution with an Edgeworth
@@ -40,7 +63,10 @@ double wrong_sign(double mean, double variance, double fourth_cumulant) {
   }
   const double z = mean / std::sqrt(variance);
   const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
-  const double excess = fourth_cumulant / (variance * variance);
+  // Beyond this excess the corrected density is negative somewhere (Barton and Dennis 1952), as where few of
+  // many patterns share locations with the cue, and the correction would exceed what it corrects.
+  constexpr double kExcessMax = 4;
+  const double excess = std::min(fourth_cumulant / (variance * variance), kExcessMax);
   const double correction = density * excess / 24 * (z * z * z - 3 * z);
   // It is not finite where the variance underflows, as in circles with hardly any location.
   return std::clamp(normal_cdf(-z) + (std::isfinite(correction) ? correction : 0), 0.0, 1.0);
@@ -132,9 +158,11 @@ double ReadModel::mean_over_activated(double hard_locations, ValueOf value_of) c
   const double min = std::max(0.0, std::floor(mean - kDeviations * deviation - 1));
   const double max = std::min(hard_locations, std::ceil(mean + kDeviations * deviation + 1));
   const double step = std::max(1.0, deviation / kStepsPerDeviation);
+  const auto steps = static_cast<int64_t>((max - min) / step);
   double sum = 0, total = 0;
-  for (double activated = min; activated <= max; activated += step) {
-    const double weight = std::exp(log_weight(activated, hard_locations, p_));
+  for (int64_t i = 0; i <= steps; ++i) { // adding up steps below rounding would not advance
+    const double activated = min + static_cast<double>(i) * step;
+    const double weight = std::exp(log_probability(activated, hard_locations, p_));
     sum += weight * value_of(activated);
     total += weight;
   }

@@ -7,16 +7,31 @@
 
 namespace mneme::tokens {
 
-AddedTokens::AddedTokens(const std::vector<const AddedToken*>& tokens) {
+namespace {
+
+std::vector<std::pair<std::string_view, const AddedToken*>>
+with_texts(const std::vector<const AddedToken*>& tokens) {
+  std::vector<std::pair<std::string_view, const AddedToken*>> all;
   for (const AddedToken* token : tokens) {
-    by_text_.emplace(token->text, token);
+    all.emplace_back(token->text, token);
+  }
+  return all;
+}
+
+} // namespace
+
+AddedTokens::AddedTokens(const std::vector<const AddedToken*>& tokens) : AddedTokens(with_texts(tokens)) {}
+
+AddedTokens::AddedTokens(const std::vector<std::pair<std::string_view, const AddedToken*>>& tokens) {
+  for (const auto& [text, token] : tokens) {
+    by_text_.emplace(text, token);
     has_ordinary_ = has_ordinary_ || !token->is_special;
-    std::vector<size_t>& sizes = sizes_[static_cast<unsigned char>(token->text.front())];
+    std::vector<size_t>& sizes = sizes_[static_cast<unsigned char>(text.front())];
     if (sizes.empty()) {
-      first_bytes_ += token->text.front();
+      first_bytes_ += text.front();
     }
-    if (std::ranges::find(sizes, token->text.size()) == sizes.end()) {
-      sizes.push_back(token->text.size());
+    if (std::ranges::find(sizes, text.size()) == sizes.end()) {
+      sizes.push_back(text.size());
     }
   }
   for (std::vector<size_t>& sizes : sizes_) {

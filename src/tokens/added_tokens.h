@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace mneme::tokens {
@@ -18,6 +19,9 @@ struct AddedToken {
   bool is_special = false;        ///< a control symbol: found only if special tokens are parsed
   bool after_normalizing = false; ///< searched once all other added tokens have been found
   bool in_vocabulary = false;     ///< also an ordinary token, which merges may use
+  bool strips_left = false;       ///< white space before it belongs to it
+  bool strips_right = false;      ///< white space after it belongs to it
+  bool is_single_word = false;    ///< not found next to a character of a word
 };
 
 /// Occurrence of an added token in a text.
@@ -30,8 +34,10 @@ struct AddedTokenMatch {
 class AddedTokens {
 public:
   AddedTokens() = default;
-  /// The tokens must outlive this object.
+  /// Tokens that are found by their own texts. They must outlive this object.
   explicit AddedTokens(const std::vector<const AddedToken*>& tokens);
+  /// Texts that are found as tokens; of equal texts, the first one counts. Both must outlive this object.
+  explicit AddedTokens(const std::vector<std::pair<std::string_view, const AddedToken*>>& tokens);
 
   bool empty() const { return by_text_.empty(); }
   bool has_ordinary() const { return has_ordinary_; } ///< tokens that are not special

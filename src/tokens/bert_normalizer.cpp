@@ -15,25 +15,6 @@ namespace {
 
 constexpr char32_t kReplacement = 0xfffd, kDottedI = 0x130, kDot = 0x307;
 
-std::u32string decoded(std::string_view text) {
-  std::u32string codes;
-  codes.reserve(text.size());
-  while (!text.empty()) {
-    const size_t valid = valid_prefix(text);
-    for (size_t i = 0; i < valid;) {
-      const Character character = character_at(text.data() + i);
-      codes += character.code;
-      i += character.size;
-    }
-    text.remove_prefix(valid);
-    if (!text.empty()) {
-      codes += kReplacement;
-      text.remove_prefix(1);
-    }
-  }
-  return codes;
-}
-
 /// As the original code: extension E begins at another place than in Unicode.
 bool is_chinese(char32_t c) {
   static constexpr std::array<std::pair<char32_t, char32_t>, 8> kRanges = {{{0x4e00, 0x9fff},
@@ -103,6 +84,27 @@ std::u32string without_accents(const std::u32string& text) {
   return all;
 }
 
+} // namespace
+
+std::u32string decoded(std::string_view text) {
+  std::u32string codes;
+  codes.reserve(text.size());
+  while (!text.empty()) {
+    const size_t valid = valid_prefix(text);
+    for (size_t i = 0; i < valid;) {
+      const Character character = character_at(text.data() + i);
+      codes += character.code;
+      i += character.size;
+    }
+    text.remove_prefix(valid);
+    if (!text.empty()) {
+      codes += kReplacement;
+      text.remove_prefix(1);
+    }
+  }
+  return codes;
+}
+
 std::u32string lowercased(const std::u32string& text) {
   std::u32string result;
   for (const char32_t c : text) {
@@ -114,8 +116,6 @@ std::u32string lowercased(const std::u32string& text) {
   }
   return result;
 }
-
-} // namespace
 
 std::u32string normalized(const BertNormalizer& normalizer, std::string_view text) {
   std::u32string codes = decoded(text);

@@ -6,12 +6,14 @@
 #include <bit>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <numbers>
 
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/text.h"
 #include "tokens/byte_alphabet.h"
 #include "tokens/errors.h"
 #include "tokens/tokenizer_state.h"
@@ -45,22 +47,33 @@ void find_added_tokens(const AddedTokens& finder, bool parse_special, std::strin
     if (match.token->is_special && !parse_special) {
       continue;
     }
-    if (match.begin > begin) {
-      parts.push_back({text.substr(begin, match.begin - begin)});
+    const std::string_view before = text.substr(0, match.begin), after = text.substr(from);
+    if (match.token->is_single_word && (ends_with_word(before) || begins_with_word(after))) {
+      continue;
     }
-    parts.push_back({text.substr(match.begin, match.size), match.token});
-    begin = from;
+    const size_t its_begin =
+        match.token->strips_left ? std::max(match.begin - trailing_white_space(before), begin) : match.begin;
+    const size_t its_end = from + (match.token->strips_right ? leading_white_space(after) : 0);
+    if (its_begin > begin) {
+      parts.push_back({text.substr(begin, its_begin - begin)});
+    }
+    if (its_begin < its_end) { // otherwise it is white space that belongs to the token before
+      parts.push_back({text.substr(match.begin, match.size), match.token});
+    }
+    begin = its_end;
   }
   if (begin < text.size()) {
     parts.push_back({text.substr(begin)});
   }
 }
 
+/// Divides a text at added tokens, and normalizes what is between them. `storage` keeps normalized texts.
 std::vector<Part> divide_at_added_tokens(const Tokenizer::State& state, std::string_view text,
-                                         bool parse_special) {
+                                         bool parse_special, std::deque<std::string>& storage) {
+  const std::vector<TextNormalizer>& normalizers = state.definition.normalizers;
   std::vector<Part> parts;
   find_added_tokens(state.added[0], parse_special, text, parts);
-  if (state.added[1].empty()) {
+  if (state.added[1].empty() && normalizers.empty()) {
     return parts;
   }
   std::vector<Part> all;
@@ -68,7 +81,10 @@ std::vector<Part> divide_at_added_tokens(const Tokenizer::State& state, std::str
     if (part.token != nullptr) {
       all.push_back(part);
     } else {
-      find_added_tokens(state.added[1], parse_special, part.text, all);
+      const std::string_view its_text =
+          normalizers.empty() ? part.text
+                              : std::string_view(storage.emplace_back(normalized(normalizers, part.text)));
+      find_added_tokens(state.added[1], parse_special, its_text, all);
     }
   }
   return all;
@@ -177,20 +193,21 @@ public:
       return;
     }
     std::string_view text = part.text;
-    if (state_.definition.rules.add_prefix_space && text.front() != ' ') {
+    const SplitRules& rules = state_.definition.rules;
+    if (rules.add_prefix_space && !rules.adds_space_to_pieces() && text.front() != ' ') {
       prefixed_.push_back(with_space(text));
       text = prefixed_.back();
     }
     for_each_valid_part(
         text,
         [&](std::string_view valid) {
-          if (state_.definition.merges.empty() && !state_.definition.ignore_merges) {
+          if (state_.definition.merges.empty() && !state_.definition.ignore_merges && rules.keep_all() &&
+              !rules.adds_space_to_pieces()) {
             for (const char c : valid) {
               encode_byte(static_cast<unsigned char>(c));
             }
           } else {
-            for_each_piece(state_.definition.rules, valid,
-                           [&](std::string_view piece) { encode_piece(piece); });
+            for_each_piece(rules, valid, [&](std::string_view piece) { encode_piece(piece); });
           }
         },
         [&](unsigned char byte) { encode_byte(byte); });
@@ -214,6 +231,9 @@ private:
         std::copy_n(ids_.data() + slot.first_id, slot.num_ids, ids_.data() + size);
       }
       return;
+    }
+    if (state_.definition.rules.adds_space_to_pieces()) { // the piece exists only now
+      piece = prefixed_.emplace_back(piece);
     }
     encode_new_piece(piece);
     const size_t num_ids = ids_.size() - size;
@@ -267,6 +287,62 @@ std::vector<std::span<const Part>> blocks_of(std::span<const Part> parts) {
   return blocks;
 }
 
+std::string name_of(const SplitRule& rule) {
+  switch (rule.kind) {
+  case SplitRule::Kind::gpt2:
+    return "the pattern of GPT-2";
+  case SplitRule::Kind::pattern:
+    return "the pattern " + rule.pattern_text;
+  case SplitRule::Kind::digit:
+    return "single digits";
+  case SplitRule::Kind::digit_runs:
+    return "runs of digits";
+  case SplitRule::Kind::punctuation:
+    return "punctuation";
+  case SplitRule::Kind::white_space:
+    return "white space";
+  case SplitRule::Kind::words:
+    return "words and runs of other characters";
+  }
+  return "";
+}
+
+std::string description_of(const SplitRule& rule) {
+  constexpr std::array kEffects = {"", " is removed", " is joined to the text before",
+                                   " is joined to the text after", ", repeated"};
+  const std::string name = name_of(rule);
+  if (rule.kind == SplitRule::Kind::words) {
+    return name + ", without white space";
+  }
+  return (rule.is_inverted ? "what does not match " : "") + name +
+         kEffects.at(static_cast<size_t>(rule.behavior));
+}
+
+std::string description_of(const TextNormalizer& normalizer) {
+  switch (normalizer.kind) {
+  case TextNormalizer::Kind::nfc:
+    return "NFC";
+  case TextNormalizer::Kind::nfd:
+    return "NFD";
+  case TextNormalizer::Kind::nfkc:
+    return "NFKC";
+  case TextNormalizer::Kind::nfkd:
+    return "NFKD";
+  case TextNormalizer::Kind::lowercase:
+    return "lower case";
+  case TextNormalizer::Kind::prepend:
+    return fmt::format("{:?} is put in front", printable(normalizer.text));
+  case TextNormalizer::Kind::replace:
+    return fmt::format("{:?} becomes {:?}", printable(normalizer.text), printable(normalizer.content));
+  case TextNormalizer::Kind::strip:
+    return normalizer.strips_left && normalizer.strips_right ? "no white space at the ends"
+           : normalizer.strips_left                          ? "no white space at the begin"
+           : normalizer.strips_right                         ? "no white space at the end"
+                                                             : "no effect";
+  }
+  return "";
+}
+
 } // namespace
 
 Tokenizer Tokenizer::bytes() {
@@ -299,8 +375,9 @@ void Tokenizer::encode_blocks(std::string_view text, const EncodeOptions& option
   if (options.add_special && !definition.before_text.empty()) {
     use(definition.before_text);
   }
+  std::deque<std::string> storage;
   const std::vector<Part> parts =
-      divide_long_parts(definition, divide_at_added_tokens(*state_, text, options.parse_special));
+      divide_long_parts(definition, divide_at_added_tokens(*state_, text, options.parse_special, storage));
   const std::vector<std::span<const Part>> blocks = blocks_of(parts);
   std::vector<std::vector<int32_t>> ids(std::min(blocks.size(), kBlocksAtOnce));
   for (size_t first = 0; first < blocks.size(); first += ids.size()) {
@@ -367,17 +444,19 @@ int64_t Tokenizer::text_bytes(std::span<const int32_t> ids) const {
 
 std::vector<std::string> Tokenizer::split(std::string_view text, const EncodeOptions& options) const {
   std::vector<std::string> pieces;
-  for (const Part& part : divide_at_added_tokens(*state_, text, options.parse_special)) {
+  std::deque<std::string> storage;
+  for (const Part& part : divide_at_added_tokens(*state_, text, options.parse_special, storage)) {
     if (part.token != nullptr) {
-      pieces.emplace_back(part.text);
+      pieces.push_back(part.token->text);
       continue;
     }
-    const bool add_space = state_->definition.rules.add_prefix_space && part.text.front() != ' ';
+    const SplitRules& rules = state_->definition.rules;
+    const bool add_space =
+        rules.add_prefix_space && !rules.adds_space_to_pieces() && part.text.front() != ' ';
     for_each_valid_part(
         add_space ? with_space(part.text) : std::string(part.text),
         [&](std::string_view valid) {
-          for_each_piece(state_->definition.rules, valid,
-                         [&](std::string_view piece) { pieces.emplace_back(piece); });
+          for_each_piece(rules, valid, [&](std::string_view piece) { pieces.emplace_back(piece); });
         },
         [&](unsigned char byte) { pieces.emplace_back(1, static_cast<char>(byte)); });
   }
@@ -391,14 +470,22 @@ int64_t Tokenizer::num_merges() const {
 std::string Tokenizer::splitting() const {
   const SplitRules& rules = state_->definition.rules;
   std::vector<std::string> names;
-  for (const SplitRule& rule : rules.rules) {
-    names.emplace_back(rule.kind == SplitRule::Kind::gpt2      ? "the pattern of GPT-2"
-                       : rule.kind == SplitRule::Kind::pattern ? "the pattern " + rule.pattern_text
-                       : rule.kind == SplitRule::Kind::digit   ? "single digits"
-                                                               : "runs of digits");
-  }
+  std::ranges::transform(rules.rules, std::back_inserter(names),
+                         [](const SplitRule& rule) { return description_of(rule); });
   return (names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", then "))) +
-         (rules.add_prefix_space ? "; a space is put in front of a text" : "");
+         (rules.adds_space_to_pieces()
+              ? fmt::format("; a space is put in front of each piece of the first {}",
+                            rules.rules_before_space == 1 ? "rule"
+                                                          : fmt::format("{} rules", rules.rules_before_space))
+          : rules.add_prefix_space ? "; a space is put in front of a text"
+                                   : "");
+}
+
+std::string Tokenizer::normalizing() const {
+  std::vector<std::string> names;
+  std::ranges::transform(state_->definition.normalizers, std::back_inserter(names),
+                         [](const TextNormalizer& normalizer) { return description_of(normalizer); });
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", then "));
 }
 
 std::string Tokenizer::hash() const {

@@ -63,9 +63,12 @@ void write_tokenizer(const fs::path& folder, const Tokenizer& tokenizer) {
     special[name] = tokenizer.token_bytes(id);
   }
   for (const AddedToken& token : definition.added) {
-    added[std::to_string(token.id)] = {
-        {"content", token.text}, {"lstrip", false},      {"normalized", token.after_normalizing},
-        {"rstrip", false},       {"single_word", false}, {"special", token.is_special}};
+    added[std::to_string(token.id)] = {{"content", token.text},
+                                       {"lstrip", token.strips_left},
+                                       {"normalized", token.after_normalizing},
+                                       {"rstrip", token.strips_right},
+                                       {"single_word", token.is_single_word},
+                                       {"special", token.is_special}};
   }
   ordered_json configuration = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                                 {"clean_up_tokenization_spaces", false},

@@ -3,6 +3,7 @@
 #include "tokens/tokenizer_json.h"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <limits>
 #include <unordered_set>
@@ -100,10 +101,13 @@ public:
     }
   }
   [[noreturn]] void refuse() const {
-    throw UnsupportedError(
-        fmt::format("{}: {} is {}, which mneme does not support.\n"
-                    "  Supported are byte-level BPE and splitting as in GPT-2, of digits, or none.",
-                    printable(*name_), printable(path_), printable(summary(*value_))));
+    throw UnsupportedError(fmt::format(
+        "{}: {} is {}, which mneme does not support.\n"
+        "  Supported are byte-level BPE; the normalizers NFC, NFD, NFKC, NFKD, Lowercase, Prepend, "
+        "Replace of a text, and Strip; the pre-tokenizers Split, Digits, Punctuation, Whitespace and "
+        "WhitespaceSplit before ByteLevel; and the post-processors ByteLevel, TemplateProcessing, "
+        "RobertaProcessing and BertProcessing.",
+        printable(*name_), printable(path_), printable(summary(*value_))));
   }
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
     tokens::fail(*name_, problem, advice);
@@ -119,10 +123,8 @@ private:
 void parse_byte_level(const Node& node, SplitRules& rules) {
   node.require_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
   if (node.at("add_prefix_space").flag(true)) {
-    if (!rules.rules.empty()) { // every piece of the rules before would get a space
-      node.at("add_prefix_space").refuse();
-    }
     rules.add_prefix_space = true;
+    rules.rules_before_space = rules.rules.size(); // every piece of theirs gets a space
   }
   node.at("trim_offsets").flag(true); // has no effect on ids
   if (node.at("use_regex").flag(true)) {
@@ -130,16 +132,19 @@ void parse_byte_level(const Node& node, SplitRules& rules) {
   }
 }
 
-/// The pre-tokenizer Split: matches of a pattern, or of a text, are pieces of their own.
-SplitRule parse_split(const Node& node) {
-  node.require_only({"type", "pattern", "behavior", "invert"});
-  if (node.at("behavior").text() != "Isolated") {
-    node.at("behavior").refuse();
+/// The names of SplitRule::Behavior, in their order.
+constexpr std::array<std::string_view, 5> kBehaviors = {"Isolated", "Removed", "MergedWithPrevious",
+                                                        "MergedWithNext", "Contiguous"};
+
+SplitRule::Behavior parse_behavior(const Node& node) {
+  const auto found = std::ranges::find(kBehaviors, std::string_view(node.text()));
+  if (found == kBehaviors.end()) {
+    node.refuse();
   }
-  if (node.at("invert").flag(false)) {
-    node.at("invert").refuse();
-  }
-  const Node pattern = node.at("pattern");
+  return static_cast<SplitRule::Behavior>(found - kBehaviors.begin());
+}
+
+SplitRule parse_split_pattern(const Node& pattern) {
   pattern.require_only({"Regex", "String"});
   if (!pattern.at("Regex").is_null()) {
     return pattern.at("Regex").pattern();
@@ -154,6 +159,27 @@ SplitRule parse_split(const Node& node) {
   }
   return pattern_rule(escaped);
 }
+
+/// The pre-tokenizer Split, by matches of a pattern or of a text.
+SplitRule parse_split(const Node& node) {
+  node.require_only({"type", "pattern", "behavior", "invert"});
+  SplitRule rule = parse_split_pattern(node.at("pattern"));
+  rule.behavior = parse_behavior(node.at("behavior"));
+  rule.is_inverted = node.at("invert").flag(false) && rule.behavior != SplitRule::Behavior::isolated;
+  return rule;
+}
+
+SplitRule parse_punctuation(const Node& node) {
+  node.require_only({"type", "behavior"});
+  const Node behavior = node.at("behavior");
+  return {.kind = SplitRule::Kind::punctuation,
+          .behavior = behavior.is_null() ? SplitRule::Behavior::isolated : parse_behavior(behavior)};
+}
+
+const SplitRule kWhitespace{
+    .kind = SplitRule::Kind::words, .behavior = SplitRule::Behavior::removed, .is_inverted = true};
+const SplitRule kWhitespaceSplit{.kind = SplitRule::Kind::white_space,
+                                 .behavior = SplitRule::Behavior::removed};
 
 /// Returns true after ByteLevel, which must come last.
 bool parse_pre_tokenizer(const Node& node, SplitRules& rules, int depth = 0) {
@@ -173,6 +199,15 @@ bool parse_pre_tokenizer(const Node& node, SplitRules& rules, int depth = 0) {
   }
   if (type == "Split") {
     rules.rules.push_back(parse_split(node));
+    return false;
+  }
+  if (type == "Punctuation") {
+    rules.rules.push_back(parse_punctuation(node));
+    return false;
+  }
+  if (type == "Whitespace" || type == "WhitespaceSplit") {
+    node.require_only({"type"});
+    rules.rules.push_back(type == "Whitespace" ? kWhitespace : kWhitespaceSplit);
     return false;
   }
   if (type != "Sequence") {
@@ -200,7 +235,7 @@ void require_byte_pairs(const Node& model) {
   if (type.value().is_string() && type.value() != "BPE") {
     throw UnsupportedError(fmt::format("{}: is a tokenizer of the type {}{}, which is not supported here.\n  "
                                        "Supported is byte-level BPE, as "
-                                       "of GPT-2, GPT-4o, Llama 3 and DeepSeek.",
+                                       "of GPT-2, GPT-4o, Llama 3, DeepSeek and Qwen.",
                                        printable(type.name()), printable(type.text()),
                                        type.value() == "WordPiece" ? " (BERT; `mneme inspect` reads it)"
                                        : type.value() == "Unigram" ? " (SentencePiece, such as T5)"
@@ -208,12 +243,52 @@ void require_byte_pairs(const Node& model) {
   }
 }
 
-/// Checks that a normalizer changes nothing.
-void require_no_normalizer(const Node& node) {
-  if (node.is_null()) {
+/// The kinds of normalizers without options, by their names.
+constexpr std::pair<std::string_view, TextNormalizer::Kind> kPlainNormalizers[] = {
+    {"NFC", TextNormalizer::Kind::nfc},
+    {"NFD", TextNormalizer::Kind::nfd},
+    {"NFKC", TextNormalizer::Kind::nfkc},
+    {"NFKD", TextNormalizer::Kind::nfkd},
+    {"Lowercase", TextNormalizer::Kind::lowercase}};
+
+/// The normalizer Replace, of a text that is not empty.
+TextNormalizer parse_replace(const Node& node) {
+  node.require_only({"type", "pattern", "content"});
+  const Node pattern = node.at("pattern"), text = pattern.at("String");
+  if (text.is_null() || text.text().empty()) {
+    pattern.refuse();
+  }
+  return {.kind = TextNormalizer::Kind::replace, .text = text.text(), .content = node.at("content").text()};
+}
+
+void parse_normalizer(const Node& node, std::vector<TextNormalizer>& normalizers, int depth = 0) {
+  if (node.is_null() && depth == 0) {
     return;
   }
-  if (node.at("type").value() != "Sequence" || node.at("normalizers").value() != json::array()) {
+  const std::string type = node.at("type").is_null() ? "" : node.at("type").text();
+  const auto* plain =
+      std::ranges::find(kPlainNormalizers, type, &std::pair<std::string_view, TextNormalizer::Kind>::first);
+  if (plain != std::end(kPlainNormalizers)) {
+    node.require_only({"type"});
+    normalizers.push_back({.kind = plain->second});
+  } else if (type == "Prepend") {
+    node.require_only({"type", "prepend"});
+    normalizers.push_back({.kind = TextNormalizer::Kind::prepend, .text = node.at("prepend").text()});
+  } else if (type == "Replace") {
+    normalizers.push_back(parse_replace(node));
+  } else if (type == "Strip") {
+    node.require_only({"type", "strip_left", "strip_right"});
+    normalizers.push_back({.kind = TextNormalizer::Kind::strip,
+                           .strips_left = node.at("strip_left").flag(true),
+                           .strips_right = node.at("strip_right").flag(true)});
+  } else if (type == "Sequence" && depth < 8) {
+    node.require_only({"type", "normalizers"});
+    const Node steps = node.at("normalizers");
+    steps.require(steps.value().is_array(), "a list");
+    for (size_t i = 0; i < steps.size(); ++i) {
+      parse_normalizer(steps.at(i), normalizers, depth + 1);
+    }
+  } else {
     node.refuse();
   }
 }
@@ -242,6 +317,34 @@ void parse_template(const Node& node, Definition& definition) {
   items.require(is_after, "a list with the text, \"Sequence\"");
 }
 
+/// The post-processors of RoBERTa and BERT: a token before the text, and one after it.
+void parse_class_and_separator(const Node& node, Definition& definition) {
+  if (node.at("type").value() == "RobertaProcessing") {
+    node.require_only({"type", "sep", "cls", "trim_offsets", "add_prefix_space"});
+  } else {
+    node.require_only({"type", "sep", "cls"});
+  }
+  for (const auto& [key, ids] :
+       {std::pair("cls", &definition.before_text), std::pair("sep", &definition.after_text)}) {
+    const Node token = node.at(key);
+    token.require(token.value().is_array() && token.size() == 2, "a token and its id");
+    ids->push_back(token.at(size_t{1}).id());
+  }
+}
+
+/// Adds the tokens around a text. Returns false for other post-processors.
+bool parse_tokens_around(const Node& node, Definition& definition) {
+  const json& type = node.at("type").value();
+  if (type == "TemplateProcessing") {
+    parse_template(node, definition);
+  } else if (type == "RobertaProcessing" || type == "BertProcessing") {
+    parse_class_and_separator(node, definition);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void require_byte_level(const Node& node) {
   if (node.is_null() || node.at("type").value() != "ByteLevel") {
     node.refuse();
@@ -254,17 +357,16 @@ void parse_post_processor(const Node& node, Definition& definition) {
   if (node.is_null()) {
     return;
   }
-  if (const json& type = node.at("type").value(); type == "TemplateProcessing") {
-    parse_template(node, definition);
-  } else if (type == "Sequence") {
+  if (parse_tokens_around(node, definition)) {
+    return;
+  }
+  if (node.at("type").value() == "Sequence") {
     node.require_only({"type", "processors"});
     const Node steps = node.at("processors");
     steps.require(steps.value().is_array(), "a list");
     for (size_t i = 0; i < steps.size(); ++i) {
-      if (steps.at(i).at("type").value() == "TemplateProcessing" && definition.before_text.empty() &&
-          definition.after_text.empty()) {
-        parse_template(steps.at(i), definition);
-      } else {
+      const bool is_first = definition.before_text.empty() && definition.after_text.empty();
+      if (!is_first || !parse_tokens_around(steps.at(i), definition)) {
         require_byte_level(steps.at(i));
       }
     }
@@ -399,16 +501,14 @@ void parse_added_tokens(const Node& list, Definition& definition) {
     const Node token = list.at(i);
     token.require(token.value().is_object(), "an object");
     token.require_only({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
-    for (const char* key : {"single_word", "lstrip", "rstrip"}) {
-      if (token.at(key).flag(false)) {
-        token.at(key).refuse();
-      }
-    }
     const bool special = token.at("special").flag(false);
     definition.added.push_back({.id = token.at("id").id(),
                                 .text = token.at("content").text(),
                                 .is_special = special,
-                                .after_normalizing = token.at("normalized").flag(!special)});
+                                .after_normalizing = token.at("normalized").flag(!special),
+                                .strips_left = token.at("lstrip").flag(false),
+                                .strips_right = token.at("rstrip").flag(false),
+                                .is_single_word = token.at("single_word").flag(false)});
     token.require(!definition.added.back().text.empty(), "a token with at least one character");
   }
   std::ranges::sort(definition.added, {}, &AddedToken::id);
@@ -451,9 +551,9 @@ Definition parse_tokenizer_json(std::string_view text, const std::string& name) 
   root.at("truncation").require_one_of({nullptr});
   root.at("padding").require_one_of({nullptr});
   require_byte_pairs(root.at("model"));
-  require_no_normalizer(root.at("normalizer"));
   require_byte_level(root.at("decoder"));
   Definition definition;
+  parse_normalizer(root.at("normalizer"), definition.normalizers);
   parse_post_processor(root.at("post_processor"), definition);
   if (!parse_pre_tokenizer(root.at("pre_tokenizer"), definition.rules)) {
     root.at("pre_tokenizer").refuse();
@@ -492,23 +592,76 @@ Definition parse_gpt2_files(std::string_view vocabulary_text, const std::string&
   return definition;
 }
 
+namespace {
+
+/// A rule other than that of ByteLevel.
+nlohmann::ordered_json rule_json(const SplitRule& rule) {
+  const std::string_view behavior = kBehaviors.at(static_cast<size_t>(rule.behavior));
+  switch (rule.kind) {
+  case SplitRule::Kind::gpt2:
+  case SplitRule::Kind::pattern:
+    return {{"type", "Split"},
+            {"pattern", {{"Regex", rule.kind == SplitRule::Kind::gpt2 ? kGpt2Pattern : rule.pattern_text}}},
+            {"behavior", behavior},
+            {"invert", rule.is_inverted}};
+  case SplitRule::Kind::punctuation:
+    return {{"type", "Punctuation"}, {"behavior", behavior}};
+  case SplitRule::Kind::white_space:
+    return {{"type", "WhitespaceSplit"}};
+  case SplitRule::Kind::words:
+    return {{"type", "Whitespace"}};
+  default:
+    return {{"type", "Digits"}, {"individual_digits", rule.kind == SplitRule::Kind::digit}};
+  }
+}
+
+nlohmann::ordered_json normalizer_json(const TextNormalizer& normalizer) {
+  switch (normalizer.kind) {
+  case TextNormalizer::Kind::prepend:
+    return {{"type", "Prepend"}, {"prepend", normalizer.text}};
+  case TextNormalizer::Kind::replace:
+    return {{"type", "Replace"}, {"pattern", {{"String", normalizer.text}}}, {"content", normalizer.content}};
+  case TextNormalizer::Kind::strip:
+    return {
+        {"type", "Strip"}, {"strip_left", normalizer.strips_left}, {"strip_right", normalizer.strips_right}};
+  default:
+    return {{"type", std::ranges::find(kPlainNormalizers, normalizer.kind,
+                                       &std::pair<std::string_view, TextNormalizer::Kind>::second)
+                         ->first}};
+  }
+}
+
+/// Null without normalizers.
+nlohmann::ordered_json normalizers_json(const std::vector<TextNormalizer>& normalizers) {
+  if (normalizers.size() == 1) {
+    return normalizer_json(normalizers.front());
+  }
+  nlohmann::ordered_json steps = nlohmann::ordered_json::array();
+  for (const TextNormalizer& normalizer : normalizers) {
+    steps.push_back(normalizer_json(normalizer));
+  }
+  return steps.empty() ? nlohmann::ordered_json()
+                       : nlohmann::ordered_json{{"type", "Sequence"}, {"normalizers", steps}};
+}
+
+} // namespace
+
 std::string tokenizer_json_text(const Definition& definition) {
   using nlohmann::ordered_json;
   const ordered_json byte_level = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   ordered_json steps = ordered_json::array(), last = byte_level;
   last["add_prefix_space"] = definition.rules.add_prefix_space;
-  for (const SplitRule& rule : definition.rules.rules) {
-    const bool is_gpt2 = rule.kind == SplitRule::Kind::gpt2;
-    if (is_gpt2 && &rule == &definition.rules.rules.back()) {
+  const SplitRules& rules = definition.rules;
+  for (size_t i = 0; i < rules.rules.size(); ++i) {
+    // A space is added before the pattern of ByteLevel, and after all other rules.
+    const bool is_of_byte_level = i + 1 == rules.rules.size() &&
+                                  rules.rules[i] == SplitRule{.kind = SplitRule::Kind::gpt2} &&
+                                  (!rules.add_prefix_space || rules.rules_before_space == i);
+    if (is_of_byte_level) {
       last["use_regex"] = true;
-    } else if (is_gpt2 || rule.kind == SplitRule::Kind::pattern) {
-      steps.push_back({{"type", "Split"},
-                       {"pattern", {{"Regex", is_gpt2 ? kGpt2Pattern : rule.pattern_text}}},
-                       {"behavior", "Isolated"},
-                       {"invert", false}});
     } else {
-      steps.push_back({{"type", "Digits"}, {"individual_digits", rule.kind == SplitRule::Kind::digit}});
+      steps.push_back(rule_json(rules.rules[i]));
     }
   }
   steps.push_back(last);
@@ -522,9 +675,9 @@ std::string tokenizer_json_text(const Definition& definition) {
     added_of_id[static_cast<size_t>(token.id)] = &token;
     added.push_back({{"id", token.id},
                      {"content", token.text},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
+                     {"single_word", token.is_single_word},
+                     {"lstrip", token.strips_left},
+                     {"rstrip", token.strips_right},
                      {"normalized", token.after_normalizing},
                      {"special", token.is_special}});
   }
@@ -545,7 +698,7 @@ std::string tokenizer_json_text(const Definition& definition) {
                                  {"truncation", nullptr},
                                  {"padding", nullptr},
                                  {"added_tokens", added},
-                                 {"normalizer", nullptr},
+                                 {"normalizer", normalizers_json(definition.normalizers)},
                                  {"pre_tokenizer", pre_tokenizer},
                                  {"post_processor", template_json(definition)},
                                  {"decoder", byte_level},

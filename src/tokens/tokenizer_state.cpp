@@ -20,12 +20,57 @@ constexpr const char* kIncomplete = "The tokenizer is damaged or incomplete: cop
 /// Definition in which all added tokens are searched at once if their order does not matter.
 Definition canonical(Definition definition) {
   const auto is_late = [](const AddedToken& token) { return token.after_normalizing; };
-  if (std::ranges::all_of(definition.added, is_late)) {
+  if (definition.normalizers.empty() && std::ranges::all_of(definition.added, is_late)) {
     for (AddedToken& token : definition.added) {
       token.after_normalizing = false;
     }
   }
   return definition;
+}
+
+/// Adds the parts that earlier versions did not have, if there are any, so that hashes in files stay valid.
+template <class AddNumber>
+void add_later_parts(const Definition& definition, Sha256& sum, const AddNumber& add_number) {
+  const SplitRules& rules = definition.rules;
+  const auto changes_matches = [](const SplitRule& rule) {
+    return rule.behavior != SplitRule::Behavior::isolated || rule.is_inverted;
+  };
+  const auto has_conditions = [](const AddedToken& token) {
+    return token.strips_left || token.strips_right || token.is_single_word;
+  };
+  const auto add_text = [&](const std::string& text) {
+    add_number(static_cast<int64_t>(text.size()));
+    sum.add(text);
+  };
+  if (std::ranges::any_of(rules.rules, changes_matches)) {
+    sum.add("behavior");
+    for (const SplitRule& rule : rules.rules) {
+      add_number(static_cast<int64_t>(rule.behavior));
+      add_number(rule.is_inverted);
+    }
+  }
+  if (rules.adds_space_to_pieces()) {
+    sum.add("space");
+    add_number(static_cast<int64_t>(rules.rules_before_space));
+  }
+  if (std::ranges::any_of(definition.added, has_conditions)) {
+    sum.add("conditions");
+    for (const AddedToken& token : definition.added) {
+      add_number(token.strips_left);
+      add_number(token.strips_right);
+      add_number(token.is_single_word);
+    }
+  }
+  if (!definition.normalizers.empty()) {
+    sum.add("normalizers");
+    for (const TextNormalizer& normalizer : definition.normalizers) {
+      add_number(static_cast<int64_t>(normalizer.kind));
+      add_text(normalizer.text);
+      add_text(normalizer.content);
+      add_number(normalizer.strips_left);
+      add_number(normalizer.strips_right);
+    }
+  }
 }
 
 /// SHA-256 of everything that determines ids.
@@ -67,6 +112,7 @@ std::string hash_of(const Definition& definition) {
     add_number(static_cast<int64_t>(around.size()));
     std::ranges::for_each(around, add_number);
   }
+  add_later_parts(definition, sum, add_number);
   return sum.digits();
 }
 
@@ -104,22 +150,35 @@ std::array<uint8_t, 256> bytes_in_gpt2_order() {
 Tokenizer::State::State(Definition given, const std::string& name)
     : definition(canonical(std::move(given))), added_of_id(definition.tokens.size()),
       merges(definition.merges), hash(hash_of(definition)) {
-  std::array<std::vector<const AddedToken*>, 2> found;
+  std::array<std::vector<std::pair<std::string_view, const AddedToken*>>, 2> found;
+  std::unordered_set<std::string_view> normalized_texts;
   for (const AddedToken& token : definition.added) {
     added_of_id[static_cast<size_t>(token.id)] = &token;
-    found[token.after_normalizing].push_back(&token);
+    std::string_view text = token.text;
+    if (token.after_normalizing) {
+      text = added_texts.emplace_back(normalized(definition.normalizers, token.text));
+    }
+    if (text.empty()) {
+      fail(name, fmt::format("the normalizer leaves nothing of the added token {:?}", token.text),
+           "Such a token would be found everywhere: remove it, or let it not be normalized.");
+    }
+    if (!definition.normalizers.empty() && token.after_normalizing && !normalized_texts.insert(text).second) {
+      fail(name, fmt::format("the normalizer makes the added token {:?} equal to another one", token.text),
+           "Remove one of them, or let it not be normalized.");
+    }
+    found[token.after_normalizing].emplace_back(text, &token);
   }
   added = {AddedTokens(found[0]), AddedTokens(found[1])};
 
   id_of_byte.fill(-1);
-  std::unordered_set<std::string_view> texts, added_texts;
+  std::unordered_set<std::string_view> texts, texts_of_added;
   for (size_t id = 0; id < definition.tokens.size(); ++id) {
     const std::string& token = definition.tokens[id];
     const bool is_ordinary = added_of_id[id] == nullptr || added_of_id[id]->in_vocabulary;
     if (token.empty()) {
       fail(name, fmt::format("token {} is empty", id), kIncomplete);
     }
-    if (!(is_ordinary ? texts : added_texts).insert(token).second) {
+    if (!(is_ordinary ? texts : texts_of_added).insert(token).second) {
       fail(name, fmt::format("token {} is a copy of an earlier token: {:?}", id, token), kIncomplete);
     }
     if (is_ordinary && token.size() == 1) {

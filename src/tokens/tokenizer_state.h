@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,14 +18,16 @@
 #include "tokens/added_tokens.h"
 #include "tokens/merge_table.h"
 #include "tokens/split_rules.h"
+#include "tokens/text_normalizer.h"
 
 namespace mneme::tokens {
 
 /// Definition of a tokenizer with byte-level BPE. Tokens of one byte are the case without merges.
 struct Definition {
-  std::vector<std::string> tokens; ///< bytes of every id; for added tokens their text
-  std::vector<Merge> merges;       ///< in the order of their ranks
-  std::vector<AddedToken> added;   ///< ascending ids
+  std::vector<std::string> tokens;         ///< bytes of every id; for added tokens their text
+  std::vector<Merge> merges;               ///< in the order of their ranks
+  std::vector<AddedToken> added;           ///< ascending ids
+  std::vector<TextNormalizer> normalizers; ///< change a text before it is split, in this order
   SplitRules rules;
   bool ignore_merges = false; ///< a piece that is a token becomes that token, whatever the merges are
   std::vector<int32_t> before_text, after_text; ///< added around a text if `add_special` is set
@@ -42,6 +45,7 @@ struct Tokenizer::State {
   const Definition definition;
   std::array<int32_t, 256> id_of_byte{};
   std::vector<const AddedToken*> added_of_id; ///< null for other tokens
+  std::deque<std::string> added_texts;        ///< of the tokens that are found after normalizing
   std::array<AddedTokens, 2> added;           ///< before and after normalizing
   MergeTable merges;
   std::unordered_map<std::string_view, int32_t> id_of_token; ///< ordinary tokens; only if ignore_merges

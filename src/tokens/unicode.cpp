@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "mneme/core/text.h"
@@ -78,6 +79,21 @@ constexpr std::array<std::string_view, kNumCategories> kNames = {
     "Cc", "Cf", "Cn", "Co", "Cs", "Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Me", "Mn", "Nd", "Nl",
     "No", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Zl", "Zp", "Zs"};
 
+/// The first character; none if there are only other bytes.
+std::optional<Character> first_of(std::string_view text) {
+  return valid_prefix(text.substr(0, 4)) > 0 ? std::optional(character_at(text.data())) : std::nullopt;
+}
+
+std::optional<Character> last_of(std::string_view text) {
+  for (size_t size = 1; size <= std::min<size_t>(4, text.size()); ++size) {
+    const std::string_view end = text.substr(text.size() - size);
+    if (valid_prefix(end) == size) {
+      return character_at(end.data());
+    }
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 const std::array<SplitClass, 128> kAsciiClasses = make_ascii_classes();
@@ -101,6 +117,44 @@ bool is_white_space(char32_t code) {
   return (code >= 0x09 && code <= 0x0d) || code == 0x20 || code == 0x85 || code == 0xa0 || code == 0x1680 ||
          (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f ||
          code == 0x205f || code == 0x3000;
+}
+
+bool is_word_character(char32_t code) {
+  constexpr CategorySet kWords = kLetters | set_of(Category::Mc) | set_of(Category::Me) |
+                                 set_of(Category::Mn) | set_of(Category::Nd) | set_of(Category::Nl) |
+                                 set_of(Category::Pc);
+  const bool is_circled_letter = (code >= 0x24b6 && code <= 0x24e9) || (code >= 0x1f130 && code <= 0x1f149) ||
+                                 (code >= 0x1f150 && code <= 0x1f169) ||
+                                 (code >= 0x1f170 && code <= 0x1f189); // Other_Alphabetic
+  return is_circled_letter || code == 0x200c || code == 0x200d || (set_of(category_of(code)) & kWords) != 0;
+}
+
+size_t leading_white_space(std::string_view text) {
+  size_t size = 0;
+  for (std::optional<Character> first;
+       (first = first_of(text.substr(size))) && is_white_space(first->code);) {
+    size += first->size;
+  }
+  return size;
+}
+
+size_t trailing_white_space(std::string_view text) {
+  size_t size = 0;
+  for (std::optional<Character> last;
+       (last = last_of(text.substr(0, text.size() - size))) && is_white_space(last->code);) {
+    size += last->size;
+  }
+  return size;
+}
+
+bool begins_with_word(std::string_view text) {
+  const std::optional<Character> first = first_of(text);
+  return first && is_word_character(first->code);
+}
+
+bool ends_with_word(std::string_view text) {
+  const std::optional<Character> last = last_of(text);
+  return last && is_word_character(last->code);
 }
 
 SplitClass split_class_of(char32_t code) {

@@ -68,6 +68,17 @@ Category category_of(char32_t code);
 /// True for characters with the property White_Space.
 bool is_white_space(char32_t code);
 
+/// Number of bytes of white space at the begin and at the end of a text of any bytes.
+size_t leading_white_space(std::string_view text);
+size_t trailing_white_space(std::string_view text);
+
+/// True for characters of words, \w in regular expressions: letters, marks, decimal digits, connector
+/// punctuation and joiners.
+bool is_word_character(char32_t code);
+/// Whether a text of any bytes begins or ends with such a character.
+bool begins_with_word(std::string_view text);
+bool ends_with_word(std::string_view text);
+
 /// Classes of the pattern of GPT-2.
 enum class SplitClass : uint8_t { other, letter, number, space };
 

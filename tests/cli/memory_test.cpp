@@ -272,7 +272,29 @@ TEST_F(MemoryVerb, ChoosesTheThresholdOfNumbersAsRecallDoes) {
   expect_refused(run("write", {"--patterns", (folder_ / "equal.npy").string()}), 2,
                  {"every bit would be 1", "3 to 3", "1.5 (the threshold of the memory)"});
   data::write_npy(folder_ / "bits.npy", BitPatterns(2, 64));
-  EXPECT_EQ(run("write", {"--patterns", (folder_ / "bits.npy").string()}).err, "") << "they are bits already";
+  expect_contains(run("write", {"--patterns", (folder_ / "bits.npy").string()}).err,
+                  {"only 0 and 1", "the threshold of the memory, 1.5, does not apply"});
+}
+
+TEST_F(MemoryVerb, StoresFilesOfOnlyOnes) {
+  data::write_npy(folder_ / "ones.npy", RealPatterns(1, 64, std::vector<double>(64, 1)));
+  data::write_npy(folder_ / "fives.npy", RealPatterns(1, 64, std::vector<double>(64, 5)));
+  for (const std::string threshold : {"", "0.5"}) {
+    memory_ = (folder_ / ("memory" + threshold)).string();
+    succeed("create", {"--bits", "64"});
+    std::vector<std::string> arguments = {"--patterns", (folder_ / "ones.npy").string()};
+    if (!threshold.empty()) {
+      arguments.insert(arguments.end(), {"--threshold", threshold});
+    }
+    EXPECT_EQ(run("write", arguments).err, "");
+    const std::string stored = (folder_ / ("stored" + threshold + ".npy")).string();
+    succeed("export", {"--out", stored});
+    EXPECT_EQ(data::load_patterns(stored).patterns, RealPatterns(1, 64, std::vector<double>(64, 1)));
+  }
+  memory_ = (folder_ / "fives").string();
+  succeed("create", {"--bits", "64"});
+  expect_contains(run("write", {"--patterns", (folder_ / "fives.npy").string(), "--threshold", "3"}).err,
+                  {"above 3 (from --threshold)", "all bits of 1 of 1 patterns are equal"});
 }
 
 TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {

@@ -629,6 +629,25 @@ TEST(RecallVerb, ReportsPatternsThatCoincideAsBits) {
   }
 }
 
+TEST(RecallVerb, RecallsAPatternOfOnlyOnes) {
+  const TemporaryFolder folder;
+  RealPatterns ones(1, 64, std::vector<double>(64, 1)), cues = ones;
+  std::fill_n(cues[0].begin(), 6, 0);
+  data::write_npy(folder / "ones.npy", ones);
+  data::write_npy(folder / "cues.npy", cues);
+  for (const Arguments& threshold : {Arguments{}, {"--threshold", "0.5"}}) {
+    const std::string out = (folder / ("out" + std::to_string(threshold.size()))).string();
+    Arguments arguments{"--patterns", (folder / "ones.npy").string(),
+                        "--cues",     (folder / "cues.npy").string(),
+                        "--memory",   "pattern-sdm",
+                        "--out",      out};
+    arguments.insert(arguments.end(), threshold.begin(), threshold.end());
+    const Json document = recall_json(arguments);
+    EXPECT_EQ(document.at("parameters").at("patterns").at("threshold_of_file"), 0.5);
+    EXPECT_EQ(data::read_npy(out + "/recalled-pattern-sdm-given.npy").patterns, ones);
+  }
+}
+
 TEST(RecallVerb, InterpretsTheThresholdOnTheScaleOfTheFile) {
   const TemporaryFolder folder;
   RealPatterns glyphs = data::builtin_glyphs().patterns;

@@ -131,6 +131,21 @@ TEST(TheoryVerb, PrintsThePublishedAndTheCorrectedCapacity) {
   EXPECT_NEAR(row.at("corrected_capacity").get<double>(), 28'302, 100);
 }
 
+TEST(TheoryVerb, ComputesMemoriesWithMoreLocationsThanTheCorrectedErrorAccepts) {
+  const std::vector<std::string> memory = {"--bits", "64", "--items", "1024", "--hamming-radius", "4"};
+  for (const auto& [locations, is_computed] : {std::pair("2^64", true), std::pair("1e31", false)}) {
+    for (const std::string quantity : {"one-read-error", "critical-distance"}) {
+      std::vector<std::string> arguments = {quantity, "--locations", locations};
+      arguments.insert(arguments.end(), memory.begin(), memory.end());
+      const nlohmann::json row = results(arguments)[0];
+      const bool is_error = quantity == "one-read-error";
+      EXPECT_TRUE(row.at(is_error ? "g" : "critical_distance").is_number()) << quantity << locations;
+      EXPECT_EQ(row.at(is_error ? "bits_wrong" : "critical_distance_corrected").is_number(), is_computed)
+          << quantity << locations;
+    }
+  }
+}
+
 TEST(TheoryVerb, AcceptsTheBestRadiusByName) {
   EXPECT_EQ(results({"capacity", "--hamming-radius", "best"}), results({"capacity"}));
 }

@@ -110,6 +110,23 @@ TEST(ChooseThreshold, KeepsTheDefaultIfOtsuIsNoBetter) {
   EXPECT_EQ(choose_threshold(same).threshold, 0.5);
 }
 
+TEST(ChooseThreshold, KeepsTheDefaultIfAllNumbersAreEqual) {
+  const PatternSet ones{.patterns = row({1, 1, 1}), .threshold = 0.5, .source = "ones.npy"};
+  EXPECT_EQ(choose_threshold(ones).threshold, 0.5);
+  EXPECT_EQ(choose_threshold(ones).origin, "between 0 and 1");
+  EXPECT_EQ(choose_threshold(ones, 0.5).threshold, 0.5);
+  EXPECT_EQ(choose_threshold(ones, 0).threshold, 0);
+  expect_error<UsageError>([&] { choose_threshold(ones, 1); }, {"every bit would be 0", "1 to 1"});
+  expect_error<UsageError>([&] { choose_threshold(ones, -1); }, {"every bit would be 1"});
+  const PatternSet zeros{.patterns = row({0, 0}), .threshold = 0.5, .source = "zeros.npy"};
+  EXPECT_EQ(choose_threshold(zeros).threshold, 0.5);
+  EXPECT_EQ(choose_threshold(zeros, 0.5).threshold, 0.5);
+  const PatternSet fives{.patterns = row({5, 5})};
+  EXPECT_EQ(choose_threshold(fives).threshold, 0);
+  EXPECT_EQ(choose_threshold(fives, 7).threshold, 7);
+  EXPECT_EQ(choose_threshold(fives, 3).threshold, 3);
+}
+
 TEST(ChooseThreshold, RefusesAGivenThresholdWithoutAnEffect) {
   const PatternSet bytes{.patterns = {1, 3, {0.2, 0.4, 1}}, .file_scale = 255, .source = "bytes.npy"};
   EXPECT_EQ(choose_threshold(bytes, 127.5).threshold, 0.5);

@@ -181,7 +181,10 @@ TEST(Generate, EndsWhereThePositionsEnd) {
   TextContext context = context_of(*model, "Once");
   const Generated generated = generate(*model, kBytes, context, options_of(1000));
   EXPECT_EQ(generated.reason, StopReason::max_length);
-  EXPECT_EQ(context.size(), 64);
+  EXPECT_EQ(context.size(), 65) << "the last token has no position of its own";
+  TextContext full = context_of(*model, std::string(64, 'x'));
+  EXPECT_EQ(generate(*model, kBytes, full, options_of(1000)).ids.size(), 1U);
+  EXPECT_EQ(generate(*model, kBytes, full, options_of(1000)).ids.size(), 0U);
   const std::string message = error_of([&] { context_of(*model, std::string(65, 'x')); });
   EXPECT_NE(message.find("65 tokens"), std::string::npos) << message;
   EXPECT_NE(message.find("64 learned positions"), std::string::npos) << message;

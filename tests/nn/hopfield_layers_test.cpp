@@ -75,6 +75,37 @@ TEST(HopfieldLayers, PoolingDoesNotDependOnTheOrderOfDimensions) {
   EXPECT_EQ(published->forward(kBag.transpose(0, 1)).sizes(), (at::IntArrayRef{4, 18}));
 }
 
+TEST(HopfieldLayers, PublishedPoolingWithLengthFirstMixesBagsForOneQuantityToo) {
+  const HopfieldOptions options = HopfieldOptions(6).num_heads(2).batch_first(false);
+  HopfieldPooling pooling = prepared(HopfieldPooling(HopfieldPoolingOptions(options)));
+  HopfieldPooling published =
+      prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(options).compat(true))));
+  EXPECT_EQ(pooling->forward(kBag.transpose(0, 1)).sizes(), (at::IntArrayRef{3, 6}));
+  EXPECT_EQ(published->forward(kBag.transpose(0, 1)).sizes(), (at::IntArrayRef{1, 18}));
+}
+
+// hflayers applies getattr(torch, name, None): gelu is in torch.nn.functional only.
+TEST(HopfieldLayers, PublishedLayersIgnoreActivationsThatTorchDoesNotHave) {
+  const auto output = [](const char* activation, bool compat) {
+    HopfieldOptions options = HopfieldOptions(6).num_heads(2).compat(compat);
+    if (activation != nullptr) {
+      options.association_activation(activation);
+    }
+    return prepared(Hopfield(options))->forward(kBag);
+  };
+  const at::Tensor none = output(nullptr, false);
+  for (const char* ignored : {"gelu", "silu", "elu", "softplus", "mish", "leaky_relu", "relu6", "hardtanh",
+                              "log_sigmoid", "hardswish", "softshrink"}) {
+    EXPECT_TRUE(hflayers_ignores_activation(ignored));
+    EXPECT_EQ(max_abs_difference(output(ignored, true), none), 0) << ignored;
+    EXPECT_GT(max_abs_difference(output(ignored, false), none), 1e-3) << ignored;
+  }
+  for (const char* applied : {"relu", "tanh", "sigmoid", "selu", "celu", "hardshrink"}) {
+    EXPECT_FALSE(hflayers_ignores_activation(applied));
+    EXPECT_EQ(max_abs_difference(output(applied, true), output(applied, false)), 0) << applied;
+  }
+}
+
 TEST(HopfieldLayers, PoolingEqualsHopfieldWithPoolingWeightsAsState) {
   HopfieldPooling pooling =
       prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2)).quantity(2)));

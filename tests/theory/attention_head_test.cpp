@@ -47,6 +47,18 @@ TEST(AttentionHead, HasNoSlopeForASingleKey) {
   EXPECT_FALSE(std::signbit(row.entropy));
 }
 
+TEST(AttentionHead, HasNoSlopeWhereCosinesDifferByRoundingOnly) {
+  const std::vector<float> scores = {4.0F, 4.0000005F, 3.9999998F, 4.0F};
+  for (const float cosine : {0.3F, 1.0F, -0.9F, 1e-4F}) {
+    const std::vector<float> cosines = {cosine, cosine + 1e-7F, cosine - 2e-7F, cosine};
+    const AttentionRow row = attention_row(scores, cosines);
+    EXPECT_TRUE(std::isnan(row.regressed_beta)) << cosine;
+    EXPECT_TRUE(std::isnan(row.r_squared)) << cosine;
+  }
+  EXPECT_NEAR(attention_row(std::vector<float>{1, 2}, std::vector<float>{0.5F, 0.50001F}).regressed_beta, 1e5,
+              1e3);
+}
+
 TEST(AttentionHead, RejectsRowsThatCannotBeRead) {
   const std::vector<float> two = {1, 2}, one = {1}, none = {-kInfinity}, nan = {std::nanf("")},
                            inf = {kInfinity};

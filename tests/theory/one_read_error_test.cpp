@@ -117,6 +117,17 @@ TEST(BitErrorRatesAfterRead, MatchesSimulationsOfSmallMemories) {
   }
 }
 
+// Few patterns share locations with the cue, so that the sum of a bit is far from a normal distribution.
+TEST(BitErrorRatesAfterRead, MatchesSimulationsOfReadsWithHardlyAnyOtherPattern) {
+  const SmallMemory memories[] = {
+      {{.bits = 20, .hard_locations = 131072, .hamming_radius = 2, .patterns = 50}, 6, 0.483},
+      {{.bits = 20, .hard_locations = 131072, .hamming_radius = 3, .patterns = 50}, 8, 0.456},
+      {{.bits = 24, .hard_locations = 1048576, .hamming_radius = 3, .patterns = 50}, 8, 0.474}};
+  for (const auto& [parameters, distance, simulated] : memories) {
+    EXPECT_NEAR(bit_error_rate(parameters, distance) / simulated, 1, 0.08) << parameters.bits;
+  }
+}
+
 TEST(BitErrorRatesAfterRead, ApproachesTheFormulaInLargeMemories) {
   for (const Storage storage : {Storage::autoassociative, Storage::heteroassociative}) {
     const std::vector<ReadStatistics> reads = read_statistics(kFullSize, storage);
@@ -158,6 +169,42 @@ TEST(BitErrorRatesAfterRead, IsAFractionAtTheLimitsOfItsRange) {
       }
     }
   }
+}
+
+// With many locations in a small circle, the terms of the binomial probability are huge and almost cancel.
+TEST(BitErrorRatesAfterRead, IsPreciseWhereFewOfManyLocationsAreActivated) {
+  const SdmParameters memory{.bits = 64, .hard_locations = 0x1p64, .hamming_radius = 4, .patterns = 1024};
+  EXPECT_LT(bit_error_rate(memory, 0), 1e-12);
+  EXPECT_LT(bit_error_rate(memory, 2), 1e-12);
+  for (int64_t bits = 60; bits <= 66; ++bits) {
+    for (int64_t radius = 0; radius <= 8; ++radius) {
+      for (double locations = 1; locations <= 1e30; locations *= 8) {
+        for (const double patterns : {1.0, 3.0, 1024.0}) {
+          const SdmParameters any{
+              .bits = bits, .hard_locations = locations, .hamming_radius = radius, .patterns = patterns};
+          for (const double rate : bit_error_rates_after_read(any, std::vector<int64_t>{0, 2, 30})) {
+            ASSERT_TRUE(rate >= 0 && rate <= 1)
+                << bits << " " << radius << " " << locations << " " << patterns << ": " << rate;
+          }
+        }
+      }
+    }
+  }
+}
+
+// The number of activated locations is then almost a Poisson variable, whatever the number of locations is.
+TEST(BitErrorRatesAfterRead, DependsOnTheExpectedNumberOfActivatedLocationsOnly) {
+  for (const int64_t bits : {40, 60, 80}) { // one location is expected within a distance of 0
+    const SdmParameters memory{
+        .bits = bits, .hard_locations = std::exp2(bits), .hamming_radius = 0, .patterns = 1};
+    EXPECT_NEAR(bit_error_rate(memory, bits / 4), std::exp(-1) / 4 + (1 - std::exp(-1)) / 2, 1e-7) << bits;
+  }
+}
+
+TEST(BitErrorRatesAfterRead, EndsWhereDoublesDoNotResolveTheNumberOfActivatedLocations) {
+  const double rate =
+      bit_error_rate({.bits = 52, .hard_locations = 1e30, .hamming_radius = 51, .patterns = 10}, 10);
+  EXPECT_TRUE(rate >= 0 && rate <= 1) << rate;
 }
 
 TEST(BitErrorRatesAfterRead, ReturnsTheCueWhereTheFractionOfTheSpaceUnderflows) {

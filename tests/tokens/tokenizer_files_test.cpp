@@ -43,8 +43,9 @@ template <class Error> std::string message_after(const std::function<void(json&)
 }
 
 TEST(TokenizerFiles, RestoreEveryTokenizer) {
-  for (const char* name : {"gpt2_pattern", "digits", "prefix_space", "ignore_merges", "llama3_pattern",
-                           "gpt4o_pattern", "deepseek_patterns", "pattern_gaps"}) {
+  for (const char* name :
+       {"gpt2_pattern", "digits", "prefix_space", "ignore_merges", "llama3_pattern", "gpt4o_pattern",
+        "deepseek_patterns", "pattern_gaps", "nfc_pattern", "roberta", "normalizers", "removed", "merged"}) {
     const Tokenizer tokenizer = testing::golden_tokenizer(name);
     const TemporaryFolder folder;
     write_tokenizer(folder / "model", tokenizer);
@@ -175,29 +176,89 @@ TEST(TokenizerFiles, ReadTheTokensAroundAText) {
   EXPECT_NE(testing::golden_tokenizer().hash(), tokenizer.hash());
 }
 
+TEST(TokenizerFiles, ReadTheTokensAroundATextOfRoberta) {
+  const Tokenizer tokenizer = testing::golden_tokenizer("roberta");
+  const std::vector<int32_t> ids = tokenizer.encode("the", {.add_special = true});
+  ASSERT_EQ(ids.size(), 3U);
+  EXPECT_EQ(tokenizer.token_bytes(ids[0]), "<s>");
+  EXPECT_EQ(tokenizer.token_bytes(ids[2]), "</s>");
+  EXPECT_EQ(tokenizer.encode("", {.add_special = true}).size(), 2U);
+  const std::string message = message_after<DataError>([](json& d) {
+    d["post_processor"] = {{"type", "BertProcessing"}, {"sep", {"a", 1}}, {"cls", "a"}};
+  });
+  expect_contains(message, {"post_processor.cls is \"a\"", "a token and its id"});
+}
+
+TEST(TokenizerFiles, KeepWhiteSpaceNextToAnAddedTokenOutOfOtherTokens) {
+  const Tokenizer tokenizer = testing::golden_tokenizer("roberta");
+  EXPECT_EQ(tokenizer.encode("the \n <mask>", {.parse_special = true}),
+            tokenizer.encode("the<mask>", {.parse_special = true}));
+  EXPECT_NE(tokenizer.encode("the \n <mask>"), tokenizer.encode("the<mask>"));
+}
+
+TEST(TokenizerFiles, NormalizeValidTextOnly) {
+  const Tokenizer tokenizer = testing::golden_tokenizer("nfc_pattern");
+  EXPECT_EQ(tokenizer.normalizing(), "NFC");
+  EXPECT_EQ(tokenizer.encode("e\u0301"), tokenizer.encode("\u00e9"));
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("e\u0301\xff\u0301")), "\u00e9\xff\u0301");
+  EXPECT_EQ(testing::golden_tokenizer().normalizing(), "none");
+  EXPECT_NE(read_changed([](json& d) {
+              d["normalizer"] = {{"type", "NFC"}};
+            }).hash(),
+            testing::golden_tokenizer().hash());
+}
+
+TEST(TokenizerFiles, RejectAddedTokensThatNormalizersRemoveOrMakeEqual) {
+  const auto with_added = [](json& d, const std::string& text) {
+    json token = d["added_tokens"][0];
+    token["id"] = token["id"].get<int64_t>() + static_cast<int64_t>(d["added_tokens"].size());
+    token["content"] = text;
+    token["normalized"] = true;
+    d["added_tokens"].push_back(token);
+  };
+  expect_contains(message_after<DataError>([&](json& d) {
+                    d["normalizer"] = {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}};
+                    with_added(d, "  ");
+                  }),
+                  {"leaves nothing of the added token \"  \""});
+  expect_contains(message_after<DataError>([&](json& d) {
+                    d["normalizer"] = {{"type", "Lowercase"}};
+                    with_added(d, "<Tag>");
+                    with_added(d, "<TAG>");
+                  }),
+                  {"\"<TAG>\" equal to another one"});
+}
+
 TEST(TokenizerFiles, NameWhatIsNotSupported) {
   using Change = std::function<void(json&)>;
   const std::vector<std::pair<std::string, Change>> changes = {
-      {"normalizer is of the type \"NFC\"",
+      {"normalizer is of the type \"Nmt\"",
        [](json& d) {
-         d["normalizer"] = {{"type", "NFC"}};
+         d["normalizer"] = {{"type", "Nmt"}};
+       }},
+      {"normalizer.normalizers[1].pattern is {\"Regex\":\"a\"}",
+       [](json& d) {
+         d["normalizer"] = {
+             {"type", "Sequence"},
+             {"normalizers",
+              {{{"type", "NFC"}}, {{"type", "Replace"}, {"pattern", {{"Regex", "a"}}}, {"content", "b"}}}}};
        }},
       {"pre_tokenizer is of the type \"Metaspace\"",
        [](json& d) {
          d["pre_tokenizer"] = {{"type", "Metaspace"}};
        }},
       {"pre_tokenizer is null", [](json& d) { d["pre_tokenizer"] = nullptr; }},
-      {"pre_tokenizer.pretokenizers[0] is of the type \"Whitespace\"",
+      {"pre_tokenizer is of the type \"Sequence\"",
        [](json& d) {
          d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Whitespace"}}}}};
        }},
-      {"post_processor is of the type \"BertProcessing\"",
+      {"post_processor is of the type \"Other\"",
        [](json& d) {
-         d["post_processor"] = {{"type", "BertProcessing"}};
+         d["post_processor"] = {{"type", "Other"}};
        }},
-      {"pre_tokenizer.pretokenizers[0].behavior is \"Removed\"",
+      {"pre_tokenizer.pretokenizers[0].behavior is \"Other\"",
        [](json& d) {
-         const json split = {{"type", "Split"}, {"pattern", {{"Regex", "a"}}}, {"behavior", "Removed"}};
+         const json split = {{"type", "Split"}, {"pattern", {{"Regex", "a"}}}, {"behavior", "Other"}};
          d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {split, {{"type", "ByteLevel"}}}}};
        }},
       {"pre_tokenizer.pretokenizers[0].pattern.Regex: the pattern a|(?<=b)c has a group other than",
@@ -215,15 +276,9 @@ TEST(TokenizerFiles, NameWhatIsNotSupported) {
       {"model.dropout is 0.1", [](json& d) { d["model"]["dropout"] = 0.1; }},
       {"model.end_of_word_suffix is \"</w>\"", [](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }},
       {"model.novelty is 1", [](json& d) { d["model"]["novelty"] = 1; }},
-      {"added_tokens[0].lstrip is true", [](json& d) { d["added_tokens"][0]["lstrip"] = true; }},
-      {"truncation is",
-       [](json& d) {
+      {"added_tokens[0].novelty is 1", [](json& d) { d["added_tokens"][0]["novelty"] = 1; }},
+      {"truncation is", [](json& d) {
          d["truncation"] = {{"max_length", 8}};
-       }},
-      {"pre_tokenizer.pretokenizers[1].add_prefix_space", [](json& d) {
-         d["pre_tokenizer"] = {
-             {"type", "Sequence"},
-             {"pretokenizers", {{{"type", "Digits"}}, {{"type", "ByteLevel"}, {"add_prefix_space", true}}}}};
        }}};
   for (const auto& [named, change] : changes) {
     EXPECT_TRUE(contains(message_after<UnsupportedError>(change), named));

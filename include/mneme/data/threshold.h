@@ -32,12 +32,13 @@ struct ThresholdChoice {
 
 /// Chooses a threshold. The default is PatternSet::threshold. Otsu's threshold is used instead if the default
 /// is 0 and no number is negative, if some patterns become equal as bits, or if fewer than 1 % of the numbers
-/// are on one side of it; but not if fewer patterns would be distinct at Otsu's threshold, and the origin
-/// states this if the default is 0 and no number is negative.
+/// are on one side of it; but not if fewer patterns would be distinct at Otsu's threshold, or if all numbers
+/// are equal; the origin states this if the default is 0 and no number is negative.
 ///
 /// `given`: a threshold on the scale of the file, which is used instead.
 ///
-/// Errors  as `otsu_threshold`; UsageError if every bit would be equal with the given threshold
+/// Errors  as `otsu_threshold`; UsageError if different numbers would become equal bits with the given
+///         threshold, or if numbers of only 0 and 1 would with one outside 0 <= given < 1
 ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<double>& given = {});
 
 } // namespace mneme::data

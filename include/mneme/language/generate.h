@@ -60,7 +60,7 @@ enum class StopReason {
   max_tokens,
   end_of_text,
   stop_string,
-  max_length, ///< the text has as many tokens as the model has positions
+  max_length, ///< the text has one token more than the model has positions
 };
 
 struct Generated {
@@ -73,6 +73,8 @@ struct Generated {
 /// Continues a text; the context then includes the generated tokens. `print` receives the text in parts of
 /// whole characters as soon as they are certain, see TextStream. Tokens that the tokenizer does not have are
 /// never drawn.
+///
+/// The text can become one token longer than max_length of the model, which does not receive the last one.
 ///
 /// Errors  UsageError for an empty text, options out of their range, a tokenizer with more tokens than the
 ///         model, and a penalty over more tokens than `recent` has; Interrupted

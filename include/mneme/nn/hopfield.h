@@ -100,7 +100,7 @@ struct HopfieldOptions {
   /// true: inputs and output are [batch, length, features]; false: [length, batch, features].
   TORCH_ARG(bool, batch_first) = true;
   /// Activation applied to the output: relu, tanh, sigmoid, gelu, ... (the error for an unknown name lists
-  /// all). nullopt: none.
+  /// all). nullopt: none. With `compat`, also none if `hflayers_ignores_activation`.
   TORCH_ARG(std::optional<std::string>, association_activation);
   /// Dropout probability of the final association during training, in [0, 1].
   TORCH_ARG(double, dropout) = 0;
@@ -218,5 +218,9 @@ private:
                            {3, torch::nn::AnyValue(HopfieldMasks())})
 };
 TORCH_MODULE(Hopfield);
+
+/// Whether hflayers silently uses no activation for this association_activation, because torch.NAME does not
+/// exist in Python: gelu, silu, elu and others that are in torch.nn.functional only.
+bool hflayers_ignores_activation(const std::string& name);
 
 } // namespace mneme::nn

@@ -71,8 +71,9 @@ struct HopfieldCoreOptions {
   TORCH_ARG(bool, normalize_pattern_affine) = false;
   TORCH_ARG(double, normalize_pattern_eps) = 1e-5;
   /// true: reproduces hflayers where its results differ from its documentation: a scaling per head is applied
-  /// to the wrong features, static patterns of several heads mix the batch, add_bias_kv has no effect, and
-  /// HopfieldPooling with length first mixes the batch. For parameters that were trained with hflayers.
+  /// to the wrong features, static patterns of several heads mix the batch, add_bias_kv has no effect,
+  /// HopfieldPooling with length first mixes the batch, and some names of association_activation have no
+  /// effect. For parameters that were trained with hflayers.
   TORCH_ARG(bool, compat) = false;
   /// false: always computes with plain LibTorch operations, which support double backward, instead of the
   /// streaming op.

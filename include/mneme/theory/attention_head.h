@@ -24,7 +24,7 @@ struct AttentionRow {
   double entropy = 0;   ///< of the weights, in nats; 0 .. log(keys)
   int64_t keys_90 = 0;  ///< smallest number of keys whose weights sum to 0.9
   /// Slope of the scores, which are logs of the weights up to a constant, on the cosine of query and key, by
-  /// least squares: the beta of softmax(beta cosine). NaN if all cosines are equal.
+  /// least squares: the beta of softmax(beta cosine). NaN if all cosines are equal up to rounding.
   double regressed_beta = 0;
   double r_squared = 0; ///< fraction of the variance of the scores that this line explains; NaN likewise
 };

@@ -4,7 +4,8 @@
 ///
 /// A text is any sequence of bytes; it should be UTF-8. Two kinds are available: one token per byte, and
 /// byte-level BPE as GPT-2 uses it. For both, decode(encode(text)) == text for arbitrary bytes, unless the
-/// tokenizer puts a space in front of a text (`add_prefix_space`).
+/// tokenizer normalizes a text, removes or adds white space, or puts a space in front of it
+/// (`add_prefix_space`).
 #pragma once
 
 #include <cstdint>
@@ -82,8 +83,8 @@ public:
   /// Errors  UsageError for ids that are not in the vocabulary
   int64_t text_bytes(std::span<const int32_t> ids) const;
 
-  /// The pieces of a text within which tokens are merged; no token crosses the border of a piece. Added
-  /// tokens that are found in the text are pieces.
+  /// The pieces of a normalized text within which tokens are merged; no token crosses the border of a piece.
+  /// Added tokens that are found in the text are pieces.
   std::vector<std::string> split(std::string_view text, const EncodeOptions& options = {}) const;
 
   /// Number of merges; 0 for tokens of one byte.
@@ -92,8 +93,11 @@ public:
   /// Description of the rules that split a text into pieces, such as "the pattern of GPT-2".
   std::string splitting() const;
 
-  /// SHA-256 of the vocabulary, merges and splitting rules, as 64 hexadecimal digits. Equal tokenizers have
-  /// equal hashes, in whichever format they were stored.
+  /// Description of the changes to a text before it is split, such as "NFC"; "none" if there are none.
+  std::string normalizing() const;
+
+  /// SHA-256 of the vocabulary, merges, normalizers and splitting rules, as 64 hexadecimal digits. Equal
+  /// tokenizers have equal hashes, in whichever format they were stored.
   std::string hash() const;
 
   struct State;

@@ -97,18 +97,19 @@ def case(tokenizer, data):
         encoding = tokenizer.encode(part, add_special_tokens=False)
         ids += encoding.ids
         pieces += pieces_of(tokenizer, part)
-    tokens = [tokenizer.id_to_token(i) for i in ids]
+    added_tokens = tokenizer.get_added_tokens_decoder()  # id_to_token would normalize their texts
+    tokens = [added_tokens[i].content if i in added_tokens else tokenizer.id_to_token(i) for i in ids]
     return {"utf8_hex": data.hex(), "pieces": pieces, "ids": ids, "tokens": tokens, "decoded_equals_text": True}
 
 
 def pieces_of(tokenizer, text):
     """The pieces, from the word numbers of the encoding: added tokens have none and are pieces themselves."""
-    added_ids = {number for number in tokenizer.get_added_tokens_decoder()}
+    added_tokens = tokenizer.get_added_tokens_decoder()
     encoding = tokenizer.encode(text, add_special_tokens=False)
     pieces, previous = [], None
     for number, token, word in zip(encoding.ids, encoding.tokens, encoding.word_ids):
-        if number in added_ids:
-            pieces.append(token.encode())
+        if number in added_tokens:
+            pieces.append(added_tokens[number].content.encode())
             previous = None
             continue
         data = bytes(CHAR_TO_BYTE[c] for c in token)
@@ -138,7 +139,8 @@ def write(name, document, strings, keep_text=True):
     cases = [case(tokenizer, data) for data in strings]
     if not keep_text:  # decoding does not restore the text
         for text, item in zip(strings, cases):
-            decoded = b"".join(t.encode() if t.startswith("<") and len(t) > 1 else bytes(CHAR_TO_BYTE[c] for c in t) for t in item["tokens"])
+            contents = {token["content"] for token in document["added_tokens"]}
+            decoded = b"".join(t.encode() if t in contents else bytes(CHAR_TO_BYTE[c] for c in t) for t in item["tokens"])
             item["decoded_equals_text"] = decoded == text
     golden = {"class": "ByteLevelBpe", "tokenizer": name, "strings": cases}
     lines = ",\n".join(json.dumps(item, ensure_ascii=True, separators=(",", ":")) for item in cases)
@@ -203,6 +205,56 @@ def main():
         r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"))
     write_split("pattern_gaps", split(r"\p{Lu}\p{Ll}{2,}|\d+|\s\S|(?:a|th)?e", "Regex"), split("e'", "String"),
                 split(r"\p{L}++\s?+|.\n?|\s(?=\S)|\s"))
+
+    write_normalized(base, strings, byte_level, split)
+
+
+def write_normalized(base, strings, byte_level, split):
+    """Tokenizers that change texts, and added tokens with conditions."""
+    size = len(base["model"]["vocab"])
+    hard = ["e\u0301 n\u0303o \u212b \u1e9b\u0323 q\u0323\u0307 \u0958 \uac00\u11a8 \u1100\u1161", "ﬁ ２³ ㍿ Ａ\u3000\uf900 \ufb1d \u2126",
+            "İI ΑΣ ẞ Ǆ \u0345 \U00010400", "\u32ff \ua7f2 \U0001e030 \U00011935\U00011930 a\u1ac1\u0323\u0301", "\u0344 \u0f77 \u1026 \U0001d15e \u2adc"]
+    hard = [text.encode() for text in hard]
+
+    qwen = copy.deepcopy(base)
+    qwen["normalizer"] = {"type": "NFC"}
+    qwen["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split(
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"), byte_level]}
+    qwen["post_processor"] = byte_level
+    write("nfc_pattern", qwen, hard + strings[100:150], keep_text=False)
+
+    names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    roberta = copy.deepcopy(base)
+    roberta["added_tokens"] = [added(size + i, name, True, name != "<mask>") for i, name in enumerate(names)]
+    roberta["added_tokens"][4]["lstrip"] = True
+    roberta["post_processor"] = {"type": "RobertaProcessing", "sep": ["</s>", size + 2], "cls": ["<s>", size], "trim_offsets": True,
+                                 "add_prefix_space": False}
+    masks = [b"the  <mask> king", b"<mask>", b" \n<mask><mask>  <mask>", b"a<s>b </s>\t<mask>", "x\u3000\u2028<mask>\u00a0<mask>.".encode()]
+    write("roberta", roberta, masks + strings[150:190], keep_text=False)
+
+    other = copy.deepcopy(base)
+    other["normalizer"] = {"type": "Sequence", "normalizers": [
+        {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "NFKD"}, {"type": "Lowercase"},
+        {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "``"}, "content": "\""}]},
+        {"type": "Prepend", "prepend": "_"}]}
+    other["added_tokens"] += [added(size + 1, "<Tag>", False, True), added(size + 2, "KING", False), added(size + 3, "<r>", False)]
+    other["added_tokens"][2]["single_word"] = True
+    other["added_tokens"][3]["rstrip"] = True
+    other["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [
+        {"type": "Whitespace"}, {"type": "Digits", "individual_digits": False}, byte_level | {"add_prefix_space": True}]}
+    other["post_processor"] = {"type": "BertProcessing", "sep": ["<|endoftext|>", size], "cls": ["<|endoftext|>", size]}
+    words = [b"KING the KING, KINGs xKING _KING KING", b"a<r>  b <r>\n<r>KING<r> <r>", b"<Tag> _<tag>x", b"  ``THE''  ", b"   ", "日KING KING日 \u0301KING".encode()]
+    write("normalizers", other, words + hard + strings[190:230], keep_text=False)
+
+    for name, steps in {
+            "removed": [{"type": "WhitespaceSplit"}, split("e") | {"behavior": "Removed"}, split("[a-z]+") | {"behavior": "Removed", "invert": True},
+                        {"type": "Digits", "individual_digits": True}],
+            "merged": [split(r"\s") | {"behavior": "MergedWithNext"}, {"type": "Punctuation", "behavior": "Contiguous"},
+                       split("o|n") | {"behavior": "MergedWithPrevious"}, split("th", "String") | {"behavior": "Contiguous", "invert": True},
+                       {"type": "Punctuation"}]}.items():
+        changed = copy.deepcopy(base)
+        changed["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [*steps, byte_level]}
+        write(name, changed, [b"soon no-one!! ...the tooth, then", b"  eel 12e3 seen\n\nAe x"] + strings[:50], keep_text=False)
 
 
 if __name__ == "__main__":
