@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <new>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -122,6 +122,18 @@ DyadicMemory::DyadicMemory(const DyadicMemoryOptions& options) : options_(checke
   }
   void* counters = memory_.get();
   counters_ = static_cast<uint8_t*>(std::align(kCacheLine, bytes, counters, left));
+}
+
+DyadicMemory::DyadicMemory(DyadicMemory&& other) noexcept {
+  *this = std::move(other);
+}
+
+DyadicMemory& DyadicMemory::operator=(DyadicMemory&& other) noexcept {
+  options_ = std::exchange(other.options_, {});
+  memory_ = std::move(other.memory_);
+  counters_ = std::exchange(other.counters_, nullptr);
+  saturations_ = std::exchange(other.saturations_, 0);
+  return *this;
 }
 
 void DyadicMemory::Free::operator()(void* memory) const {

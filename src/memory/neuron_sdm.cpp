@@ -9,6 +9,7 @@
 #include <mutex>
 #include <new>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -317,6 +318,23 @@ NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
   }
   require_same_size("an address", addresses_.bits(), "the memory", address_bits(options_));
   allocate_counters();
+}
+
+NeuronSdm::NeuronSdm(NeuronSdm&& other) noexcept {
+  *this = std::move(other);
+}
+
+NeuronSdm& NeuronSdm::operator=(NeuronSdm&& other) noexcept {
+  options_ = std::exchange(other.options_, {});
+  addresses_ = std::move(other.addresses_);
+  selected_ = std::exchange(other.selected_, {});
+  memory_ = std::move(other.memory_);
+  counters_ = std::exchange(other.counters_, nullptr);
+  writes_ = std::exchange(other.writes_, {});
+  saturations_ = std::exchange(other.saturations_, 0);
+  max_writes_ = std::exchange(other.max_writes_, 0);
+  unwritten_ = std::exchange(other.unwritten_, 0);
+  return *this;
 }
 
 void NeuronSdm::allocate_counters() {

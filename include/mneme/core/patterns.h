@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace mneme {
@@ -12,12 +13,26 @@ namespace mneme {
 /// Binary patterns, packed into 64-bit words.
 ///
 /// Layout  bit b of a pattern is bit (b mod 64) of its word (b / 64); the pad bits of the last word are 0
+/// Moves   a set that was moved from has no patterns; the number of bits of a pattern stays
 /// Errors  UsageError if a size is negative, or the patterns cannot be allocated
 class BitPatterns {
 public:
   BitPatterns() = default;
   /// `count` patterns of `bits` bits, all 0.
   BitPatterns(int64_t count, int64_t bits);
+  BitPatterns(const BitPatterns&) = default;
+  BitPatterns& operator=(const BitPatterns&) = default;
+  BitPatterns(BitPatterns&& other) noexcept
+      : count_(std::exchange(other.count_, 0)), bits_(other.bits_), words_(other.words_),
+        words_of_all_(std::exchange(other.words_of_all_, {})) {}
+  BitPatterns& operator=(BitPatterns&& other) noexcept {
+    count_ = std::exchange(other.count_, 0);
+    bits_ = other.bits_;
+    words_ = other.words_;
+    words_of_all_ = std::exchange(other.words_of_all_, {});
+    return *this;
+  }
+  ~BitPatterns() = default;
 
   int64_t count() const { return count_; }
   int64_t bits() const { return bits_; }
@@ -71,6 +86,7 @@ private:
 
 /// Patterns of real numbers (float64).
 ///
+/// Moves   a set that was moved from has no patterns; the number of numbers of a pattern stays
 /// Errors  UsageError if a size is negative, the patterns cannot be allocated, or `values` has the wrong
 ///         length
 class RealPatterns {
@@ -79,6 +95,18 @@ public:
   /// `count` patterns of `size` numbers, all 0.
   RealPatterns(int64_t count, int64_t size);
   RealPatterns(int64_t count, int64_t size, std::vector<double> values);
+  RealPatterns(const RealPatterns&) = default;
+  RealPatterns& operator=(const RealPatterns&) = default;
+  RealPatterns(RealPatterns&& other) noexcept
+      : count_(std::exchange(other.count_, 0)), size_(other.size_),
+        values_(std::exchange(other.values_, {})) {}
+  RealPatterns& operator=(RealPatterns&& other) noexcept {
+    count_ = std::exchange(other.count_, 0);
+    size_ = other.size_;
+    values_ = std::exchange(other.values_, {});
+    return *this;
+  }
+  ~RealPatterns() = default;
 
   int64_t count() const { return count_; }
   int64_t size() const { return size_; } ///< numbers per pattern

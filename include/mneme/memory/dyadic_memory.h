@@ -29,6 +29,7 @@ struct DyadicMemoryOptions {
 /// stored and recalled (theory/capacity.h).
 ///
 /// Units   counters have 8 bits and saturate at 255; `saturations()` counts the additions that were clipped
+/// Moves   a memory that was moved from has 0 bits, so that no pattern fits it
 /// Errors  UsageError if sizes do not match, a parameter is out of range, a written address has fewer than
 ///         two ones, or the counters need more memory than is available (`memory_bytes`)
 /// Cost    w (w - 1) / 2 rows of counters for an address with w ones: a write changes the counters of the
@@ -38,6 +39,9 @@ struct DyadicMemoryOptions {
 class DyadicMemory {
 public:
   explicit DyadicMemory(const DyadicMemoryOptions& options);
+  DyadicMemory(DyadicMemory&& other) noexcept;
+  DyadicMemory& operator=(DyadicMemory&& other) noexcept;
+  ~DyadicMemory() = default;
 
   /// Stores each pattern at its own address (autoassociative). Every write to a pair then includes its own
   /// two bits, so that a read keeps wrong ones of a cue where many more than (n / p)^2 patterns are stored.
@@ -75,7 +79,7 @@ private:
   const uint8_t* row(int64_t i, int64_t j) const;
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated, EmptyRead empty_read) const;
 
-  DyadicMemoryOptions options_;
+  DyadicMemoryOptions options_{};
   struct Free {
     void operator()(void* memory) const;
   };

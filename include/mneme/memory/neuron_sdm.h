@@ -49,6 +49,7 @@ struct NeuronSdmOptions {
 /// of all activated locations; a bit is 1 where the sum is above 0.
 ///
 /// Units   counters have 16 bits and saturate; `saturations()` counts the additions that were clipped
+/// Moves   a memory that was moved from has no hard locations and 0 bits, so that no pattern fits it
 /// Errors  UsageError if sizes do not match, a parameter is out of range, or the locations need more memory
 ///         than is available (`memory_bytes`)
 /// Cost    write and read compare each pattern with every location, O(hard_locations * n / 64), in parallel.
@@ -66,6 +67,9 @@ public:
   /// Hard locations at given addresses [hard_locations, bits of an address]; options.hard_locations must be
   /// their number or 0, and options.selected_coordinates 0.
   NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses);
+  NeuronSdm(NeuronSdm&& other) noexcept;
+  NeuronSdm& operator=(NeuronSdm&& other) noexcept;
+  ~NeuronSdm() = default;
 
   /// Stores each pattern at its own address (autoassociative).
   void write(const BitPatterns& patterns);
@@ -132,7 +136,7 @@ private:
   }
   [[noreturn]] void reject_location(int64_t location) const;
 
-  NeuronSdmOptions options_;
+  NeuronSdmOptions options_{};
   BitPatterns addresses_;         ///< empty with selected coordinates
   std::vector<int32_t> selected_; ///< [hard_locations, selected_coordinates]
   struct Free {
