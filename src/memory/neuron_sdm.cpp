@@ -468,7 +468,7 @@ void NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign 
   for (int64_t first = 0; first < data.count(); first += block) {
     const Compared compared = prepared(all, addresses, first, std::min(block, data.count() - first));
     // Each tile has its own locations: no counter is shared, and patterns are added to it in order.
-    parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
+    parallel_update(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
       scratch.with(
           [&] {
             return WriteScratch{HitLists(all, block, kLocationsPerTile), {}};

@@ -517,5 +517,18 @@ TEST(NeuronSdm, HasNoLocationsAfterAMove) {
   EXPECT_EQ(moved.recall(patterns).readout, readout);
 }
 
+TEST(NeuronSdm, CompletesAWriteThatIsInterrupted) {
+  const BitPatterns patterns = test::random_bits(5, 64, 1);
+  NeuronSdm memory({.bits = 64, .hard_locations = 5000, .hamming_radius = 24}), same(memory.options());
+  same.write(patterns);
+  request_interrupt();
+  memory.write(patterns);
+  clear_interrupt();
+  for (int64_t location = 0; location < 5000; ++location) {
+    ASSERT_EQ(memory.writes(location), same.writes(location));
+    ASSERT_EQ(memory.counters(location), same.counters(location));
+  }
+}
+
 } // namespace
 } // namespace mneme

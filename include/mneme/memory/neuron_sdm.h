@@ -71,7 +71,8 @@ public:
   NeuronSdm& operator=(NeuronSdm&& other) noexcept;
   ~NeuronSdm() = default;
 
-  /// Stores each pattern at its own address (autoassociative).
+  /// Stores each pattern at its own address (autoassociative). An interrupt (core/interrupt.h) does not stop
+  /// the update of the counters.
   void write(const BitPatterns& patterns);
   /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).
   void write(const BitPatterns& addresses, const BitPatterns& data);
