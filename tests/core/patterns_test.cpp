@@ -282,5 +282,14 @@ TEST(RealPatterns, AreEmptyAfterAMove) {
   EXPECT_EQ(taken, RealPatterns(0, 3)); // NOLINT(bugprone-use-after-move): documented
 }
 
+TEST(BitPatterns, AppendsACopyOfThemselves) {
+  BitPatterns patterns = random_bits(100, 70, 1);
+  const BitPatterns before = patterns;
+  patterns.append(patterns);
+  ASSERT_EQ(patterns.count(), 200);
+  EXPECT_EQ(slice(patterns, 0, 100), before);
+  EXPECT_EQ(slice(patterns, 100, 200), before);
+}
+
 } // namespace
 } // namespace mneme

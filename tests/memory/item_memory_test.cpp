@@ -118,5 +118,26 @@ TEST(ItemMemory, ReportsInvalidArguments) {
   EXPECT_EQ(memory.count(), 2);
 }
 
+TEST(ItemMemory, AddsCopiesOfItsOwnItems) {
+  ItemMemory<RealPatterns> memory;
+  memory.add(test::random_sphere(3, 4, 1), Texts{"a", "b", "c"});
+  memory.add(memory.patterns(), memory.payloads());
+  EXPECT_EQ(memory.count(), 6);
+  EXPECT_EQ(slice(memory.patterns(), 3, 6), slice(memory.patterns(), 0, 3));
+  EXPECT_EQ(memory.payloads_as<Texts>(), (Texts{"a", "b", "c", "a", "b", "c"}));
+}
+
+TEST(ItemMemory, CopiesStoredNumbersOnlyWhenTheirBufferGrows) {
+  ItemMemory<RealPatterns> memory;
+  int64_t moves = 0;
+  const double* before = nullptr;
+  for (int64_t i = 0; i < 1000; ++i) {
+    memory.add(RealPatterns(1, 3), RealPatterns(1, 2));
+    moves += memory.patterns().data() != before ? 1 : 0;
+    before = memory.patterns().data();
+  }
+  EXPECT_LE(moves, 12); // about log2(1000)
+}
+
 } // namespace
 } // namespace mneme

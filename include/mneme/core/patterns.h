@@ -121,6 +121,16 @@ public:
 
   const double* data() const { return values_.data(); }
   double* data() { return values_.data(); }
+
+  /// Adds the patterns of `more`, which may be these patterns, at the end, in amortised O(patterns added).
+  ///
+  /// Errors  UsageError if its patterns have another size
+  void append(const RealPatterns& more);
+  /// Removes the patterns with these indices, which ascend strictly; the others keep their order.
+  ///
+  /// Errors  UsageError if an index is out of range or not greater than the one before it
+  void erase(std::span<const int64_t> ascending);
+
   bool operator==(const RealPatterns&) const = default;
 
 private:
