@@ -39,6 +39,8 @@ public:
   int64_t words() const { return words_; } ///< 64-bit words per pattern
   bool empty() const { return count_ == 0; }
 
+  /// The functions of one bit and of one pattern do not check their indices, as inner loops call them:
+  /// 0 <= pattern < count() and 0 <= bit < bits().
   bool get(int64_t pattern, int64_t bit) const {
     return (words_of_all_[static_cast<size_t>(pattern * words_ + bit / 64)] >> (bit % 64)) & 1U;
   }
@@ -68,7 +70,7 @@ public:
 
   /// Allocates memory for `count` patterns in total, so that `append` up to this number does not copy them.
   void reserve(int64_t count);
-  /// Adds the patterns of `more` at the end, in amortised O(patterns added).
+  /// Adds the patterns of `more`, which may be these patterns, at the end, in amortised O(patterns added).
   ///
   /// Errors  UsageError if its patterns have another number of bits
   void append(const BitPatterns& more);
@@ -112,6 +114,7 @@ public:
   int64_t size() const { return size_; } ///< numbers per pattern
   bool empty() const { return count_ == 0; }
 
+  /// Numbers of one pattern. The index is not checked: 0 <= pattern < count().
   std::span<const double> operator[](int64_t pattern) const {
     return {values_.data() + pattern * size_, static_cast<size_t>(size_)};
   }

@@ -20,7 +20,8 @@ namespace mneme {
 struct FiniteLocations {
   double hard_locations; ///< number in the whole address space, > 0
   uint64_t seed = 1;
-  /// Uniform random number in [0, 1) for (step, query, stored). Default: counter-based RNG with `seed`.
+  /// Uniform random number in [0, 1) for (step, query, stored). Default: counter-based RNG with `seed`. It is
+  /// called by several threads at the same time, in any order.
   std::function<double(int64_t step, int64_t query, int64_t stored)> draw = {};
 };
 
@@ -53,13 +54,13 @@ struct Softmax {
 };
 
 /// Euclidean projection of beta * score onto the probability simplex; dissimilar patterns get exactly 0
-/// (Martins & Astudillo 2016).
+/// (Martins & Astudillo 2016). beta >= 0; an infinite beta is BestMatch.
 struct Sparsemax {
   double beta;
 };
 
 /// Between softmax and sparsemax: max(beta * score / 2 - tau, 0)^2, where tau makes the sum 1 (Peters et al.
-/// 2019).
+/// 2019). beta >= 0; an infinite beta is BestMatch.
 struct Entmax15 {
   double beta;
 };
