@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <limits>
 #include <mutex>
-#include <new>
 #include <numeric>
 #include <utility>
 
@@ -72,6 +71,13 @@ const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
   if (options.selected_coordinates == 0 && options.assigned_values != AssignedValues::random) {
     throw UsageError("mneme::NeuronSdm: AssignedValues::ones has no effect without selected coordinates.\n  "
                      "Set selected_coordinates as well, or leave it out.");
+  }
+  if (constexpr int64_t kBitsMax = 10'000'000;
+      compared_bits(options) > kBitsMax) { // of theory::space_fraction
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: hard locations are to compare {} bits, but at most {} can be "
+                    "compared.\n  Use fewer bits, or set selected_coordinates.",
+                    compared_bits(options), kBitsMax));
   }
   if (options.hamming_radius < 0 || options.hamming_radius > compared_bits(options)) {
     throw UsageError(fmt::format(
@@ -348,7 +354,10 @@ void NeuronSdm::allocate_counters() {
   size_t left = bytes + alignment;
   memory_.reset(std::calloc(left, 1));
   if (!memory_) {
-    throw std::bad_alloc();
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: {} hard locations with {} counters need {} of memory, which "
+                    "cannot be allocated.\n  Use fewer hard locations, or a machine with more memory.",
+                    options_.hard_locations, options_.data_bits, memory_text(static_cast<double>(bytes))));
   }
   void* counters = memory_.get();
   counters_ = static_cast<int16_t*>(std::align(alignment, bytes, counters, left));

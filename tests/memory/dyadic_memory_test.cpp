@@ -242,5 +242,12 @@ TEST(DyadicMemory, HasNoBitsAfterAMove) {
   EXPECT_EQ(moved.recall(patterns).readout, patterns);
 }
 
+TEST(DyadicMemory, RefusesToComputeTheMemoryOfTooManyBits) {
+  expect_contains(usage_error([] {
+                    (void)DyadicMemory::memory_bytes({.bits = 4'000'000'000, .ones = 1, .data_bits = 64});
+                  }),
+                  {"4000000000 address bits", "1048576"});
+}
+
 } // namespace
 } // namespace mneme

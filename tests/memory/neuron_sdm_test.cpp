@@ -530,5 +530,11 @@ TEST(NeuronSdm, CompletesAWriteThatIsInterrupted) {
   }
 }
 
+TEST(NeuronSdm, LimitsTheBitsThatLocationsCompare) {
+  expect_contains(
+      usage_error([] { NeuronSdm memory({.bits = 10'000'001, .hard_locations = 1, .hamming_radius = 1}); }),
+      {"NeuronSdm", "10000001", "10000000"});
+}
+
 } // namespace
 } // namespace mneme

@@ -13,9 +13,9 @@
 namespace mneme {
 
 struct DyadicMemoryOptions {
-  int64_t bits;          ///< n, bits of an address, > 1
+  int64_t bits;          ///< n, bits of an address, 2 .. 2^20
   int64_t ones;          ///< p, number of ones of a readout, 1 .. data_bits
-  int64_t data_bits = 0; ///< bits of stored data; 0: the same as `bits`
+  int64_t data_bits = 0; ///< bits of stored data, at most 2^20; 0: the same as `bits`
 };
 
 /// A memory with one hard location for each of the n (n - 1) / 2 pairs of bits. An address activates the
@@ -64,6 +64,8 @@ public:
 
   /// Bytes of the counters: n (n - 1) / 2 data_bits, with data_bits rounded up to 64. Counters of pairs that
   /// were never written use no memory yet.
+  ///
+  /// Errors  UsageError if a number of bits is out of range
   static double memory_bytes(const DyadicMemoryOptions& options);
 
   const DyadicMemoryOptions& options() const { return options_; }
