@@ -23,8 +23,8 @@ enum class AssignedValues {
 };
 
 struct NeuronSdmOptions {
-  /// n, bits of a cue, > 0; without `encode` also the bits of a location's address. A location compares at most
-  /// 10^7 bits.
+  /// n, bits of a cue, > 0; without `encode` also the bits of a location's address. A location compares at
+  /// most 10^7 bits.
   int64_t bits;
   int64_t hard_locations; ///< number of locations, > 0
   /// Activates locations within this distance (inclusive), 0 .. number of bits that a location compares.

@@ -94,8 +94,8 @@ using Separation = std::variant<CircleIntersection, CapIntersection, Radius, Sof
 /// example when no pattern is within the radius). Identity returns the scores.
 ///
 /// Shapes  scores [Q, S] -> weights [Q, S]
-/// Errors  UsageError if a parameter is out of range, if the separation does not accept this kind of score, or
-///         if it reads Hamming distances and a score of ScoreKind::minus_hamming is not in -size .. 0
+/// Errors  UsageError if a parameter is out of range, if the separation does not accept this kind of score,
+///         or if it reads Hamming distances and a score of ScoreKind::minus_hamming is not in -size .. 0
 RealPatterns separate(const Scores& scores, const Separation& separation);
 
 } // namespace mneme
