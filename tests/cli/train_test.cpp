@@ -157,6 +157,10 @@ TEST(Train, RejectsInvalidSettings) {
   refused({"--learning-rate", "0"}, "--learning-rate");
   refused({"--balanced", "--probability", "0.5"}, "--probability");
   refused({"--products"}, "--products");
+  refused({"--hidden-size", "8"}, "--hidden-size: the model self-attention has no such option");
+  refused({"--dropout", "0.1"}, "--dropout");
+  refused({"--precision", "float64"}, "--precision");
+  refused({"--model", "mlp", "--embedding-size", "4"}, "give --model self-attention");
 }
 
 #ifdef MNEME_WITH_TORCH
