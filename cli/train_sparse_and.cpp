@@ -94,9 +94,9 @@ public:
                        "Number s of relevant bits, whose AND is the label; with a rule token: per rule");
     arguments.add_flag("--no-rule", no_rule_,
                        "No rule token (the bit that selects which of two groups of bits is relevant)");
-    add_integer_option(arguments, "--samples", options_.training_samples, {.min = 0, .max = 10'000'000},
+    add_integer_option(arguments, "--samples", options_.training_samples, kCount,
                        "Number of training samples");
-    add_integer_option(arguments, "--validation", options_.validation_samples, {.min = 0, .max = 10'000'000},
+    add_integer_option(arguments, "--validation", options_.validation_samples, kCount,
                        "Number of validation samples");
     add_parsed_option(
         arguments, "--probability", "P", "1/2^(1/2), with --no-rule 1/2^(1/3)",
@@ -161,8 +161,10 @@ public:
           options_, context.progress,
           [&](int64_t number, const SparseAndTrial& trial) { finished.emplace(number, trial); });
     } catch (const data::UnbalancedSamples& error) {
-      throw UsageError(fmt::format("{}\n  Give {}--samples N for more samples, or --accept-last-try.",
-                                   error.what(), is_balanced() ? "" : "--balanced for that probability, "));
+      const bool is_validation = dynamic_cast<const training::UnbalancedValidation*>(&error) != nullptr;
+      throw UsageError(fmt::format("{}\n  Give {}{} N for more samples, or --accept-last-try.", error.what(),
+                                   is_balanced() ? "" : "--balanced for that probability, ",
+                                   is_validation ? "--validation" : "--samples"));
     } catch (const Interrupted&) {
       context.progress.finish();
       if (!finished.empty()) {

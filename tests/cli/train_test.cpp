@@ -152,7 +152,9 @@ TEST(Train, RejectsInvalidSettings) {
   refused({"--precision", "float16"}, "float32, float64");
   refused({"--sparsity", "5"}, "T - 1 = 8");
   refused({"--no-rule", "--sparsity", "10"}, "T = 9");
-  EXPECT_TRUE(contains(train(folder, {}, "0").err, "0 samples"));
+  EXPECT_TRUE(contains(train(folder, {}, "0").err, "--samples"));
+  refused({"--validation", "0"}, "--validation");
+  refused({"--validation", "3"}, "Give --validation N for more samples");
   refused({"--sparsity", "4"}, "none of 100 batches");
   refused({"--learning-rate", "0"}, "--learning-rate");
   refused({"--balanced", "--probability", "0.5"}, "--probability");
