@@ -215,6 +215,7 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"circle-intersection", "--form", "lune", "--bits", "2000"}, {"2000", "1023"});
   expect_refusal({"circle-intersection", "--json", "--csv"}, {"--json", "--csv"});
   expect_refusal({"critcal-distance"}, {"critcal-distance", "critical-distance"});
+  expect_refusal({"foo"}, {"\"foo\"", "Give one of ", "beta, ", "plan"});
   expect_refusal({"plan", "--trials", "4"}, {"--trials", "--simulate"});
   expect_refusal({"plan", "--cues", "100"}, {"--cues", "--simulate"});
   expect_refusal({"plan", "--target", "0.5"}, {"--target", "0.5"});
