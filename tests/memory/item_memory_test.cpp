@@ -2,6 +2,12 @@
 
 #include "mneme/memory/item_memory.h"
 
+#include <fstream>
+#include <new>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include "memory/samples.h"
@@ -117,6 +123,31 @@ TEST(ItemMemory, ReportsInvalidArguments) {
                   {"size 6", "size 5"});
   EXPECT_EQ(memory.count(), 2);
 }
+
+#ifndef __SANITIZE_ADDRESS__ // which ends the program if an allocation fails
+
+TEST(ItemMemory, ChangesNothingIfPayloadsCannotBeAllocated) {
+  constexpr size_t kMargin = size_t{32} << 20;
+  const Texts large{std::string(4 * kMargin, 'a')};
+  ItemMemory<BitPatterns> empty, memory;
+  memory.add(test::random_bits(1, 10, 1), Texts{"small"});
+  const BitPatterns before = memory.patterns();
+  size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit former{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &former), 0);
+  rlimit limited = former;
+  limited.rlim_cur = pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE)) + kMargin;
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &limited), 0);
+  EXPECT_THROW(memory.add(test::random_bits(1, 10, 2), large), std::bad_alloc);
+  EXPECT_THROW(empty.add(test::random_bits(1, 10, 2), large), std::bad_alloc);
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &former), 0);
+  EXPECT_EQ(memory.patterns(), before);
+  EXPECT_EQ(memory.payloads_as<Texts>(), Texts{"small"});
+  EXPECT_EQ(empty.count(), 0);
+}
+
+#endif
 
 TEST(ItemMemory, AddsCopiesOfItsOwnItems) {
   ItemMemory<RealPatterns> memory;
