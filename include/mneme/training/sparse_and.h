@@ -50,7 +50,8 @@ using TrialDone = std::function<void(int64_t number, const SparseAndTrial& trial
 /// Progress advances by epochs; the caller starts its stage.
 ///
 /// Errors  UsageError as `draw_samples` (UnbalancedValidation for validation samples), `initial_parameters`
-///         and `fit`, if seeds < 1, or if a required class does not occur; Interrupted, after `done` has been called for all finished trials
+///         and `fit`, if seeds < 1, or if a required class does not occur; Interrupted, after `done` has been
+///         called for all finished trials
 std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress,
                                              const TrialDone& done = {});
 
