@@ -63,6 +63,9 @@ public:
       return ExitCode::ok;
     }
     context.out << report::to_text(table, context.text_style());
+    if (runs.front().unit == "epoch") {
+      context.out << "\nLast values of each run; medians over the seeds.\n";
+    }
     if (out.empty()) {
       context.out << "\n--out FOLDER writes a page with the learning curves.\n";
     } else {

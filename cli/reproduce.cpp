@@ -75,7 +75,7 @@ public:
         .add_option(
             "ID", ids_,
             "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "
-            "sdm, or all (default: only list the experiments)")
+            "sdm or 'sdm/softmax*', or all (default: only list the experiments)")
         ->type_name("ID");
     arguments.add_flag(
         "--list", list_,

@@ -124,6 +124,12 @@ std::string usage_message(const Arguments& arguments, const CLI::ParseError& err
     close = close.empty() ? nearest_word(first.substr(0, first.find('=')), known) : close;
     if (!close.empty()) {
       advice = "Did you mean \"" + close + "\"? ";
+    } else if (!first.starts_with("-") && !arguments.selected().subcommands().empty()) {
+      std::vector<std::string> names;
+      for (const Arguments& subcommand : arguments.selected().subcommands()) {
+        names.push_back(subcommand.name());
+      }
+      advice = fmt::format("Give one of {}. ", fmt::join(names, ", "));
     } else if (!first.starts_with("-")) {
       // The option that names the input of the verb, for a file that was given without it.
       for (const char* input : {"--patterns", "--bags", "--text"}) {

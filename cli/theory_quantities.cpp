@@ -145,32 +145,43 @@ QuantityRows beta_rows(const SettingPoint& point, const Choices& choices) {
            theory::implied_beta(point.bits, point.hamming_radius)}};
 }
 
-/// Cosines and logarithms of intersections at all distances 0 .. bits, and the selected beta.
-struct SoftmaxInputs {
+/// Cosines and logarithms of intersections at all distances 0 .. bits.
+struct Intersections {
   std::vector<double> cosines, logs;
-  theory::BetaFit fit;
-  double beta_of_weights = 0, beta = 0;
 };
 
-SoftmaxInputs softmax_inputs(const SettingPoint& point, const Choices& choices) {
-  const bool is_caps = choices[0] == 1;
-  const double log_locations = std::log(point.locations);
-  SoftmaxInputs inputs;
+Intersections intersections(const SettingPoint& point, const Choices& choices) {
+  Intersections inputs;
   for (int64_t distance = 0; distance <= point.bits; ++distance) {
     inputs.cosines.push_back(theory::hamming_to_cosine(point.bits, distance));
   }
-  if (is_caps) {
+  if (choices[0] == 1) {
     const theory::CapIntersectionTable caps(point.bits, point.hamming_radius);
     for (const double cosine : inputs.cosines) {
       inputs.logs.push_back(caps.log_fraction(cosine));
     }
-    inputs.fit = theory::fit_beta_to_caps(point.bits, point.hamming_radius, log_locations);
-    inputs.beta_of_weights = theory::fit_softmax_to_caps(point.bits, point.hamming_radius).beta;
   } else {
     inputs.logs = theory::log_circle_intersections(point.bits, point.hamming_radius);
     for (double& log : inputs.logs) {
       log -= log_space(point);
     }
+  }
+  return inputs;
+}
+
+/// Intersections, and the selected beta.
+struct SoftmaxInputs : Intersections {
+  theory::BetaFit fit;
+  double beta_of_weights = 0, beta = 0;
+};
+
+SoftmaxInputs softmax_inputs(const SettingPoint& point, const Choices& choices) {
+  SoftmaxInputs inputs{intersections(point, choices), {}};
+  const double log_locations = std::log(point.locations);
+  if (choices[0] == 1) {
+    inputs.fit = theory::fit_beta_to_caps(point.bits, point.hamming_radius, log_locations);
+    inputs.beta_of_weights = theory::fit_softmax_to_caps(point.bits, point.hamming_radius).beta;
+  } else {
     inputs.fit = theory::fit_beta(point.bits, point.hamming_radius, log_locations);
     inputs.beta_of_weights = theory::fit_softmax_to_circles(point.bits, point.hamming_radius).beta;
   }
@@ -180,9 +191,16 @@ SoftmaxInputs softmax_inputs(const SettingPoint& point, const Choices& choices) 
 }
 
 QuantityRows softmax_rows(const SettingPoint& point, const Choices& choices) {
-  if (point.hamming_radius < kMinRadiusOfFit) {
+  if (point.hamming_radius < kMinRadiusOfFit) { // no fit: columns that do not depend on it
+    const bool has_caps = choices[0] == 0 || (point.hamming_radius > 0 && point.bits > 2);
+    const Intersections inputs = has_caps ? intersections(point, choices) : Intersections();
+    const std::vector<double> weights =
+        has_caps ? theory::compare_softmax(inputs.cosines, inputs.logs, 0).intersection
+                 : std::vector<double>();
     return at_distances(point, [&](int64_t distance) -> std::vector<Cell> {
-      return {theory::hamming_to_cosine(point.bits, distance), Cell(), Cell(), Cell(), Cell()};
+      const auto at = static_cast<size_t>(distance);
+      return {theory::hamming_to_cosine(point.bits, distance), has_caps ? Cell(weights[at]) : Cell(), Cell(),
+              Cell(), has_caps ? Cell(std::exp(inputs.logs[at] + std::log(point.locations))) : Cell()};
     });
   }
   const SoftmaxInputs inputs = softmax_inputs(point, choices);

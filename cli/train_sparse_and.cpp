@@ -94,9 +94,9 @@ public:
                        "Number s of relevant bits, whose AND is the label; with a rule token: per rule");
     arguments.add_flag("--no-rule", no_rule_,
                        "No rule token (the bit that selects which of two groups of bits is relevant)");
-    add_integer_option(arguments, "--samples", options_.training_samples, {.min = 0, .max = 10'000'000},
+    add_integer_option(arguments, "--samples", options_.training_samples, kCount,
                        "Number of training samples");
-    add_integer_option(arguments, "--validation", options_.validation_samples, {.min = 0, .max = 10'000'000},
+    add_integer_option(arguments, "--validation", options_.validation_samples, kCount,
                        "Number of validation samples");
     add_parsed_option(
         arguments, "--probability", "P", "1/2^(1/2), with --no-rule 1/2^(1/3)",
@@ -127,17 +127,20 @@ public:
         "Learning rate of Adam");
     add_real_option(arguments, "--weight-decay", weight_decay_, {.min = 0},
                     "Decoupled weight decay, as in AdamW");
-    add_integer_option(arguments, "--embedding-size", embedding_size_, {.min = 1, .max = 10'000},
-                       "self-attention: size d of queries and keys");
-    add_integer_option(arguments, "--hidden-size", hidden_size_, {.min = 1, .max = 1'000'000},
-                       "mlp: number of hidden units");
-    add_real_option(arguments, "--dropout", dropout_, {.min = 0, .max = 1, .max_included = false},
-                    "mlp: dropout probability of hidden units");
+    of_self_attention_ = {add_integer_option(arguments, "--embedding-size", embedding_size_,
+                                             {.min = 1, .max = 10'000},
+                                             "self-attention: size d of queries and keys")};
+    of_mlp_ = {add_integer_option(arguments, "--hidden-size", hidden_size_, {.min = 1, .max = 1'000'000},
+                                  "mlp: number of hidden units"),
+               add_real_option(arguments, "--dropout", dropout_, {.min = 0, .max = 1, .max_included = false},
+                               "mlp: dropout probability of hidden units")};
     arguments.add_flag("--products", products_,
                        "mlp: add the product of each bit with the rule token to the inputs");
-    add_choice_option<Precision>(arguments, "--precision", precision_,
-                                 {{"float32", Precision::float32}, {"float64", Precision::float64}},
-                                 "mlp: precision of the computation (self-attention always uses float64)");
+    of_mlp_.push_back(
+        add_choice_option<Precision>(arguments, "--precision", precision_,
+                                     {{"float32", Precision::float32}, {"float64", Precision::float64}},
+                                     "mlp: precision of the computation (self-attention always uses "
+                                     "float64)"));
     add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                        "Number of trials, each with its own random function, samples and initial weights");
   }
@@ -158,8 +161,10 @@ public:
           options_, context.progress,
           [&](int64_t number, const SparseAndTrial& trial) { finished.emplace(number, trial); });
     } catch (const data::UnbalancedSamples& error) {
-      throw UsageError(fmt::format("{}\n  Give {}--samples N for more samples, or --accept-last-try.",
-                                   error.what(), is_balanced() ? "" : "--balanced for that probability, "));
+      const bool is_validation = dynamic_cast<const training::UnbalancedValidation*>(&error) != nullptr;
+      throw UsageError(fmt::format("{}\n  Give {}{} N for more samples, or --accept-last-try.", error.what(),
+                                   is_balanced() ? "" : "--balanced for that probability, ",
+                                   is_validation ? "--validation" : "--samples"));
     } catch (const Interrupted&) {
       context.progress.finish();
       if (!finished.empty()) {
@@ -176,7 +181,21 @@ public:
   }
 
 private:
+  /// Errors  UsageError for an option that only the other model has
+  void refuse_options_of_the_other_model() const {
+    const bool is_mlp = kind_ == BinaryModel::Kind::mlp;
+    for (const Option* option : is_mlp ? of_self_attention_ : of_mlp_) {
+      if (option->count() > 0) {
+        const char* other = option_value(is_mlp ? BinaryModel::Kind::self_attention : BinaryModel::Kind::mlp);
+        throw UsageError(fmt::format("{}: the model {} has no such option, only {} has.\n  Leave it out, or "
+                                     "give --model {}.",
+                                     option->name(), option_value(kind_), other, other));
+      }
+    }
+  }
+
   void complete_options(uint64_t seed) {
+    refuse_options_of_the_other_model();
     options_.model = kind_ == BinaryModel::Kind::self_attention
                          ? training::self_attention_model(length_, embedding_size_)
                          : training::mlp_model(length_, hidden_size_, dropout_, products_);
@@ -419,6 +438,7 @@ private:
   BinaryModel::Kind kind_ = BinaryModel::Kind::self_attention;
   Precision precision_ = Precision::float32;
   training::SparseAndOptions options_{.seeds = 10};
+  std::vector<const Option*> of_self_attention_, of_mlp_; ///< options that only this model has
   int64_t length_ = 17, embedding_size_ = 2, hidden_size_ = 512;
   std::optional<int64_t> epochs_;
   std::optional<double> learning_rate_;

@@ -89,6 +89,9 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
            std::ranges::find(all_experiments(), id, &Experiment::id) == all_experiments().end();
   };
   const auto matches = [&](const std::string& id, const Experiment& experiment) {
+    if (id.ends_with('*')) {
+      return experiment.id.starts_with(id.substr(0, id.size() - 1));
+    }
     return id == "all" || experiment.id == id || experiment.id.starts_with(id + "/") ||
            is_beginning(id, experiment);
   };
@@ -105,7 +108,7 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
           (close.empty() ? "" : "Did you mean \"" + close + "\"? ") +
           "The beginning of an id selects all experiments that start with it; \"all\" selects every "
           "experiment." +
-          (close.empty() ? known + "." : " `mneme reproduce` lists the ids."));
+          (close.empty() ? known + "." : "") + " `mneme reproduce --list` lists them.");
     }
   }
   std::vector<const Experiment*> chosen;

@@ -197,7 +197,13 @@ report::Chart weights_chart(const SparseAndTrial& trial, const training::SelfAtt
                                                                                : "rule 1"});
     }
   }
-  return to_chart(chart);
+  report::Chart drawn = to_chart(chart);
+  for (std::vector<report::Cell>& row : drawn.numbers.rows) { // the bits themselves, without the shifts
+    if (double* position = std::get_if<double>(&row[1])) {
+      *position = std::round(*position);
+    }
+  }
+  return drawn;
 }
 
 WeightStatistics weight_statistics(const SparseAndTrial& trial, const training::SelfAttentionModel& model) {

@@ -191,6 +191,8 @@ report::Table run_table(const std::vector<RunMetrics>& runs) {
   const bool has_models = std::ranges::any_of(runs, [](const RunMetrics& run) { return !run.model.empty(); });
   const bool has_seeds = unit == "epoch";
   const std::string table_unit = unit == "epoch" ? "" : "bits per byte";
+  // Losses of bags may be far below 1e-4; those of texts are near 1.
+  const report::Notation notation = has_seeds ? report::Notation::automatic : report::Notation::fixed;
   report::Table table{.columns = {{.name = "run"}}};
   if (has_models) {
     table.columns.push_back({.name = "model"});
@@ -207,7 +209,7 @@ report::Table run_table(const std::vector<RunMetrics>& runs) {
       table.columns.push_back({.name = measure.name,
                                .unit = table_unit,
                                .key = measure.column,
-                               .notation = is_accuracy ? report::Notation::percent : report::Notation::fixed,
+                               .notation = is_accuracy ? report::Notation::percent : notation,
                                .digits = is_accuracy ? 1 : 4});
     }
   }
@@ -216,7 +218,7 @@ report::Table run_table(const std::vector<RunMetrics>& runs) {
     const std::string name = fmt::format("lowest {}", kSelected),
                       key = fmt::format("lowest{}{}", unit == "epoch" ? " " : "_", selected->column);
     table.columns.push_back(
-        {.name = name, .unit = table_unit, .key = key, .notation = report::Notation::fixed, .digits = 4});
+        {.name = name, .unit = table_unit, .key = key, .notation = notation, .digits = 4});
     table.columns.push_back({.name = "at " + unit});
   }
   for (const RunMetrics& run : runs) {

@@ -109,15 +109,23 @@ private:
   bool renamed_ = false;
 };
 
-/// Target of a symbolic link, or the path itself. The target is replaced, the link stays (/dev/stdout is a
-/// link).
+/// Target of a symbolic link, which need not exist, or the path itself. The target is replaced, the link
+/// stays (/dev/stdout is a link).
 std::filesystem::path followed(const std::filesystem::path& path) {
+  constexpr int kLinksMax = 40; // as in Linux
+  std::filesystem::path end = path;
   std::error_code error;
-  if (!std::filesystem::is_symlink(path, error)) {
-    return path;
+  for (int links = 0; std::filesystem::is_symlink(end, error); ++links) {
+    if (links == kLinksMax) {
+      fail(path, "opening", ELOOP);
+    }
+    const std::filesystem::path target = std::filesystem::read_symlink(end, error);
+    if (error) {
+      fail(path, "opening", error.value());
+    }
+    end = end.parent_path() / target; // `target` alone if it is absolute
   }
-  const std::filesystem::path end = std::filesystem::canonical(path, error);
-  return error ? path : end;
+  return end;
 }
 
 void sync_folder(const std::filesystem::path& folder) {
@@ -156,7 +164,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
-void require_writable(const std::filesystem::path& path, OutputKind kind) {
+void require_writable(const std::filesystem::path& link, OutputKind kind) {
+  const std::filesystem::path path = kind == OutputKind::file ? followed(link) : link;
   const auto refuse = [&](const std::string& problem) {
     throw OutputError("cannot write " + printable(path.string()) + ": " + problem +
                       ".\n  Nothing was changed. Choose another path" +

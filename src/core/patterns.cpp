@@ -94,6 +94,29 @@ void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t
   require_pattern(where, b, j);
 }
 
+/// Removes rows of `items` elements with these indices. Returns the number of rows that are left.
+template <class T>
+int64_t erase_rows(const MatrixName& name, std::vector<T>& elements, int64_t items, int64_t count,
+                   std::span<const int64_t> ascending) {
+  for (size_t i = 0; i < ascending.size(); ++i) {
+    if (ascending[i] < 0 || ascending[i] >= count || (i > 0 && ascending[i] <= ascending[i - 1])) {
+      throw UsageError(
+          fmt::format("{}: pattern {} of {} cannot be erased.\n  The indices must be in range and "
+                      "ascend strictly.",
+                      name.type, ascending[i], count));
+    }
+  }
+  int64_t kept = ascending.empty() ? count : ascending.front();
+  for (size_t i = 0; i < ascending.size(); ++i) {
+    const int64_t begin = ascending[i] + 1, end = i + 1 < ascending.size() ? ascending[i + 1] : count;
+    std::copy(elements.begin() + begin * items, elements.begin() + end * items,
+              elements.begin() + kept * items);
+    kept += end - begin;
+  }
+  elements.resize(static_cast<size_t>(kept * items));
+  return kept;
+}
+
 double max_magnitude(std::span<const double> row) {
   double max = 0;
   for (const double x : row) {
@@ -118,6 +141,10 @@ void BitPatterns::reserve(int64_t count) {
 }
 
 void BitPatterns::append(const BitPatterns& more) {
+  if (&more == this) {
+    append(BitPatterns(more));
+    return;
+  }
   if (more.bits_ != bits_) {
     throw UsageError("mneme::BitPatterns: patterns of " + std::to_string(more.bits_) +
                      " bits cannot be appended to patterns of " + std::to_string(bits_) + " bits.");
@@ -131,22 +158,11 @@ void BitPatterns::append(const BitPatterns& more) {
 }
 
 void BitPatterns::erase(std::span<const int64_t> ascending) {
-  for (size_t i = 0; i < ascending.size(); ++i) {
-    if (ascending[i] < 0 || ascending[i] >= count_ || (i > 0 && ascending[i] <= ascending[i - 1])) {
-      throw UsageError("mneme::BitPatterns: pattern " + std::to_string(ascending[i]) + " of " +
-                       std::to_string(count_) +
-                       " cannot be erased.\n  The indices must be in range and ascend strictly.");
-    }
-  }
-  int64_t kept = ascending.empty() ? count_ : ascending.front();
-  for (size_t i = 0; i < ascending.size(); ++i) {
-    const int64_t begin = ascending[i] + 1, end = i + 1 < ascending.size() ? ascending[i + 1] : count_;
-    std::copy(words_of_all_.begin() + begin * words_, words_of_all_.begin() + end * words_,
-              words_of_all_.begin() + kept * words_);
-    kept += end - begin;
-  }
-  count_ = kept;
-  words_of_all_.resize(static_cast<size_t>(count_ * words_));
+  count_ = erase_rows(kBits, words_of_all_, words_, count_, ascending);
+}
+
+void RealPatterns::erase(std::span<const int64_t> ascending) {
+  count_ = erase_rows(kReals, values_, size_, count_, ascending);
 }
 
 RealPatterns::RealPatterns(int64_t count, int64_t size)
@@ -160,6 +176,23 @@ RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> valu
                      std::to_string(size) + " need " + std::to_string(expected) + " values, but " +
                      std::to_string(values_.size()) + " were given.");
   }
+}
+
+void RealPatterns::append(const RealPatterns& more) {
+  if (&more == this) {
+    append(RealPatterns(more));
+    return;
+  }
+  if (more.size_ != size_) {
+    throw UsageError("mneme::RealPatterns: patterns of " + std::to_string(more.size_) +
+                     " numbers cannot be appended to patterns of " + std::to_string(size_) + " numbers.");
+  }
+  try {
+    values_.insert(values_.end(), more.values_.begin(), more.values_.end());
+  } catch (const std::bad_alloc&) {
+    reject_allocation(kReals, count_ + more.count_, size_, size_, sizeof(double));
+  }
+  count_ += more.count_;
 }
 
 BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end) {

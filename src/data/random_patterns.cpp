@@ -80,6 +80,7 @@ RealPatterns random_uniform(int64_t count, int64_t size, double low, double high
       Random stream = random.stream(static_cast<uint64_t>(i));
       for (double& x : patterns[i]) {
         x = low + (high - low) * stream.uniform();
+        x = x < high ? x : std::nextafter(high, low); // where the sum is rounded up
       }
     }
   });

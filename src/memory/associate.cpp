@@ -479,8 +479,7 @@ private:
     const bool no_weight =
         separator_.divides_by_sum() ? weights.sum == 0 : weights.reached == 0 && all_zero(sums);
     const bool empty = no_weight || no_direction;
-    if (empty && empty_read == EmptyRead::keep_query &&
-        sums.size() == static_cast<size_t>(pattern_size(queries))) {
+    if (empty && empty_read == EmptyRead::keep_query && !options_.values) {
       keep(queries, query, readout);
     } else if (empty) {
       std::ranges::fill(readout, 0);

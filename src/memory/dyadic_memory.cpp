@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <new>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -36,15 +36,24 @@ int64_t pairs(int64_t bits) {
   return bits * (bits - 1) / 2;
 }
 
-DyadicMemoryOptions checked(DyadicMemoryOptions options) {
-  options.data_bits = options.data_bits == 0 ? options.bits : options.data_bits;
+int64_t data_bits_of(const DyadicMemoryOptions& options) {
+  return options.data_bits == 0 ? options.bits : options.data_bits;
+}
+
+void require_bits(const DyadicMemoryOptions& options) {
   constexpr int64_t kBitsMax = 1 << 20; // keeps the number of counters within 63 bits
-  if (options.bits < 2 || options.bits > kBitsMax || options.data_bits < 1 || options.data_bits > kBitsMax) {
+  const int64_t data_bits = data_bits_of(options);
+  if (options.bits < 2 || options.bits > kBitsMax || data_bits < 1 || data_bits > kBitsMax) {
     throw UsageError(
         fmt::format("mneme::DyadicMemory: {} address bits and {} data bits were requested.\n  Use "
                     "2 .. {} address bits and 1 .. {} data bits.",
-                    options.bits, options.data_bits, kBitsMax, kBitsMax));
+                    options.bits, data_bits, kBitsMax, kBitsMax));
   }
+}
+
+DyadicMemoryOptions checked(DyadicMemoryOptions options) {
+  options.data_bits = data_bits_of(options);
+  require_bits(options);
   if (options.ones < 1 || options.ones > options.data_bits) {
     throw UsageError(fmt::format("mneme::DyadicMemory: a readout of {} bits cannot have {} ones.\n  Use 1 .. "
                                  "{}, such as the number of "
@@ -118,10 +127,26 @@ DyadicMemory::DyadicMemory(const DyadicMemoryOptions& options) : options_(checke
   size_t left = bytes + kCacheLine;
   memory_.reset(std::calloc(left, 1));
   if (!memory_) {
-    throw std::bad_alloc();
+    throw UsageError(
+        fmt::format("mneme::DyadicMemory: the counters of {} address bits and {} data bits need {} "
+                    "of memory, which cannot be allocated.\n  Use fewer bits, or a machine with "
+                    "more memory.",
+                    options_.bits, options_.data_bits, memory_text(static_cast<double>(bytes))));
   }
   void* counters = memory_.get();
   counters_ = static_cast<uint8_t*>(std::align(kCacheLine, bytes, counters, left));
+}
+
+DyadicMemory::DyadicMemory(DyadicMemory&& other) noexcept {
+  *this = std::move(other);
+}
+
+DyadicMemory& DyadicMemory::operator=(DyadicMemory&& other) noexcept {
+  options_ = std::exchange(other.options_, {});
+  memory_ = std::move(other.memory_);
+  counters_ = std::exchange(other.counters_, nullptr);
+  saturations_ = std::exchange(other.saturations_, 0);
+  return *this;
 }
 
 void DyadicMemory::Free::operator()(void* memory) const {
@@ -129,8 +154,8 @@ void DyadicMemory::Free::operator()(void* memory) const {
 }
 
 double DyadicMemory::memory_bytes(const DyadicMemoryOptions& options) {
-  return static_cast<double>(pairs(options.bits)) *
-         static_cast<double>(padded_bits(options.data_bits == 0 ? options.bits : options.data_bits));
+  require_bits(options);
+  return static_cast<double>(pairs(options.bits)) * static_cast<double>(padded_bits(data_bits_of(options)));
 }
 
 const uint8_t* DyadicMemory::row(int64_t i, int64_t j) const {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -16,21 +17,15 @@
 namespace mneme {
 namespace {
 
-void append(BitPatterns& patterns, const BitPatterns& more) {
-  if (patterns.empty()) {
-    patterns = more;
-  } else {
-    patterns.append(more);
-  }
-}
-
-void append(RealPatterns& patterns, const RealPatterns& more) {
-  std::vector<double> values(patterns.data(), patterns.data() + patterns.count() * patterns.size());
-  values.insert(values.end(), more.data(), more.data() + more.count() * more.size());
-  patterns = RealPatterns(patterns.count() + more.count(), more.size(), std::move(values));
+template <class Patterns> void append(Patterns& patterns, const Patterns& more) {
+  patterns.append(more);
 }
 
 template <class T> void append(std::vector<T>& column, const std::vector<T>& more) {
+  if (&more == &column) { // a range of a vector cannot be inserted into it
+    append(column, std::vector<T>(more));
+    return;
+  }
   column.insert(column.end(), more.begin(), more.end());
 }
 
@@ -53,15 +48,8 @@ template <class Move> int64_t compact(int64_t count, std::span<const int64_t> as
   return kept;
 }
 
-void erase_rows(BitPatterns& patterns, std::span<const int64_t> ascending) {
+template <class Patterns> void erase_rows(Patterns& patterns, std::span<const int64_t> ascending) {
   patterns.erase(ascending);
-}
-
-void erase_rows(RealPatterns& patterns, std::span<const int64_t> ascending) {
-  const int64_t kept = compact(patterns.count(), ascending, [&](int64_t from, int64_t to) {
-    std::ranges::copy(std::as_const(patterns)[from], patterns[to].begin());
-  });
-  patterns = slice(patterns, 0, kept);
 }
 
 template <class T> void erase_rows(std::vector<T>& column, std::span<const int64_t> ascending) {
@@ -131,13 +119,22 @@ template <class Patterns> void ItemMemory<Patterns>::add(const Patterns& pattern
                                  "the stored patterns are {}.\n  Give payloads of the same type and size.",
                                  text(payloads), text(payloads_)));
   }
-  if (is_first) {
-    patterns_ = patterns;
-    payloads_ = payloads;
+  if (is_first) { // copies first, so that a failed allocation changes nothing
+    Patterns first_patterns = patterns;
+    Payloads first_payloads = payloads;
+    patterns_ = std::move(first_patterns);
+    payloads_ = std::move(first_payloads);
     return;
   }
-  append(patterns_, patterns);
-  std::visit([&]<class Column>(Column& column) { append(column, std::get<Column>(payloads)); }, payloads_);
+  std::vector<int64_t> added(static_cast<size_t>(patterns.count()));
+  std::iota(added.begin(), added.end(), count());
+  patterns_.append(patterns);
+  try {
+    std::visit([&]<class Column>(Column& column) { append(column, std::get<Column>(payloads)); }, payloads_);
+  } catch (...) {
+    patterns_.erase(added); // does not allocate
+    throw;
+  }
 }
 
 template <class Patterns> void ItemMemory<Patterns>::erase(std::span<const int64_t> ascending) {

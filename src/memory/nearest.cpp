@@ -259,6 +259,7 @@ std::span<const double> RealNeighbours::scores_of(int64_t query) const {
 
 BitNeighbours nearest(const BitPatterns& queries, const BitPatterns& stored, int64_t k, Ties ties) {
   require_not_negative("k, the number of neighbours,", k);
+  k = std::min(k, stored.count());
   // Until the k nearest are known, each thread keeps k rows of a tile.
   constexpr int64_t kTilesKept = 64;
   const int64_t selected = k < stored.count() / kTilesKept ? k * kTilesKept : stored.count();
@@ -278,7 +279,8 @@ BitNeighbours within(const BitPatterns& queries, const BitPatterns& stored, int6
 RealNeighbours nearest(const RealPatterns& queries, const RealPatterns& stored, int64_t k,
                        const Similarity& similarity, Ties ties) {
   require_not_negative("k, the number of neighbours,", k);
-  return search(queries, stored, similarity, k, ties, -std::numeric_limits<double>::infinity());
+  return search(queries, stored, similarity, std::min(k, stored.count()), ties,
+                -std::numeric_limits<double>::infinity());
 }
 
 RealNeighbours at_least(const RealPatterns& queries, const RealPatterns& stored, double score_min,

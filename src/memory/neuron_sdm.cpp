@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <limits>
 #include <mutex>
-#include <new>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -71,6 +71,13 @@ const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
   if (options.selected_coordinates == 0 && options.assigned_values != AssignedValues::random) {
     throw UsageError("mneme::NeuronSdm: AssignedValues::ones has no effect without selected coordinates.\n  "
                      "Set selected_coordinates as well, or leave it out.");
+  }
+  if (constexpr int64_t kBitsMax = 10'000'000;
+      compared_bits(options) > kBitsMax) { // of theory::space_fraction
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: hard locations are to compare {} bits, but at most {} can be "
+                    "compared.\n  Use fewer bits, or set selected_coordinates.",
+                    compared_bits(options), kBitsMax));
   }
   if (options.hamming_radius < 0 || options.hamming_radius > compared_bits(options)) {
     throw UsageError(fmt::format(
@@ -319,6 +326,23 @@ NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
   allocate_counters();
 }
 
+NeuronSdm::NeuronSdm(NeuronSdm&& other) noexcept {
+  *this = std::move(other);
+}
+
+NeuronSdm& NeuronSdm::operator=(NeuronSdm&& other) noexcept {
+  options_ = std::exchange(other.options_, {});
+  addresses_ = std::move(other.addresses_);
+  selected_ = std::exchange(other.selected_, {});
+  memory_ = std::move(other.memory_);
+  counters_ = std::exchange(other.counters_, nullptr);
+  writes_ = std::exchange(other.writes_, {});
+  saturations_ = std::exchange(other.saturations_, 0);
+  max_writes_ = std::exchange(other.max_writes_, 0);
+  unwritten_ = std::exchange(other.unwritten_, 0);
+  return *this;
+}
+
 void NeuronSdm::allocate_counters() {
   options_.data_bits = options_.data_bits == 0 ? options_.bits : options_.data_bits;
   // calloc returns zero pages of the system, so counters of locations that are never activated use no memory.
@@ -330,7 +354,10 @@ void NeuronSdm::allocate_counters() {
   size_t left = bytes + alignment;
   memory_.reset(std::calloc(left, 1));
   if (!memory_) {
-    throw std::bad_alloc();
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: {} hard locations with {} counters need {} of memory, which "
+                    "cannot be allocated.\n  Use fewer hard locations, or a machine with more memory.",
+                    options_.hard_locations, options_.data_bits, memory_text(static_cast<double>(bytes))));
   }
   void* counters = memory_.get();
   counters_ = static_cast<int16_t*>(std::align(alignment, bytes, counters, left));
@@ -450,7 +477,7 @@ void NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign 
   for (int64_t first = 0; first < data.count(); first += block) {
     const Compared compared = prepared(all, addresses, first, std::min(block, data.count() - first));
     // Each tile has its own locations: no counter is shared, and patterns are added to it in order.
-    parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
+    parallel_update(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
       scratch.with(
           [&] {
             return WriteScratch{HitLists(all, block, kLocationsPerTile), {}};

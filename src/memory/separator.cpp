@@ -328,8 +328,35 @@ Separator::Row Separator::separate(std::span<double> scores, int64_t step, int64
   return row;
 }
 
+namespace {
+
+bool reads_distances(const Separation& separation) {
+  return std::holds_alternative<CircleIntersection>(separation) ||
+         std::holds_alternative<CapIntersection>(separation) || std::holds_alternative<Radius>(separation);
+}
+
+/// Errors  UsageError if a score is not the negative of a Hamming distance of patterns of `scores.size` bits
+void require_hamming_scores(const Scores& scores) {
+  for (int64_t q = 0; q < scores.values.count(); ++q) {
+    const std::span<const double> row = scores.values[q];
+    for (size_t s = 0; s < row.size(); ++s) {
+      if (row[s] > 0 || row[s] < -static_cast<double>(scores.size)) {
+        throw UsageError(
+            fmt::format("mneme: score {} of query {} is {}, but it must lie in {} .. 0.\n  A "
+                        "score of ScoreKind::minus_hamming is the negative of a Hamming distance.",
+                        s, q, row[s], -scores.size));
+      }
+    }
+  }
+}
+
+} // namespace
+
 RealPatterns separate(const Scores& scores, const Separation& separation) {
   require_finite("the scores of query", scores.values);
+  if (scores.kind == ScoreKind::minus_hamming && reads_distances(separation)) {
+    require_hamming_scores(scores);
+  }
   const Separator separator(separation, scores.kind, scores.size);
   RealPatterns weights = scores.values;
   for (int64_t q = 0; q < weights.count(); ++q) {

@@ -23,8 +23,12 @@ SparseAndTrial draw_trial(const SparseAndOptions& options, Random random) {
                                          random.stream(kFunction));
   trial.training = data::draw_samples(trial.function, options.training_samples, random.stream(kTraining),
                                       options.sampling);
-  trial.validation = data::draw_samples(trial.function, options.validation_samples,
-                                        random.stream(kValidation), options.sampling);
+  try {
+    trial.validation = data::draw_samples(trial.function, options.validation_samples,
+                                          random.stream(kValidation), options.sampling);
+  } catch (const data::UnbalancedSamples& error) {
+    throw UnbalancedValidation(fmt::format("validation: {}", error.what()));
+  }
   return trial;
 }
 

@@ -746,9 +746,12 @@ std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patte
   if (!is_classical_hopfield(kind) || static_cast<double>(count) <= capacity) {
     return "";
   }
+  const auto n = static_cast<double>(bits);
+  const double without_errors = n / (2 * std::log(std::max(n, 2.0))); // McEliece et al. 1987
   return fmt::format(
-      "{} patterns of {} bits are stored, but its capacity is about 0.138 n = {:.0f} random ones", count,
-      bits, capacity);
+      "{} patterns of {} bits are stored, but it recalls only about n / (2 ln n) = {:.0f} random "
+      "ones without errors, and 0.138 n = {:.0f} with few wrong bits",
+      count, bits, without_errors, capacity);
 }
 
 } // namespace

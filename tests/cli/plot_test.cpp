@@ -72,6 +72,15 @@ TEST(PlotVerb, NamesRunsByTheirFoldersWhereTheLastComponentsAreEqual) {
   EXPECT_EQ(rows.at(1).at("model"), "leap");
 }
 
+TEST(PlotVerb, ShowsSmallLossesAndNamesTheMedian) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "run");
+  write_text(folder / "run" / "config.json", R"({"version": "1", "verb": "train", "task": "sparse-and"})");
+  write_text(folder / "run" / "metrics.jsonl", "{\"trial\":0,\"epoch\":1,\"loss\":1.46e-5}\n");
+  const ProgramResult result = run_mneme({"plot", (folder / "run").string()});
+  expect_contains(result.out, {"1.46e-05", "medians over the seeds"});
+}
+
 TEST(PlotVerb, NamesTheCurrentFolder) {
   const TemporaryFolder folder;
   const std::string run = run_of_language_model(folder / "run");

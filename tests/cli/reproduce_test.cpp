@@ -132,6 +132,16 @@ TEST(ReproduceVerb, ListsTheChosenExperiments) {
   }
 }
 
+TEST(ReproduceVerb, AcceptsAStarAtTheEndOfAnId) {
+  const ProgramResult result = run_mneme({"reproduce", "attention/*", "sdm/softmax*", "--list"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* id : {"attention/gain-plot", "attention/rule-graph", "sdm/softmax-circle"}) {
+    EXPECT_TRUE(contains(result.out, id));
+  }
+  EXPECT_FALSE(contains(result.out, "sdm/optimal-radius"));
+  EXPECT_TRUE(contains(run_mneme({"reproduce", "list"}).err, "`mneme reproduce --list` lists"));
+}
+
 /// A Python without any package.
 TEST(ReproduceVerb, SaysHowToInstallVlConvert) {
   const TemporaryFolder folder;

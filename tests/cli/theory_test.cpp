@@ -120,6 +120,12 @@ TEST(TheoryVerb, LeavesOutValuesThatDoNotExist) {
   EXPECT_TRUE(betas[0].at("beta").is_null());
   EXPECT_TRUE(betas[1].at("beta").is_number());
   EXPECT_TRUE(results({"softmax", "--hamming-radius", "0"}).at("fits").at(0).at("beta").is_null());
+  const nlohmann::json near =
+      results({"softmax", "--bits", "64", "--hamming-radius", "1", "--locations", "2^64"});
+  EXPECT_TRUE(near.at("fits").at(0).at("beta").is_null());
+  EXPECT_NEAR(near.at("rows").at(0).at("intersection"), 65.0 / (65 + 2 + 2), 1e-12);
+  EXPECT_NEAR(near.at("rows").at(0).at("locations_shared"), 65, 1e-9);
+  EXPECT_TRUE(near.at("rows").at(0).at("softmax").is_null());
   EXPECT_TRUE(results({"capacity", "--bits", "1"})[0].at("capacity").is_null());
   EXPECT_TRUE(results({"optimal-radius", "--bits", "1"})[0].at("capacity").is_null());
 }
@@ -237,6 +243,7 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"circle-intersection", "--form", "lune", "--bits", "2000"}, {"2000", "1023"});
   expect_refusal({"circle-intersection", "--json", "--csv"}, {"--json", "--csv"});
   expect_refusal({"critcal-distance"}, {"critcal-distance", "critical-distance"});
+  expect_refusal({"foo"}, {"\"foo\"", "Give one of ", "beta, ", "plan"});
   expect_refusal({"plan", "--trials", "4"}, {"--trials", "--simulate"});
   expect_refusal({"plan", "--cues", "100"}, {"--cues", "--simulate"});
   expect_refusal({"plan", "--target", "0.5"}, {"--target", "0.5"});

@@ -81,7 +81,9 @@ TEST(Train, WritesAttentionWeightsAndGraphOfTheOwnFunction) {
     const auto rows = testing::read_text(folder / "attention-statistics.csv");
     EXPECT_EQ(std::ranges::count(rows, '\n'), with_rule ? 9 : 10); // heading, T - 1 or T bits
     EXPECT_TRUE(contains(testing::read_text(folder / "index.html"), "Attention weights of a batch"));
-    EXPECT_TRUE(std::filesystem::exists(folder / "attention-weights.csv"));
+    const std::string weights = testing::read_text(folder / "attention-weights.csv");
+    EXPECT_TRUE(contains(weights, "\ntrue,1,"));
+    EXPECT_FALSE(contains(weights, ",1.12,") || contains(weights, ",0.88,"));
   }
 }
 
@@ -152,11 +154,17 @@ TEST(Train, RejectsInvalidSettings) {
   refused({"--precision", "float16"}, "float32, float64");
   refused({"--sparsity", "5"}, "T - 1 = 8");
   refused({"--no-rule", "--sparsity", "10"}, "T = 9");
-  EXPECT_TRUE(contains(train(folder, {}, "0").err, "0 samples"));
+  EXPECT_TRUE(contains(train(folder, {}, "0").err, "--samples"));
+  refused({"--validation", "0"}, "--validation");
+  refused({"--validation", "3"}, "Give --validation N for more samples");
   refused({"--sparsity", "4"}, "none of 100 batches");
   refused({"--learning-rate", "0"}, "--learning-rate");
   refused({"--balanced", "--probability", "0.5"}, "--probability");
   refused({"--products"}, "--products");
+  refused({"--hidden-size", "8"}, "--hidden-size: the model self-attention has no such option");
+  refused({"--dropout", "0.1"}, "--dropout");
+  refused({"--precision", "float64"}, "--precision");
+  refused({"--model", "mlp", "--embedding-size", "4"}, "give --model self-attention");
 }
 
 #ifdef MNEME_WITH_TORCH

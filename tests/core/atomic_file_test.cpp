@@ -202,5 +202,29 @@ TEST(OutputFolder, CannotBeAFile) {
   }
 }
 
+TEST(AtomicFile, CreatesTheTargetOfALinkThatDoesNotExistYet) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "data");
+  std::filesystem::create_symlink("data/target", folder / "second"); // relative to the folder of the link
+  std::filesystem::create_symlink(folder / "second", folder / "first");
+  require_writable(folder / "first", OutputKind::file);
+  write_file_atomically(folder / "first", "text");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "first"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "second"));
+  EXPECT_EQ(read_text(folder / "data" / "target"), "text");
+}
+
+TEST(AtomicFile, RefusesLinksToAMissingFolderAndToThemselves) {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("missing/target", folder / "link");
+  std::filesystem::create_symlink("self", folder / "self");
+  for (const char* name : {"link", "self"}) {
+    EXPECT_TRUE(contains(output_error_of([&] { write_file_atomically(folder / name, "text"); }),
+                         (folder / name).string().substr(0, 4)));
+    output_error_of([&] { require_writable(folder / name, OutputKind::file); });
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / name));
+  }
+}
+
 } // namespace
 } // namespace mneme

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -255,6 +256,39 @@ TEST(BitPatterns, AppendAndEraseRefuseWhatDoesNotFit) {
   EXPECT_THROW(patterns.erase(std::vector<int64_t>{3}), UsageError);
   EXPECT_THROW(patterns.erase(std::vector<int64_t>{-1}), UsageError);
   EXPECT_EQ(patterns.count(), 3);
+}
+
+TEST(BitPatterns, AreEmptyAfterAMove) {
+  BitPatterns moved = random_bits(3, 70, 1);
+  const BitPatterns before = moved;
+  BitPatterns taken = std::move(moved);
+  EXPECT_EQ(taken, before);
+  EXPECT_EQ(moved, BitPatterns(0, 70)); // NOLINT(bugprone-use-after-move): documented
+  moved.append(before);
+  EXPECT_EQ(moved, before);
+  taken = std::move(moved);
+  EXPECT_EQ(taken, before);
+  EXPECT_EQ(moved, BitPatterns(0, 70)); // NOLINT(bugprone-use-after-move): documented
+}
+
+TEST(RealPatterns, AreEmptyAfterAMove) {
+  RealPatterns moved(2, 3, {1, 2, 3, 4, 5, 6});
+  const RealPatterns before = moved;
+  RealPatterns taken = std::move(moved);
+  EXPECT_EQ(taken, before);
+  EXPECT_EQ(moved, RealPatterns(0, 3)); // NOLINT(bugprone-use-after-move): documented
+  moved = std::move(taken);
+  EXPECT_EQ(moved, before);
+  EXPECT_EQ(taken, RealPatterns(0, 3)); // NOLINT(bugprone-use-after-move): documented
+}
+
+TEST(BitPatterns, AppendsACopyOfThemselves) {
+  BitPatterns patterns = random_bits(100, 70, 1);
+  const BitPatterns before = patterns;
+  patterns.append(patterns);
+  ASSERT_EQ(patterns.count(), 200);
+  EXPECT_EQ(slice(patterns, 0, 100), before);
+  EXPECT_EQ(slice(patterns, 100, 200), before);
 }
 
 } // namespace

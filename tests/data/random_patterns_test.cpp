@@ -99,5 +99,13 @@ TEST(RandomPatterns, ThatCannotBeAllocatedAreRejectedWithTheirSize) {
                            {"274877906944 patterns of 1024 numbers", "2.25e+06 GB"});
 }
 
+TEST(RandomPatterns, UniformNumbersAreBelowTheUpperLimit) {
+  const double high = std::nextafter(1.0, 2.0); // low + (high - low) u rounds to `high` for u > 1/2
+  const RealPatterns numbers = random_uniform(1, 100, 1, high, Random(1));
+  for (const double x : numbers[0]) {
+    EXPECT_EQ(x, 1);
+  }
+}
+
 } // namespace
 } // namespace mneme::data

@@ -48,5 +48,9 @@ TEST(TextBits, RefusesTextsWithoutWords) {
   EXPECT_THROW(text_bits(texts, 0), UsageError);
 }
 
+TEST(TextBits, DependOnTheOrderOfWords) { // by the trigrams across two words
+  EXPECT_EQ(distance("alpha beta gamma delta", "delta gamma beta alpha", 1024), 105);
+}
+
 } // namespace
 } // namespace mneme::data

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "memory/samples.h"
@@ -223,6 +224,29 @@ TEST(DyadicMemory, ReportsInvalidArguments) {
                   {"pair of bits 1 and 10", "less than 10"});
   expect_contains(usage_error([&] { (void)memory.counter(1, 3, 4); }), {"data bit 4", "4 data bits"});
   EXPECT_EQ(DyadicMemory::memory_bytes({.bits = 1000, .ones = 10}), 499'500.0 * 1024);
+}
+
+TEST(DyadicMemory, HasNoBitsAfterAMove) {
+  const BitPatterns patterns = sparse(5, 100, 6, 1);
+  DyadicMemory moved({.bits = 100, .ones = 6});
+  moved.write(patterns);
+  DyadicMemory taken = std::move(moved);
+  EXPECT_EQ(taken.recall(patterns).readout, patterns);
+  // NOLINTBEGIN(bugprone-use-after-move): documented
+  EXPECT_EQ(moved.options().bits, 0);
+  expect_contains(usage_error([&] { moved.write(patterns); }), {"100", "0"});
+  expect_contains(usage_error([&] { moved.recall(patterns); }), {"100", "0"});
+  expect_contains(usage_error([&] { (void)moved.counter(0, 1, 0); }), {"less than 0"});
+  // NOLINTEND(bugprone-use-after-move)
+  moved = std::move(taken);
+  EXPECT_EQ(moved.recall(patterns).readout, patterns);
+}
+
+TEST(DyadicMemory, RefusesToComputeTheMemoryOfTooManyBits) {
+  expect_contains(usage_error([] {
+                    (void)DyadicMemory::memory_bytes({.bits = 4'000'000'000, .ones = 1, .data_bits = 64});
+                  }),
+                  {"4000000000 address bits", "1048576"});
 }
 
 } // namespace

@@ -2,6 +2,12 @@
 
 #include "mneme/memory/item_memory.h"
 
+#include <fstream>
+#include <new>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include "memory/samples.h"
@@ -116,6 +122,52 @@ TEST(ItemMemory, ReportsInvalidArguments) {
   expect_contains(usage_error([&] { sized.add(BitPatterns(1, 10), BitPatterns(1, 6)); }),
                   {"size 6", "size 5"});
   EXPECT_EQ(memory.count(), 2);
+}
+
+#ifndef __SANITIZE_ADDRESS__ // which ends the program if an allocation fails
+
+TEST(ItemMemory, ChangesNothingIfPayloadsCannotBeAllocated) {
+  constexpr size_t kMargin = size_t{32} << 20;
+  const Texts large{std::string(4 * kMargin, 'a')};
+  ItemMemory<BitPatterns> empty, memory;
+  memory.add(test::random_bits(1, 10, 1), Texts{"small"});
+  const BitPatterns before = memory.patterns();
+  size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit former{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &former), 0);
+  rlimit limited = former;
+  limited.rlim_cur = pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE)) + kMargin;
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &limited), 0);
+  EXPECT_THROW(memory.add(test::random_bits(1, 10, 2), large), std::bad_alloc);
+  EXPECT_THROW(empty.add(test::random_bits(1, 10, 2), large), std::bad_alloc);
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &former), 0);
+  EXPECT_EQ(memory.patterns(), before);
+  EXPECT_EQ(memory.payloads_as<Texts>(), Texts{"small"});
+  EXPECT_EQ(empty.count(), 0);
+}
+
+#endif
+
+TEST(ItemMemory, AddsCopiesOfItsOwnItems) {
+  ItemMemory<RealPatterns> memory;
+  memory.add(test::random_sphere(3, 4, 1), Texts{"a", "b", "c"});
+  memory.add(memory.patterns(), memory.payloads());
+  EXPECT_EQ(memory.count(), 6);
+  EXPECT_EQ(slice(memory.patterns(), 3, 6), slice(memory.patterns(), 0, 3));
+  EXPECT_EQ(memory.payloads_as<Texts>(), (Texts{"a", "b", "c", "a", "b", "c"}));
+}
+
+TEST(ItemMemory, CopiesStoredNumbersOnlyWhenTheirBufferGrows) {
+  ItemMemory<RealPatterns> memory;
+  int64_t moves = 0;
+  const double* before = nullptr;
+  for (int64_t i = 0; i < 1000; ++i) {
+    memory.add(RealPatterns(1, 3), RealPatterns(1, 2));
+    moves += memory.patterns().data() != before ? 1 : 0;
+    before = memory.patterns().data();
+  }
+  EXPECT_LE(moves, 12); // about log2(1000)
 }
 
 } // namespace

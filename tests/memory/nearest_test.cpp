@@ -193,5 +193,17 @@ TEST(Nearest, ReportsInvalidArguments) {
                   {"query 0 and stored pattern 1050", "overflows double"});
 }
 
+TEST(Nearest, TakesTheLargestNumberForAll) {
+  constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
+  const BitPatterns bits = test::random_bits(3000, 64, 1), bit_query = test::random_bits(1, 64, 2);
+  const RealPatterns reals = test::random_sphere(3000, 9, 1), real_query = test::random_sphere(1, 9, 2);
+  for (const Ties ties : {Ties::first, Ties::all}) {
+    EXPECT_EQ(nearest(bit_query, bits, kAll, ties).indices, nearest(bit_query, bits, 3000, ties).indices);
+    const RealNeighbours all = nearest(real_query, reals, kAll, Cosine{}, ties);
+    EXPECT_EQ(all.indices, nearest(real_query, reals, 3000, Cosine{}, ties).indices);
+    EXPECT_EQ(all.indices.size(), 3000U);
+  }
+}
+
 } // namespace
 } // namespace mneme

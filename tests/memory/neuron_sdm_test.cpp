@@ -6,8 +6,10 @@
 #include <limits>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "memory/samples.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/theory/selected_coordinates.h"
 #include "mneme/theory/space_fraction.h"
@@ -492,6 +494,46 @@ TEST(NeuronSdm, ReportsInvalidSelectedCoordinates) {
   expect_contains(usage_error([&] { NeuronSdm memory(good, BitPatterns(5, 10)); }),
                   {"given addresses", "selected coordinates"});
   EXPECT_EQ(NeuronSdm::memory_bytes(good), 5 * (4 * 4 + 2 * 64 + 8));
+}
+
+TEST(NeuronSdm, HasNoLocationsAfterAMove) {
+  const BitPatterns patterns = test::random_bits(5, 64, 1);
+  const NeuronSdmOptions options{.bits = 64, .hard_locations = 1000, .hamming_radius = 24};
+  NeuronSdm moved(options);
+  moved.write(patterns);
+  const BitPatterns readout = moved.recall(patterns).readout;
+  NeuronSdm taken = std::move(moved);
+  EXPECT_EQ(taken.recall(patterns).readout, readout);
+  // NOLINTBEGIN(bugprone-use-after-move): documented
+  EXPECT_EQ(moved.options().hard_locations, 0);
+  EXPECT_EQ(moved.addresses().count(), 0);
+  expect_contains(usage_error([&] { moved.write(patterns); }), {"64", "0"});
+  expect_contains(usage_error([&] { moved.unwrite(patterns); }), {"64", "0"});
+  expect_contains(usage_error([&] { moved.recall(patterns); }), {"64", "0"});
+  expect_contains(usage_error([&] { (void)moved.writes(0); }), {"there are 0"});
+  expect_contains(usage_error([&] { (void)moved.counters(0); }), {"there are 0"});
+  // NOLINTEND(bugprone-use-after-move)
+  moved = std::move(taken);
+  EXPECT_EQ(moved.recall(patterns).readout, readout);
+}
+
+TEST(NeuronSdm, CompletesAWriteThatIsInterrupted) {
+  const BitPatterns patterns = test::random_bits(5, 64, 1);
+  NeuronSdm memory({.bits = 64, .hard_locations = 5000, .hamming_radius = 24}), same(memory.options());
+  same.write(patterns);
+  request_interrupt();
+  memory.write(patterns);
+  clear_interrupt();
+  for (int64_t location = 0; location < 5000; ++location) {
+    ASSERT_EQ(memory.writes(location), same.writes(location));
+    ASSERT_EQ(memory.counters(location), same.counters(location));
+  }
+}
+
+TEST(NeuronSdm, LimitsTheBitsThatLocationsCompare) {
+  expect_contains(
+      usage_error([] { NeuronSdm memory({.bits = 10'000'001, .hard_locations = 1, .hamming_radius = 1}); }),
+      {"NeuronSdm", "10000001", "10000000"});
 }
 
 } // namespace

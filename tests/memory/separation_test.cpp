@@ -220,5 +220,20 @@ TEST(Separation, ReportsInvalidArguments) {
                   {"hard locations is 0"});
 }
 
+TEST(Separation, RefusesDistancesOutOfRange) {
+  for (const Separation& separation :
+       {Separation(CircleIntersection{.bits = 64, .hamming_radius = 6}),
+        Separation(CapIntersection{.size = 64, .hamming_radius = 6}), Separation(Radius{6})}) {
+    for (const double score : {-65.0, 1.0, -1e300}) {
+      expect_contains(usage_error([&] {
+                        weights_of({0, score}, separation, ScoreKind::minus_hamming, 64);
+                      }),
+                      {"score 1 of query 0", "-64 .. 0"});
+    }
+    EXPECT_NO_THROW(weights_of({0, -64}, separation, ScoreKind::minus_hamming, 64));
+  }
+  EXPECT_NO_THROW(weights_of({0, -65}, Softmax{1}, ScoreKind::minus_hamming, 64));
+}
+
 } // namespace
 } // namespace mneme

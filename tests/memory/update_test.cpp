@@ -89,5 +89,15 @@ TEST(Update, StopsOnAnInterrupt) {
   clear_interrupt();
 }
 
+TEST(Update, EmptyReadsOfAHeteroassociativeMemoryAreZeros) {
+  const BitPatterns stored = test::random_bits(5, 200, 3), far = test::random_bits(4, 200, 4);
+  auto options = pattern_sdm(200, 10);
+  options.values = test::random_bits(5, 200, 5);
+  EXPECT_EQ(associate(far, stored, options).readout, BitPatterns(4, 200));
+  AssociateOptions<RealPatterns> numbers{.separation = Radius{0}, .values = RealPatterns(1, 2, {3, 4})};
+  EXPECT_EQ(associate(RealPatterns(1, 2, {1, 0}), RealPatterns(1, 2, {-1, 0}), numbers).readout,
+            RealPatterns(1, 2));
+}
+
 } // namespace
 } // namespace mneme

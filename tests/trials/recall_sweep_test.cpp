@@ -425,6 +425,7 @@ TEST(SweepRecall, ReportsClassicalHopfieldBeyondItsCapacity) {
   EXPECT_NEAR(classical_hopfield_capacity(100), 13.8, 1e-9);
   const Outcome full = sweep(random_set(60, 100), small({"hopfield", "pattern-sdm"}));
   EXPECT_TRUE(contains(full.result.memories[0].bound, "60 patterns of 100 bits"));
+  EXPECT_TRUE(contains(full.result.memories[0].bound, "n / (2 ln n) = 11 random ones without errors"));
   EXPECT_TRUE(contains(full.result.memories[0].bound, "0.138 n = 14 "));
   EXPECT_TRUE(full.result.memories[0].beyond_capacity);
   EXPECT_LT(full.result.memories[0].self_recall, 0.5);

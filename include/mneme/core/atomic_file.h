@@ -11,7 +11,8 @@
 namespace mneme {
 
 /// Writes `bytes` to `path`. An existing file is replaced only once all bytes are on disk, and its
-/// permissions are kept. A symbolic link is followed; pipes and devices are written to directly.
+/// permissions are kept. A symbolic link is followed, also to a file that does not exist yet; pipes and
+/// devices are written to directly.
 ///
 /// Errors  OutputError (path, error of the system, how to fix); an existing file is then unchanged
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);

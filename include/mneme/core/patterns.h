@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace mneme {
@@ -12,18 +13,34 @@ namespace mneme {
 /// Binary patterns, packed into 64-bit words.
 ///
 /// Layout  bit b of a pattern is bit (b mod 64) of its word (b / 64); the pad bits of the last word are 0
+/// Moves   a set that was moved from has no patterns; the number of bits of a pattern stays
 /// Errors  UsageError if a size is negative, or the patterns cannot be allocated
 class BitPatterns {
 public:
   BitPatterns() = default;
   /// `count` patterns of `bits` bits, all 0.
   BitPatterns(int64_t count, int64_t bits);
+  BitPatterns(const BitPatterns&) = default;
+  BitPatterns& operator=(const BitPatterns&) = default;
+  BitPatterns(BitPatterns&& other) noexcept
+      : count_(std::exchange(other.count_, 0)), bits_(other.bits_), words_(other.words_),
+        words_of_all_(std::exchange(other.words_of_all_, {})) {}
+  BitPatterns& operator=(BitPatterns&& other) noexcept {
+    count_ = std::exchange(other.count_, 0);
+    bits_ = other.bits_;
+    words_ = other.words_;
+    words_of_all_ = std::exchange(other.words_of_all_, {});
+    return *this;
+  }
+  ~BitPatterns() = default;
 
   int64_t count() const { return count_; }
   int64_t bits() const { return bits_; }
   int64_t words() const { return words_; } ///< 64-bit words per pattern
   bool empty() const { return count_ == 0; }
 
+  /// The functions of one bit and of one pattern do not check their indices, as inner loops call them:
+  /// 0 <= pattern < count() and 0 <= bit < bits().
   bool get(int64_t pattern, int64_t bit) const {
     return (words_of_all_[static_cast<size_t>(pattern * words_ + bit / 64)] >> (bit % 64)) & 1U;
   }
@@ -53,7 +70,7 @@ public:
 
   /// Allocates memory for `count` patterns in total, so that `append` up to this number does not copy them.
   void reserve(int64_t count);
-  /// Adds the patterns of `more` at the end, in amortised O(patterns added).
+  /// Adds the patterns of `more`, which may be these patterns, at the end, in amortised O(patterns added).
   ///
   /// Errors  UsageError if its patterns have another number of bits
   void append(const BitPatterns& more);
@@ -71,6 +88,7 @@ private:
 
 /// Patterns of real numbers (float64).
 ///
+/// Moves   a set that was moved from has no patterns; the number of numbers of a pattern stays
 /// Errors  UsageError if a size is negative, the patterns cannot be allocated, or `values` has the wrong
 ///         length
 class RealPatterns {
@@ -79,11 +97,24 @@ public:
   /// `count` patterns of `size` numbers, all 0.
   RealPatterns(int64_t count, int64_t size);
   RealPatterns(int64_t count, int64_t size, std::vector<double> values);
+  RealPatterns(const RealPatterns&) = default;
+  RealPatterns& operator=(const RealPatterns&) = default;
+  RealPatterns(RealPatterns&& other) noexcept
+      : count_(std::exchange(other.count_, 0)), size_(other.size_),
+        values_(std::exchange(other.values_, {})) {}
+  RealPatterns& operator=(RealPatterns&& other) noexcept {
+    count_ = std::exchange(other.count_, 0);
+    size_ = other.size_;
+    values_ = std::exchange(other.values_, {});
+    return *this;
+  }
+  ~RealPatterns() = default;
 
   int64_t count() const { return count_; }
   int64_t size() const { return size_; } ///< numbers per pattern
   bool empty() const { return count_ == 0; }
 
+  /// Numbers of one pattern. The index is not checked: 0 <= pattern < count().
   std::span<const double> operator[](int64_t pattern) const {
     return {values_.data() + pattern * size_, static_cast<size_t>(size_)};
   }
@@ -93,6 +124,16 @@ public:
 
   const double* data() const { return values_.data(); }
   double* data() { return values_.data(); }
+
+  /// Adds the patterns of `more`, which may be these patterns, at the end, in amortised O(patterns added).
+  ///
+  /// Errors  UsageError if its patterns have another size
+  void append(const RealPatterns& more);
+  /// Removes the patterns with these indices, which ascend strictly; the others keep their order.
+  ///
+  /// Errors  UsageError if an index is out of range or not greater than the one before it
+  void erase(std::span<const int64_t> ascending);
+
   bool operator==(const RealPatterns&) const = default;
 
 private:

@@ -26,7 +26,8 @@ struct SparseAnd {
 
   bool has_rule() const { return !relevant_under_rule.empty(); }
   int64_t sparsity() const { return static_cast<int64_t>(relevant.size()); } ///< s in the paper
-  bool operator()(const BitPatterns& inputs, int64_t sample) const;          ///< label of one input
+  /// Label of one input. Its bits are not checked: inputs must have at least context_length bits.
+  bool operator()(const BitPatterns& inputs, int64_t sample) const;
 };
 
 /// Draws the relevant bits at random. With a rule, the two sets are disjoint and do not contain the last bit.

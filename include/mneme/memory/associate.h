@@ -51,7 +51,9 @@ template <class Patterns> struct AssociateOptions {
 ///         a readout overflows the precision; if 2^30 or more bit patterns are compared as bits
 /// Cost    O(Q S n) per update step for the scores, in parallel over queries and stored patterns, and O(V)
 ///         for every stored pattern whose weight can change the readout. A readout of numbers may leave out
-///         terms that together are below the rounding of its largest term. Scratch memory is independent of Q
+///         terms that together are below the rounding of its largest term. Queries are processed in blocks:
+///         scores and weights need memory that does not depend on Q. Copies of the queries, scaled, encoded
+///         or without duplicates, need O(Q n)
 template <class Patterns> class AssociativeMemory {
 public:
   explicit AssociativeMemory(Patterns stored, AssociateOptions<Patterns> options = {});

@@ -13,9 +13,9 @@
 namespace mneme {
 
 struct DyadicMemoryOptions {
-  int64_t bits;          ///< n, bits of an address, > 1
+  int64_t bits;          ///< n, bits of an address, 2 .. 2^20
   int64_t ones;          ///< p, number of ones of a readout, 1 .. data_bits
-  int64_t data_bits = 0; ///< bits of stored data; 0: the same as `bits`
+  int64_t data_bits = 0; ///< bits of stored data, at most 2^20; 0: the same as `bits`
 };
 
 /// A memory with one hard location for each of the n (n - 1) / 2 pairs of bits. An address activates the
@@ -29,6 +29,7 @@ struct DyadicMemoryOptions {
 /// stored and recalled (theory/capacity.h).
 ///
 /// Units   counters have 8 bits and saturate at 255; `saturations()` counts the additions that were clipped
+/// Moves   a memory that was moved from has 0 bits, so that no pattern fits it
 /// Errors  UsageError if sizes do not match, a parameter is out of range, a written address has fewer than
 ///         two ones, or the counters need more memory than is available (`memory_bytes`)
 /// Cost    w (w - 1) / 2 rows of counters for an address with w ones: a write changes the counters of the
@@ -38,6 +39,9 @@ struct DyadicMemoryOptions {
 class DyadicMemory {
 public:
   explicit DyadicMemory(const DyadicMemoryOptions& options);
+  DyadicMemory(DyadicMemory&& other) noexcept;
+  DyadicMemory& operator=(DyadicMemory&& other) noexcept;
+  ~DyadicMemory() = default;
 
   /// Stores each pattern at its own address (autoassociative). Every write to a pair then includes its own
   /// two bits, so that a read keeps wrong ones of a cue where many more than (n / p)^2 patterns are stored.
@@ -60,6 +64,8 @@ public:
 
   /// Bytes of the counters: n (n - 1) / 2 data_bits, with data_bits rounded up to 64. Counters of pairs that
   /// were never written use no memory yet.
+  ///
+  /// Errors  UsageError if a number of bits is out of range
   static double memory_bytes(const DyadicMemoryOptions& options);
 
   const DyadicMemoryOptions& options() const { return options_; }
@@ -75,7 +81,7 @@ private:
   const uint8_t* row(int64_t i, int64_t j) const;
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated, EmptyRead empty_read) const;
 
-  DyadicMemoryOptions options_;
+  DyadicMemoryOptions options_{};
   struct Free {
     void operator()(void* memory) const;
   };

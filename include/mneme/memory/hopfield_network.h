@@ -10,11 +10,12 @@ namespace mneme {
 /// Classical Hopfield network: weight matrix P P^T with a zero diagonal, synchronous updates; a tie gives 0
 /// (or -1).
 ///
-/// Source  Hopfield 1982. Holds about 0.138 n random patterns.
+/// Source  Hopfield 1982. Recalls about n / (2 ln n) random patterns of n bits without errors (McEliece,
+///         Posner, Rodemich & Venkatesh 1987), and up to about 0.138 n with few wrong bits.
 AssociateOptions<BitPatterns> classical_hopfield();
 
-/// Number of random patterns of n bits that a classical network can hold: 0.138 n (Amit, Gutfreund &
-/// Sompolinsky 1985).
+/// Number of random patterns of n bits up to which a classical network has a fixed point near each of them:
+/// 0.138 n (Amit, Gutfreund & Sompolinsky 1985). Near this number some bits of the fixed points are wrong.
 ///
 /// Errors  UsageError if bits < 0
 double classical_hopfield_capacity(int64_t bits);

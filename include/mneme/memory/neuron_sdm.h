@@ -23,7 +23,9 @@ enum class AssignedValues {
 };
 
 struct NeuronSdmOptions {
-  int64_t bits;           ///< n, bits of a cue, > 0; without `encode` also the bits of a location's address
+  /// n, bits of a cue, > 0; without `encode` also the bits of a location's address. A location compares at
+  /// most 10^7 bits.
+  int64_t bits;
   int64_t hard_locations; ///< number of locations, > 0
   /// Activates locations within this distance (inclusive), 0 .. number of bits that a location compares.
   int64_t hamming_radius;
@@ -49,6 +51,7 @@ struct NeuronSdmOptions {
 /// of all activated locations; a bit is 1 where the sum is above 0.
 ///
 /// Units   counters have 16 bits and saturate; `saturations()` counts the additions that were clipped
+/// Moves   a memory that was moved from has no hard locations and 0 bits, so that no pattern fits it
 /// Errors  UsageError if sizes do not match, a parameter is out of range, or the locations need more memory
 ///         than is available (`memory_bytes`)
 /// Cost    write and read compare each pattern with every location, O(hard_locations * n / 64), in parallel.
@@ -66,8 +69,12 @@ public:
   /// Hard locations at given addresses [hard_locations, bits of an address]; options.hard_locations must be
   /// their number or 0, and options.selected_coordinates 0.
   NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses);
+  NeuronSdm(NeuronSdm&& other) noexcept;
+  NeuronSdm& operator=(NeuronSdm&& other) noexcept;
+  ~NeuronSdm() = default;
 
-  /// Stores each pattern at its own address (autoassociative).
+  /// Stores each pattern at its own address (autoassociative). An interrupt (core/interrupt.h) does not stop
+  /// the update of the counters.
   void write(const BitPatterns& patterns);
   /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).
   void write(const BitPatterns& addresses, const BitPatterns& data);
@@ -132,7 +139,7 @@ private:
   }
   [[noreturn]] void reject_location(int64_t location) const;
 
-  NeuronSdmOptions options_;
+  NeuronSdmOptions options_{};
   BitPatterns addresses_;         ///< empty with selected coordinates
   std::vector<int32_t> selected_; ///< [hard_locations, selected_coordinates]
   struct Free {

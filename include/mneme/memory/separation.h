@@ -20,7 +20,8 @@ namespace mneme {
 struct FiniteLocations {
   double hard_locations; ///< number in the whole address space, > 0
   uint64_t seed = 1;
-  /// Uniform random number in [0, 1) for (step, query, stored). Default: counter-based RNG with `seed`.
+  /// Uniform random number in [0, 1) for (step, query, stored). Default: counter-based RNG with `seed`. It is
+  /// called by several threads at the same time, in any order.
   std::function<double(int64_t step, int64_t query, int64_t stored)> draw = {};
 };
 
@@ -53,13 +54,13 @@ struct Softmax {
 };
 
 /// Euclidean projection of beta * score onto the probability simplex; dissimilar patterns get exactly 0
-/// (Martins & Astudillo 2016).
+/// (Martins & Astudillo 2016). beta >= 0; an infinite beta is BestMatch.
 struct Sparsemax {
   double beta;
 };
 
 /// Between softmax and sparsemax: max(beta * score / 2 - tau, 0)^2, where tau makes the sum 1 (Peters et al.
-/// 2019).
+/// 2019). beta >= 0; an infinite beta is BestMatch.
 struct Entmax15 {
   double beta;
 };
@@ -93,7 +94,8 @@ using Separation = std::variant<CircleIntersection, CapIntersection, Radius, Sof
 /// example when no pattern is within the radius). Identity returns the scores.
 ///
 /// Shapes  scores [Q, S] -> weights [Q, S]
-/// Errors  UsageError if a parameter is out of range, or the separation does not accept this kind of score
+/// Errors  UsageError if a parameter is out of range, if the separation does not accept this kind of score,
+///         or if it reads Hamming distances and a score of ScoreKind::minus_hamming is not in -size .. 0
 RealPatterns separate(const Scores& scores, const Separation& separation);
 
 } // namespace mneme

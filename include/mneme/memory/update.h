@@ -12,7 +12,10 @@ namespace mneme {
 /// (with Identity{.self_connections = false}: and the sums without self-connections are 0, too). A readout of
 /// real numbers that are all 0 counts as empty, too.
 enum class EmptyRead {
-  keep_query,    ///< the query itself; zeros if the readout has another size
+  /// The query itself; zeros in a heteroassociative memory, that is with `AssociateOptions::values`, or with
+  /// `data_bits` other than `bits`. NeuronSdm and DyadicMemory do not keep whether data of the same size were
+  /// written at other addresses: take `zeros` then.
+  keep_query,
   zeros,         ///< all bits 0 (published binary code)
   mean_of_values ///< mean of all values (published continuous code with finitely many hard locations)
 };

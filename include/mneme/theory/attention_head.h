@@ -49,7 +49,8 @@ std::string_view name_of(FixedPoint kind); ///< "global", "metastable", "single"
 /// the inverse of fit_beta (first distance 1) over radii 2 .. bits/2, interpolated linearly in log beta.
 /// Empty if beta lies outside of that range.
 ///
-/// Errors  UsageError unless bits >= 8
+/// Errors  UsageError unless 8 <= bits <= 10 000 000
+/// Cost    O(bits) per radius, from 2 on until beta is reached: O(bits^2) for a small or unreachable beta
 std::optional<double> equivalent_hamming_radius(double beta, int64_t bits);
 
 /// One head on one text: what its last query reads, as published, and means over queries of the second half

@@ -37,14 +37,21 @@ struct SparseAndTrial {
   double seconds = 0;
 };
 
+/// No batch of validation samples passed the checks of `draw_samples`.
+class UnbalancedValidation : public data::UnbalancedSamples {
+public:
+  using UnbalancedSamples::UnbalancedSamples;
+};
+
 /// Called with the index of each finished trial; calls are serialised, in any order.
 using TrialDone = std::function<void(int64_t number, const SparseAndTrial& trial)>;
 
 /// Runs the trials in parallel, each on one thread. A trial depends only on the options and its index.
 /// Progress advances by epochs; the caller starts its stage.
 ///
-/// Errors  UsageError as `draw_samples`, `initial_parameters` and `fit`, if seeds < 1, or if a required class
-///         does not occur; Interrupted, after `done` has been called for all finished trials
+/// Errors  UsageError as `draw_samples` (UnbalancedValidation for validation samples), `initial_parameters`
+///         and `fit`, if seeds < 1, or if a required class does not occur; Interrupted, after `done` has been
+///         called for all finished trials
 std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress,
                                              const TrialDone& done = {});
 
