@@ -96,6 +96,10 @@ void AssociativeMemory::store(const at::Tensor& patterns, const at::Tensor& valu
              "Each pattern needs one value, of the same type and on the same device.");
     }
   }
+  if (!stored_.defined() && patterns.size(0) == 0) {
+    refuse(kMemory, c10::str("patterns of shape ", patterns.sizes(), " are to be stored first."),
+           "Store at least one pattern.");
+  }
   if (stored_.defined()) {
     check_same("patterns", patterns, "the stored ones", stored_);
     if (values.defined() != values_.defined()) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "mneme/nn/per_head.h"
 #include "nn/layers.h"
 
 namespace mneme::nn {
@@ -137,6 +138,19 @@ TEST(AssociativeMemory, RejectsInvalidArguments) {
                     hetero.store(kPatterns, at::ones({11, 2}, at::kDouble));
                   }),
                   {"12 patterns", "11 values"});
+}
+
+TEST(AssociativeMemory, RefusesToBeginWithNoPatterns) {
+  AssociativeMemory memory;
+  expect_contains(usage_error_of([&] { memory.store(at::ones({0, 8}, at::kDouble)); }), {"[0, 8]"});
+  memory.store(kPatterns.slice(1, 0, 4)); // of another size: nothing was stored
+  EXPECT_EQ(memory.size(), 12);
+  memory.store(at::ones({0, 4}, at::kDouble));
+  EXPECT_EQ(memory.size(), 12);
+}
+
+TEST(AssociativeMemory, AValuePerHeadNeedsAValue) {
+  expect_contains(usage_error_of([] { PerHead<double> none(std::vector<double>{}); }), {"no values"});
 }
 
 } // namespace

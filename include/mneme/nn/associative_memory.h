@@ -54,7 +54,7 @@ public:
   explicit AssociativeMemory(AssociativeMemoryOptions options = {});
 
   /// Appends patterns [S, n] to those stored, with associated values [S, V] (hetero-association). Values must
-  /// be given for all patterns or for none.
+  /// be given for all patterns or for none. The first patterns are at least one.
   void store(const at::Tensor& patterns, const at::Tensor& values = {});
 
   /// Updates states [L, n] (noisy, partial or learned) until convergence.
