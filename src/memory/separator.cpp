@@ -342,7 +342,7 @@ void require_hamming_scores(const Scores& scores) {
     for (size_t s = 0; s < row.size(); ++s) {
       if (row[s] > 0 || row[s] < -static_cast<double>(scores.size)) {
         throw UsageError(
-            fmt::format("mneme: score {} of query {} is {}, but it must lie in {} .. 0.\n  A "
+            fmt::format("mneme: score {} of query {} is {}, but must be from {} to 0.\n  A "
                         "score of ScoreKind::minus_hamming is the negative of a Hamming distance.",
                         s, q, row[s], -scores.size));
       }

@@ -228,7 +228,7 @@ TEST(Separation, RefusesDistancesOutOfRange) {
       expect_contains(usage_error([&] {
                         weights_of({0, score}, separation, ScoreKind::minus_hamming, 64);
                       }),
-                      {"score 1 of query 0", "-64 .. 0"});
+                      {"score 1 of query 0", "-64 to 0"});
     }
     EXPECT_NO_THROW(weights_of({0, -64}, separation, ScoreKind::minus_hamming, 64));
   }
