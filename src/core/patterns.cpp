@@ -65,6 +65,29 @@ template <class T> std::vector<T> zeros(const MatrixName& name, int64_t count, i
   }
 }
 
+/// Errors  UsageError if patterns of `more` elements cannot be appended to patterns of `size` elements
+void check_appended(const MatrixName& name, int64_t size, int64_t more) {
+  if (more != size) {
+    throw UsageError(fmt::format("{0}: patterns of {1} {3} cannot be appended to patterns of {2} {3}.",
+                                 name.type, more, size, name.unit));
+  }
+}
+
+/// Appends `more`, which may be the vector itself. `count`: the number of patterns afterwards.
+template <class T>
+void append_items(const MatrixName& name, std::vector<T>& to, const std::vector<T>& more, int64_t count,
+                  int64_t size, int64_t items) {
+  try {
+    if (&more == &to) {
+      append_items(name, to, std::vector<T>(more), count, size, items);
+    } else {
+      to.insert(to.end(), more.begin(), more.end());
+    }
+  } catch (const std::bad_alloc&) {
+    reject_allocation(name, count, size, items, sizeof(T));
+  }
+}
+
 template <class Patterns> void check_slice(const Patterns& patterns, int64_t begin, int64_t end) {
   if (begin < 0 || begin > end || end > patterns.count()) {
     throw UsageError("mneme::slice: patterns " + std::to_string(begin) + " to " + std::to_string(end) +
@@ -141,19 +164,8 @@ void BitPatterns::reserve(int64_t count) {
 }
 
 void BitPatterns::append(const BitPatterns& more) {
-  if (&more == this) {
-    append(BitPatterns(more));
-    return;
-  }
-  if (more.bits_ != bits_) {
-    throw UsageError("mneme::BitPatterns: patterns of " + std::to_string(more.bits_) +
-                     " bits cannot be appended to patterns of " + std::to_string(bits_) + " bits.");
-  }
-  try {
-    words_of_all_.insert(words_of_all_.end(), more.words_of_all_.begin(), more.words_of_all_.end());
-  } catch (const std::bad_alloc&) {
-    reject_allocation(kBits, count_ + more.count_, bits_, words_, sizeof(uint64_t));
-  }
+  check_appended(kBits, bits_, more.bits_);
+  append_items(kBits, words_of_all_, more.words_of_all_, count_ + more.count_, bits_, words_);
   count_ += more.count_;
 }
 
@@ -179,19 +191,8 @@ RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> valu
 }
 
 void RealPatterns::append(const RealPatterns& more) {
-  if (&more == this) {
-    append(RealPatterns(more));
-    return;
-  }
-  if (more.size_ != size_) {
-    throw UsageError("mneme::RealPatterns: patterns of " + std::to_string(more.size_) +
-                     " numbers cannot be appended to patterns of " + std::to_string(size_) + " numbers.");
-  }
-  try {
-    values_.insert(values_.end(), more.values_.begin(), more.values_.end());
-  } catch (const std::bad_alloc&) {
-    reject_allocation(kReals, count_ + more.count_, size_, size_, sizeof(double));
-  }
+  check_appended(kReals, size_, more.size_);
+  append_items(kReals, values_, more.values_, count_ + more.count_, size_, size_);
   count_ += more.count_;
 }
 
