@@ -18,6 +18,7 @@
 
 #include "kernels/first_lanes-inl.h"
 #include "kernels/lane_product-inl.h"
+#include "kernels/linear_parts-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -80,10 +81,9 @@ template <class T> using Tag = hn::CappedTag<T, static_cast<size_t>(kChains<T>)>
 template <class T> using Vector = hn::Vec<Tag<T>>;
 template <class T> constexpr int kLanes = static_cast<int>(hn::MaxLanes(Tag<T>()));
 template <class T> constexpr int kParts = static_cast<int>(kChains<T>) / kLanes<T>; ///< vectors of the chains
-template <class T> constexpr int kBlockLanes = 16 / sizeof(T);                      ///< lanes of 128 bits
-template <class T> constexpr int kBlocks = kLanes<T> / kBlockLanes<T>;              ///< of a vector
+template <class T> constexpr int kBlocks = kLanes<T> / static_cast<int>(kBlock<T>); ///< of a vector
 /// Rows whose sums are computed together. With 16 registers, 8 vectors of sums are the most.
-constexpr int kRowsAtOnce = HWY_TARGET >= HWY_AVX2 && HWY_ARCH_X86 ? 2 : 4;
+constexpr int kRowsPerPass = HWY_TARGET >= HWY_AVX2 && HWY_ARCH_X86 ? 2 : 4;
 
 /// The chains of kQ x kS pairs over `size` features, halved until they fit in a vector.
 ///
@@ -215,11 +215,11 @@ HWY_INLINE void SumTile(const T* const* queries, const T* const* rows, int64_t s
   constexpr int kQ = kBlocks<T>;
   Vector<T> of_rows[kRowsPerTile];
 #pragma GCC unroll 2
-  for (int row = 0; row < kRowsPerTile; row += kRowsAtOnce) {
-    Vector<T> sums[kQ][kRowsAtOnce];
-    SumPairs<Term, kQ, kRowsAtOnce, false>(queries, rows + row, size, sums);
+  for (int row = 0; row < kRowsPerTile; row += kRowsPerPass) {
+    Vector<T> sums[kQ][kRowsPerPass];
+    SumPairs<Term, kQ, kRowsPerPass, false>(queries, rows + row, size, sums);
 #pragma GCC unroll 4
-    for (int s = 0; s < kRowsAtOnce; ++s) {
+    for (int s = 0; s < kRowsPerPass; ++s) {
       Vector<T> of_queries[kQ];
 #pragma GCC unroll 4
       for (int q = 0; q < kQ; ++q) {
@@ -229,7 +229,7 @@ HWY_INLINE void SumTile(const T* const* queries, const T* const* rows, int64_t s
     }
   }
 #pragma GCC unroll 2
-  for (int row = 0; row < kRowsPerTile; row += kBlockLanes<T>) {
+  for (int row = 0; row < kRowsPerTile; row += kBlock<T>) {
     T* to[kQ];
 #pragma GCC unroll 4
     for (int q = 0; q < kQ; ++q) {
@@ -243,13 +243,13 @@ HWY_INLINE void SumTile(const T* const* queries, const T* const* rows, int64_t s
 template <class Term, bool kPrefetch, class T>
 HWY_INLINE void SumRows(const T* query, const T* const* rows, int64_t size, T* scores, bool add) {
   constexpr int kS = 2 * kBlocks<T>; // rows that are read at once
-  Vector<T> of_blocks[kBlockLanes<T>];
+  Vector<T> of_blocks[kBlock<T>];
 #pragma GCC unroll 2
-  for (int lane = 0; lane < kBlockLanes<T>; lane += 2) {
+  for (int lane = 0; lane < kBlock<T>; lane += 2) {
     const T* chosen[kS];
 #pragma GCC unroll 8
     for (int s = 0; s < kS; ++s) {
-      chosen[s] = rows[lane + s / kBlocks<T> + s % kBlocks<T> * kBlockLanes<T>];
+      chosen[s] = rows[lane + s / kBlocks<T> + s % kBlocks<T> * kBlock<T>];
     }
     Vector<T> sums[1][kS];
     SumPairs<Term, 1, kS, kPrefetch>(&query, chosen, size, sums);
@@ -258,7 +258,7 @@ HWY_INLINE void SumRows(const T* query, const T* const* rows, int64_t size, T* s
   }
   T* blocks[kBlocks<T>];
   for (int block = 0; block < kBlocks<T>; ++block) {
-    blocks[block] = scores + block * kBlockLanes<T>;
+    blocks[block] = scores + block * kBlock<T>;
   }
   StoreBlocks<T>(Tag<T>(), AddLanes<T>(of_blocks), blocks, add);
 }
