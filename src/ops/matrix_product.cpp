@@ -39,11 +39,12 @@ template <class T> Kernel<T> kernel_of_thread() {
 // A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which
 // takes as long as about 5 rows of products, so tiles have many rows. 6 rows are a register block.
 constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 86;
-constexpr int64_t kTargetTiles = 8;
+constexpr int64_t kMinTiles = 8, kMinTilesPerThread = 4; // if there are enough rows
 // Products that take less than about 20 us are not divided.
 constexpr int64_t kMinProducts = int64_t{1} << 20;
-// Rows of a chunk of multiply_transposed, at least: its result is written once and read once more.
-constexpr int64_t kMinChunkRows = 512;
+// Rows of a chunk of multiply_transposed, at least: its result is written once and read once more. Bits depend on
+// the number of chunks, and that on the number of tiles, which therefore does not depend on the number of threads.
+constexpr int64_t kMinChunkRows = 512, kTileRowsOfChunk = 6 * 86;
 
 /// Division of a result into tiles. Bits do not depend on it, since every element is a sum of its own.
 struct Tiles {
@@ -54,19 +55,19 @@ struct Tiles {
       : rows(num_rows), columns(num_columns), tile_rows(std::max<int64_t>(rows, 1)),
         tile_columns(std::max<int64_t>(columns, 1)) {}
 
-  Tiles(int64_t num_rows, int64_t num_columns, int64_t inner, int64_t min_rows = kMinTileRows)
-      : Tiles(num_rows, num_columns) {
+  Tiles(int64_t num_rows, int64_t num_columns, int64_t inner) : Tiles(num_rows, num_columns) {
     if (rows * columns <= kMinProducts / std::max<int64_t>(inner, 1)) {
       return;
     }
     tile_columns = kTileColumns;
     if (rows == 1) { // the kernel does not pack the columns of a single row
-      const int64_t target = threads() == 1 ? 1 : std::min<int64_t>(kTargetTiles, 2 * threads()),
+      const int64_t target = threads() == 1 ? 1 : std::min<int64_t>(kMinTiles, 2 * threads()),
                     columns_of_task = (columns + target - 1) / target;
       tile_columns = std::max(kTileColumns, (columns_of_task + 63) / 64 * 64);
     }
-    const int64_t target_rows = rows * across() / kTargetTiles;
-    tile_rows = std::clamp((target_rows + 5) / 6 * 6, min_rows, kMaxTileRows);
+    const int64_t target_tiles = std::max<int64_t>(kMinTiles, kMinTilesPerThread * threads());
+    const int64_t target_rows = std::clamp(rows * across() / target_tiles, kMinTileRows, kMaxTileRows);
+    tile_rows = (target_rows + 5) / 6 * 6;
   }
   int64_t across() const { return (columns + tile_columns - 1) / tile_columns; }
   int64_t down() const { return (rows + tile_rows - 1) / tile_rows; }
@@ -208,7 +209,11 @@ void multiply_int8_tiles(const at::Tensor& x, const at::Tensor& matrix, at::Tens
 template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor rows_of_result = a.t();
   const int64_t size = rows_of_result.size(0) * b.size(1);
-  const Tiles tiles(rows_of_result.size(0), b.size(1), b.size(0), kMaxTileRows);
+  Tiles tiles(rows_of_result.size(0), b.size(1));
+  if (size > kMinProducts / std::max<int64_t>(b.size(0), 1)) {
+    tiles.tile_rows = kTileRowsOfChunk;
+    tiles.tile_columns = kTileColumns;
+  }
   const RowChunks chunks(b.size(0), std::max<int64_t>(1, kTargetChunks / std::max<int64_t>(1, tiles.count())),
                          kMinChunkRows);
   at::Tensor partials =
