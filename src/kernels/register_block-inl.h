@@ -12,9 +12,11 @@
 
 #include <cstdint>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/linear/linear.h"
 #include "kernels/linear_parts-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -33,6 +35,41 @@ template <class Element> struct Rows {
   const Element* data;
   int64_t row, inner;
 };
+
+/// Numbers that are read later: `count` pieces of `size` adjacent numbers, `stride` apart. Prefetchers of CPUs
+/// do not follow them from one piece to the next.
+template <class T> struct Pieces {
+  const T* data = nullptr;
+  int64_t count = 0, stride = 0, size = 0;
+
+  /// Prefetches one of `parts` parts, which follow each other.
+  HWY_INLINE void Prefetch(int64_t part, int64_t parts) const {
+    constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+    const int64_t end = count * (part + 1) / parts;
+    for (int64_t i = count * part / parts; i < end; ++i) {
+      for (int64_t j = 0; j < size; j += kLine) {
+        hwy::Prefetch(data + i * stride + j);
+      }
+    }
+  }
+};
+
+/// The numbers of a that a product reads next: those of `count` rows from `row` on, over the kInnerPerSum steps
+/// from `begin` on; after the last row, those of the first rows over the next steps.
+template <class T>
+HWY_INLINE Pieces<T> NextRows(const LinearArgs<T>& args, int64_t begin, int64_t row, int64_t count) {
+  if (row >= args.rows) {
+    row = 0;
+    begin += kInnerPerSum;
+  }
+  const int64_t rows = HWY_MIN(count, args.rows - row), steps = HWY_MIN(kInnerPerSum, args.inner - begin);
+  if (steps <= 0 || (args.a_row != 1 && args.a_inner != 1)) {
+    return {};
+  }
+  const T* data = args.a + row * args.a_row + begin * args.a_inner;
+  return args.a_inner == 1 ? Pieces<T>{data, rows, args.a_row, steps}
+                           : Pieces<T>{data, steps, args.a_inner, rows};
+}
 
 /// Columns of b that are computed together, panel[k * pitch + column].
 template <class Element> struct Panel {

@@ -37,8 +37,8 @@ template <class T> Kernel<T> kernel_of_thread() {
 }
 
 // A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which
-// takes as long as about 5 rows of products, so tiles have many rows. 6 rows are a register block.
-constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 86;
+// takes as long as 5 to 20 rows of products, so tiles have many rows. 6 rows are a register block.
+constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 344;
 constexpr int64_t kMinTiles = 8, kMinTilesPerThread = 4; // if there are enough rows
 // Products that take less than about 20 us are not divided.
 constexpr int64_t kMinProducts = int64_t{1} << 20;
@@ -67,7 +67,8 @@ struct Tiles {
     }
     const int64_t target_tiles = std::max<int64_t>(kMinTiles, kMinTilesPerThread * threads());
     const int64_t target_rows = std::clamp(rows * across() / target_tiles, kMinTileRows, kMaxTileRows);
-    tile_rows = (target_rows + 5) / 6 * 6;
+    const int64_t tiles_down = std::max<int64_t>(1, (rows + target_rows / 2) / target_rows);
+    tile_rows = ((rows + tiles_down - 1) / tiles_down + 5) / 6 * 6; // no small remainder
   }
   int64_t across() const { return (columns + tile_columns - 1) / tile_columns; }
   int64_t down() const { return (rows + tile_rows - 1) / tile_rows; }

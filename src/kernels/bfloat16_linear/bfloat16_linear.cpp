@@ -253,9 +253,14 @@ template <class Products> void Product(const LinearArgs<float>& args) {
         const Rows<Pair> a =
             PackRows<Products>({args.a + row * args.a_row + begin * args.a_inner, args.a_row, args.a_inner},
                                rows, inner, packed_a.get());
+        const Pieces<float> next = NextRows(args, begin, row + kRowsPerPack, kRowsPerPack);
+        const int64_t parts =
+            (rows + kRowsAtOnce - 1) / kRowsAtOnce * ((last - first + panel_columns - 1) / panel_columns);
+        int64_t part = 0;
         for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
           for (int64_t j = first; j < last; j += panel_columns) {
             const Panel<Pair> panel = panel_at(j);
+            next.Prefetch(part++, parts);
             RowsTimesPanel<Products>(
                 Rows<Pair>{a.data + i * a.row, a.row, a.inner}, panel, pairs,
                 Target<float>{args.out + (row + i) * args.out_row + j, args.out_row, panel.columns,

@@ -69,18 +69,22 @@ HWY_INLINE void PackAdjacentColumns(const T* b, int64_t b_inner, int64_t columns
 
 /// Copies `rows` rows, kRowsAtOnce at a time, to packed[k * kRowsAtOnce + row] of each of these groups.
 template <class T> HWY_INLINE void PackRows(const Rows<T>& a, int64_t rows, int64_t inner, T* packed) {
-  for (int64_t k = 0; k < inner; ++k) {
-    const T* from = a.data + k * a.inner;
-    T* to = packed + k * kRowsAtOnce;
+  constexpr int64_t kStepsAtOnce = 8; // of a group: few cache lines are written by turns
+  for (int64_t begin = 0; begin < inner; begin += kStepsAtOnce) {
+    const int64_t steps = HWY_MIN(kStepsAtOnce, inner - begin);
+    const T* from = a.data + begin * a.inner;
+    T* to = packed + begin * kRowsAtOnce;
     int64_t i = 0;
-    if (a.row == 1) {
-      for (; i + kRowsAtOnce <= rows; i += kRowsAtOnce, to += kRowsAtOnce * inner) {
-        hwy::CopyBytes<kRowsAtOnce * sizeof(T)>(from + i, to);
+    for (; a.row == 1 && i + kRowsAtOnce <= rows; i += kRowsAtOnce) {
+      for (int64_t k = 0; k < steps; ++k) {
+        hwy::CopyBytes<kRowsAtOnce * sizeof(T)>(from + k * a.inner + i, to + i * inner + k * kRowsAtOnce);
       }
     }
-    for (; i < rows; i += kRowsAtOnce, to += kRowsAtOnce * inner) {
-      for (int64_t row = 0; row < HWY_MIN(kRowsAtOnce, rows - i); ++row) {
-        to[row] = from[(i + row) * a.row];
+    for (; i < rows; i += kRowsAtOnce) {
+      for (int64_t k = 0; k < steps; ++k) {
+        for (int64_t row = 0; row < HWY_MIN(kRowsAtOnce, rows - i); ++row) {
+          to[i * inner + k * kRowsAtOnce + row] = from[k * a.inner + (i + row) * a.row];
+        }
       }
     }
   }
@@ -219,11 +223,21 @@ template <class T> void Linear(const LinearArgs<T>& args) {
         if (pack_a) {
           PackRows(in_place, block_rows, steps, packed_a.get());
         }
+        const int64_t panels = (last - first + panel_columns - 1) / panel_columns,
+                      groups = (block_rows + kRowsAtOnce - 1) / kRowsAtOnce,
+                      parts = pack_a ? groups * panels : panels;
+        Pieces<T> next = NextRows(args, begin, block + kRowsPerPack, kRowsPerPack);
+        int64_t part = 0;
         for (int64_t i = 0; i < block_rows; i += kRowsAtOnce) {
+          if (!pack_a) {
+            next = NextRows(args, begin, block + i + kRowsAtOnce, kRowsAtOnce);
+            part = 0;
+          }
           const Rows<T> a = pack_a ? Rows<T>{packed_a.get() + i * steps, 1, kRowsAtOnce}
                                    : Rows<T>{in_place.data + i * args.a_row, args.a_row, 1};
           for (int64_t j = first; j < last; j += panel_columns) {
             const Panel<T> panel = panel_at(j);
+            next.Prefetch(part++, parts);
             RowsTimesPanel<Plain<T>>(a, panel, steps,
                                      Target<T>{args.out + (block + i) * args.out_row + j, args.out_row,
                                                panel.columns,
