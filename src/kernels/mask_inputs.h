@@ -29,7 +29,8 @@ constexpr MaskKind kMaskKinds[] = {MaskKind::key_padding,
                                    MaskKind::key_padding_and_additive};
 
 /// Random mask of a given kind. A third of the patterns and a third of the pairs are masked; for every fifth
-/// query all patterns are masked. Rows of the attention mask are padded by three elements.
+/// query all patterns are masked, and for the first ones those from the 21st on. Rows of the attention mask
+/// are padded by three elements.
 template <class T> struct MaskInputs {
   std::vector<uint8_t> key_padding_mask, attention_mask;
   std::vector<T> attention_bias;
@@ -38,6 +39,7 @@ template <class T> struct MaskInputs {
   MaskInputs(MaskKind kind, int64_t queries, int64_t stored) : stride(stored + 3) {
     Random random(77);
     const auto one_in_three = [&] { return static_cast<uint8_t>(random.uniform() < 1.0 / 3); };
+    const auto is_excluded = [](int64_t q, int64_t s) { return q % 5 == 3 || s > 3 * q + 20; };
     if (kind == MaskKind::key_padding || kind >= MaskKind::key_padding_and_boolean) {
       key_padding_mask.resize(static_cast<size_t>(stored + 1)); // never an empty allocation
       for (uint8_t& pattern : key_padding_mask) {
@@ -53,7 +55,7 @@ template <class T> struct MaskInputs {
           if (kind == MaskKind::causal) {
             is_masked = static_cast<uint8_t>(s > q);
           } else {
-            is_masked = q % 5 == 3 ? 1 : one_in_three();
+            is_masked = is_excluded(q, s) ? 1 : one_in_three();
           }
         }
       }
@@ -62,7 +64,7 @@ template <class T> struct MaskInputs {
       attention_bias.resize(pairs);
       for (int64_t q = 0; q < queries; ++q) {
         for (int64_t s = 0; s < stored; ++s) {
-          const bool is_masked = q % 5 == 3 || one_in_three() != 0;
+          const bool is_masked = is_excluded(q, s) || one_in_three() != 0;
           attention_bias[static_cast<size_t>(q * stride + s)] =
               is_masked ? -std::numeric_limits<T>::infinity() : static_cast<T>(random.normal());
         }

@@ -10,6 +10,8 @@
 #define MNEME_KERNELS_SCORE_MASK_INL_H_
 #endif
 
+#include <algorithm>
+
 #include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
@@ -37,7 +39,7 @@ public:
   /// Moves the tile to the `rows` patterns from `first` on.
   HWY_INLINE void MoveTo(int64_t first, int64_t rows) {
     first_ = first;
-    count_ = span_ = rows;
+    count_ = span_ = size_ = rows;
     if (key_padding_mask_ != nullptr) {
       count_ = 0;
       for (int64_t r = 0; r < rows; ++r) {
@@ -45,19 +47,27 @@ public:
         count_ += key_padding_mask_[first + r] == 0 ? 1 : 0;
       }
     }
+    size_of_copy_ = count_;
+  }
+  /// Leaves out the patterns of the tile from position `span` on, relative to first(); until the next call.
+  HWY_INLINE void KeepFirst(int64_t span) {
+    span_ = span;
+    count_ =
+        is_copied() ? std::lower_bound(rows_.get(), rows_.get() + size_of_copy_, span) - rows_.get() : span;
   }
 
   int64_t first() const { return first_; }
-  int64_t span() const { return span_; }   ///< patterns including masked ones
-  int64_t count() const { return count_; } ///< unmasked patterns
+  int64_t size() const { return size_; }   ///< patterns to which the tile was moved
+  int64_t span() const { return span_; }   ///< of which these are kept, including masked ones
+  int64_t count() const { return count_; } ///< of which these are unmasked
   /// Position of the r-th unmasked pattern, relative to first().
-  HWY_INLINE int64_t Row(int64_t r) const { return count_ == span_ ? r : rows_[static_cast<size_t>(r)]; }
+  HWY_INLINE int64_t Row(int64_t r) const { return is_copied() ? rows_[static_cast<size_t>(r)] : r; }
 
   /// Rows [count(), columns] of the unmasked patterns. Points into `all` [.., columns] if the tile has no
   /// masked pattern, else to `copy`, a buffer of a tile from AllocateCopy.
   template <class T> HWY_INLINE const T* Rows(const T* all, int64_t columns, T* copy) const {
     const T* from = all + first_ * columns;
-    if (count_ == span_) {
+    if (!is_copied()) {
       return from;
     }
     for (int64_t r = 0; r < count_; ++r) {
@@ -69,9 +79,11 @@ public:
   }
 
 private:
+  bool is_copied() const { return size_of_copy_ != size_; }
+
   const uint8_t* key_padding_mask_;
   hwy::AlignedFreeUniquePtr<int64_t[]> rows_;
-  int64_t first_ = 0, span_ = 0, count_ = 0;
+  int64_t first_ = 0, size_ = 0, span_ = 0, count_ = 0, size_of_copy_ = 0;
 };
 
 /// True if all bytes, each of which is 0 or 1, equal `value`.
@@ -116,25 +128,38 @@ template <class T> HWY_INLINE constexpr T MaskedScore() {
   return kMinusInfinity;
 }
 
-/// True if every pair of the `queries` queries from `query` on and the patterns of the tile is masked. Such a
-/// tile is skipped.
+/// End of the last of the bytes [begin, end), each of which is 0 or 1, that is 0; `begin` if none is.
+HWY_INLINE int64_t EndOfZeros(const uint8_t* bytes, int64_t begin, int64_t end) {
+  for (; end - begin >= 8 && AllBytesAre(bytes + end - 8, 8, 1); end -= 8) {
+  }
+  for (; end > begin && bytes[end - 1] != 0; --end) {
+  }
+  return end;
+}
+
+/// End of the last of the numbers [begin, end) that is not MaskedScore; `begin` if none is.
+template <class T> HWY_INLINE int64_t EndOfUnmasked(const T* bias, int64_t begin, int64_t end) {
+  const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  for (; end - begin >= n && AllNumbersAre(bias + end - n, n, MaskedScore<T>()); end -= n) {
+  }
+  for (; end > begin && bias[end - 1] == MaskedScore<T>(); --end) {
+  }
+  return end;
+}
+
+/// Limits the tile to the patterns before those that none of the `queries` queries from `query` on attends to:
+/// about half of a tile that a causal mask cuts. False if no pattern is left; such a tile is skipped.
 template <class T>
-HWY_INLINE bool AllMasked(const ScoreMask<T>& mask, int64_t query, int64_t queries, const StoredTile& tile) {
-  if (tile.count() == 0) {
-    return true;
-  }
-  if (mask.attention_mask == nullptr && mask.attention_bias == nullptr) {
-    return false;
-  }
-  for (int64_t q = query; q < query + queries; ++q) {
+HWY_INLINE bool KeepAttended(const ScoreMask<T>& mask, int64_t query, int64_t queries, StoredTile& tile) {
+  constexpr int64_t kRowsAtOnce = 4; // of LaneProduct
+  int64_t end = mask.attention_mask == nullptr && mask.attention_bias == nullptr ? tile.size() : 0;
+  for (int64_t q = query; q < query + queries && end < tile.size(); ++q) {
     const int64_t pair = q * mask.stride + tile.first();
-    if (!(mask.attention_mask != nullptr
-              ? AllBytesAre(mask.attention_mask + pair, tile.span(), 1)
-              : AllNumbersAre(mask.attention_bias + pair, tile.span(), MaskedScore<T>()))) {
-      return false;
-    }
+    end = mask.attention_mask != nullptr ? EndOfZeros(mask.attention_mask + pair, end, tile.size())
+                                         : EndOfUnmasked(mask.attention_bias + pair, end, tile.size());
   }
-  return true;
+  tile.KeepFirst(HWY_MIN((end + kRowsAtOnce - 1) / kRowsAtOnce * kRowsAtOnce, tile.size()));
+  return tile.count() > 0;
 }
 
 /// Masks scores [count() of the tile][lane] of the queries from `query` on, in place.

@@ -79,7 +79,7 @@ template <class T> void SoftmaxChange(const SoftmaxChangeArgs<T>& args) {
     }
     for (int64_t s = 0; s < args.num_stored; s += kTile) {
       stored_tile.MoveTo(s, HWY_MIN(kTile, args.num_stored - s));
-      if (AllMasked(args.mask, first, used, stored_tile)) {
+      if (!KeepAttended(args.mask, first, used, stored_tile)) {
         continue;
       }
       const int64_t rows = stored_tile.count();

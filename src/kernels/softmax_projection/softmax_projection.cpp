@@ -98,15 +98,15 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
     }
     for (int64_t s = 0; s < args.num_stored; s += tile) {
       stored_tile.MoveTo(s, HWY_MIN(tile, args.num_stored - s));
-      const int64_t rows = stored_tile.count();
       const T* stored = stored_tile.Rows(args.stored, args.size, stored_copy.get());
       const T* values = stored_tile.Rows(args.values, args.value_size, values_copy.get());
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t q = pass + p * lanes;
         const Panel<T> panel = panel_at(p, q);
-        if (AllMasked(args.mask, q, panel.lanes_used, stored_tile)) {
+        if (!KeepAttended(args.mask, q, panel.lanes_used, stored_tile)) {
           continue;
         }
+        const int64_t rows = stored_tile.count();
         LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, scores.get(), rows, args.size,
                        panel.lanes_used);
         MaskScores(args.mask, q, panel.lanes_used, stored_tile, scores.get());

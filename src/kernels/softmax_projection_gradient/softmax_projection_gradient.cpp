@@ -36,16 +36,23 @@ template <class T> struct Panel {
 template <class T> HWY_INLINE int64_t PanelsOf(int64_t columns) {
   return (columns + PanelLanes<T>() - 1) / PanelLanes<T>();
 }
+/// Columns of a panel, whole vectors: about the same number in each, because LaneProduct is slow for a panel
+/// of one vector.
+template <class T> HWY_INLINE int64_t ColumnsOfPanel(int64_t columns) {
+  const int64_t n = PanelLanes<T>() / 3, panels = HWY_MAX(PanelsOf<T>(columns), 1);
+  return HWY_MAX((columns + panels - 1) / panels + n - 1, n) / n * n;
+}
 
 /// Packs rows [count][columns] times factor[row] into panels of columns [panel][row][column], padded with
-/// zeros.
+/// zeros to PanelLanes.
 template <class T>
 HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64_t columns, T* panels) {
-  const int64_t lanes = PanelLanes<T>();
-  for (int64_t first = 0; first < columns; first += lanes) {
+  const int64_t lanes = PanelLanes<T>(), width = ColumnsOfPanel<T>(columns);
+  for (int64_t first = 0; first < columns; first += width) {
+    const int64_t used = HWY_MIN(width, columns - first);
     for (int64_t row = 0; row < count; ++row) {
       for (int64_t lane = 0; lane < lanes; ++lane) {
-        *panels++ = first + lane < columns ? factor[row] * rows[row * columns + first + lane] : T{0};
+        *panels++ = lane < used ? factor[row] * rows[row * columns + first + lane] : T{0};
       }
     }
   }
@@ -56,9 +63,9 @@ HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64
 template <class T>
 HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t queries,
                                      const StoredTile& tile, int64_t columns, T* product, T* total) {
-  const int64_t lanes = PanelLanes<T>();
-  for (int64_t first = 0; first < columns; first += lanes) {
-    const int64_t used = HWY_MIN(lanes, columns - first);
+  const int64_t lanes = PanelLanes<T>(), width = ColumnsOfPanel<T>(columns);
+  for (int64_t first = 0; first < columns; first += width) {
+    const int64_t used = HWY_MIN(width, columns - first);
     LaneProduct<T>(weights, {lanes, 1}, panels, nullptr, product, tile.count(), queries, used);
     for (int64_t r = 0; r < tile.count(); ++r) {
       T* to = total + (tile.first() + tile.Row(r)) * columns + first;
@@ -158,15 +165,15 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
     }
     for (int64_t s = 0; s < args.num_stored; s += tile) {
       stored_tile.MoveTo(s, HWY_MIN(tile, args.num_stored - s));
-      const int64_t rows = stored_tile.count();
       const T* stored = stored_tile.Rows(args.stored, args.size, stored_copy.get());
       const T* values = stored_tile.Rows(args.values, args.value_size, values_copy.get());
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t q = pass + p * lanes;
         const Panel<T> panel = panel_at(p, q);
-        if (AllMasked(args.mask, q, panel.lanes_used, stored_tile)) {
+        if (!KeepAttended(args.mask, q, panel.lanes_used, stored_tile)) {
           continue;
         }
+        const int64_t rows = stored_tile.count();
         LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, scores.get(), rows, args.size,
                        panel.lanes_used);
         MaskScores(args.mask, q, panel.lanes_used, stored_tile, scores.get());
