@@ -17,6 +17,7 @@
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
+#include "report/text.h"
 #include "verify/apply_case.h"
 #include "verify/device.h"
 
@@ -186,8 +187,8 @@ private:
     }
     const std::string where =
         options_.device == "cpu" ? "" : fmt::format(", computed on {}", options_.device);
-    context.out << fmt::format("{} tensor{} written to {}{}\n", written.size(),
-                               written.size() == 1 ? "" : "s", context.options.out.string(), where);
+    context.out << fmt::format("{} written to {}{}\n", report::counted(std::ssize(written), "tensor"),
+                               context.options.out.string(), where);
   }
 
   std::string case_;

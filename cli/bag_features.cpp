@@ -11,6 +11,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -61,7 +62,7 @@ std::string features_text(const data::BagFile& bags) {
     names.push_back(printable(name));
   }
   const auto shown = std::min(std::ssize(names), std::ptrdiff_t{kShown});
-  std::string text = fmt::format("{} feature{}", bags.num_features, bags.num_features == 1 ? "" : "s");
+  std::string text = report::counted(bags.num_features, "feature");
   if (!names.empty()) {
     text += fmt::format(": {}{}", fmt::join(names.begin(), names.begin() + shown, ", "),
                         std::ssize(names) > shown ? ", ..." : "");

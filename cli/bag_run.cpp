@@ -22,6 +22,7 @@
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
 #include "mneme/data/read_file.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -321,8 +322,7 @@ void check_contents(const std::string& set, const std::vector<std::string>& file
     return;
   }
   const auto text = [](const BagContents& contents) {
-    return fmt::format("{} bags with {} feature{}", contents.bags, contents.features,
-                       contents.features == 1 ? "" : "s");
+    return fmt::format("{} bags with {}", contents.bags, report::counted(contents.features, "feature"));
   };
   std::vector<std::string> names;
   for (const std::string& file : files) {

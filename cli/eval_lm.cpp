@@ -172,8 +172,8 @@ ExitCode EvalLm::run(Context& context) {
           : fmt::format("{}{} ({})", first, text_.paths.size() > 1 ? ", ..." : "", outcome.joined);
   context.out << fmt::format("{} ({}, {} weights) on {}\n", report::one_line(model_), outcome.type,
                              language::name_of(weights_), report::one_line(text))
-              << fmt::format("protocol       {} ({} {})\n", outcome.protocol, result.windows,
-                             result.windows == 1 ? "window" : "windows")
+              << fmt::format("protocol       {} ({})\n", outcome.protocol,
+                             report::counted(result.windows, "window"))
               << fmt::format("predicted      {} tokens, {} bytes of text\n", result.tokens, result.text_bytes)
               << fmt::format("loss           {:.6f} nats per token\n", result.loss())
               << fmt::format("perplexity     {:.6g}\n", result.perplexity())

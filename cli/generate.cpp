@@ -19,6 +19,7 @@
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
 #include "mneme/data/safetensors.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -242,8 +243,8 @@ private:
     for (const GeneratedSample& sample : outcome.samples) {
       tokens += static_cast<int64_t>(sample.ids.size());
     }
-    std::string line = fmt::format("{} {} after a prompt of {}, seed {}, {:.0f} tokens/s", tokens,
-                                   tokens == 1 ? "token" : "tokens", outcome.prompt_tokens, request_.seed,
+    std::string line = fmt::format("{} after a prompt of {}, seed {}, {:.0f} tokens/s",
+                                   report::counted(tokens, "token"), outcome.prompt_tokens, request_.seed,
                                    static_cast<double>(tokens) / std::max(outcome.seconds, 1e-9));
     if (request_.samples == 1) {
       const std::string& reason = outcome.samples.front().reason;

@@ -480,12 +480,11 @@ private:
 
   void show(const LeapInspection& inspection, const TokenNames& names, Context& context) const {
     const auto last = static_cast<int64_t>(inspection.ids.size()) - 1;
-    context.out << fmt::format("{}: {}, {} focus weights, {} gates, {} positions\n{} {}; the last token, at "
+    context.out << fmt::format("{}: {}, {} focus weights, {} gates, {} positions\n{}; the last token, at "
                                "position {}, is {}\n{}\n\n",
                                report::one_line(model_), size_of(inspection), inspection.weight,
-                               inspection.gate, inspection.positions, last + 1,
-                               last == 0 ? "token" : "tokens", last, names.quoted(inspection.ids.back()),
-                               prediction_text(inspection, names))
+                               inspection.gate, inspection.positions, report::counted(last + 1, "token"),
+                               last, names.quoted(inspection.ids.back()), prediction_text(inspection, names))
                 << report::to_text(inspection_table(inspection, names), context.text_style());
     if (!context.options.out.empty()) {
       context.out << fmt::format("\nWritten to {}: index.html (open it in a browser), explanation.json, "

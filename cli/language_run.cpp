@@ -13,6 +13,7 @@
 #include "mneme/language/model.h"
 #include "mneme/nn/state_dict.h"
 #include "mneme/training/one_thread.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -35,7 +36,7 @@ std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder,
 
 void note_unused_words(const language::Model& model, const tokens::Tokenizer& tokenizer, Progress& progress) {
   if (const int64_t more = model.vocab_size() - tokenizer.vocab_size(); more > 0) {
-    progress.message(c10::str("The model has ", more, more == 1 ? " word" : " words",
+    progress.message(c10::str("The model has ", report::counted(more, "word"),
                               " more than the tokenizer has tokens: they are never generated. If that is not "
                               "intended, the tokenizer is that of another model."));
   }
@@ -150,8 +151,8 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
                progress,
                [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
   if (ids.size() < 2) {
-    throw DataError(c10::str(request.text.paths.back(), ": the text has ", ids.size(),
-                             ids.size() == 1 ? " token" : " tokens",
+    throw DataError(c10::str(request.text.paths.back(), ": the text has ",
+                             report::counted(std::ssize(ids), "token"),
                              ", but a loss needs at least 2.\n  The first token is not predicted."));
   }
   outcome.joined = joined_text(request.text, tokenizer);

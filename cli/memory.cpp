@@ -42,6 +42,7 @@
 #include "mneme/store/durable_memory.h"
 #include "mneme/store/memory_file.h"
 #include "report/table.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -445,8 +446,9 @@ private:
       process_lines(lines, numbers);
     }
     if (num_blank > 0) {
-      context.progress.message(fmt::format("mneme memory: {} blank line{} of standard input {} skipped",
-                                           num_blank, plural(num_blank), num_blank == 1 ? "was" : "were"));
+      context.progress.message(fmt::format("mneme memory: {} of standard input {} skipped",
+                                           report::counted(num_blank, "blank line"),
+                                           num_blank == 1 ? "was" : "were"));
     }
   }
 
@@ -604,8 +606,8 @@ private:
       return ExitCode::ok;
     }
     const std::string folder = printable(folder_);
-    context.out << fmt::format("Created {}: patterns of {} bit{}, {}\n", folder, complete.bits,
-                               plural(complete.bits), kind_text(complete));
+    context.out << fmt::format("Created {}: patterns of {}, {}\n", folder,
+                               report::counted(complete.bits, "bit"), kind_text(complete));
     if (context.options.quiet) {
       return ExitCode::ok;
     }
@@ -659,7 +661,8 @@ private:
       constexpr std::chrono::seconds kInterval(5);
       if (const auto now = std::chrono::steady_clock::now(); now - reported >= kInterval) {
         reported = now;
-        context.progress.interim(fmt::format("{} written, {} stored", count_text(written), memory.stored()));
+        context.progress.interim(
+            fmt::format("{} written, {} stored", report::counted(written, "pattern"), memory.stored()));
       }
     };
     const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
@@ -760,15 +763,15 @@ private:
       if (written + repeated + forgotten == 0 && interrupted()) {
         context.progress.message("mneme memory write: nothing of the input is stored");
       } else if (written + repeated > 0 && !context.options.json) {
-        context.progress.message(
-            fmt::format("mneme memory write: the first {} of the input {} stored, in earlier transactions",
-                        count_text(written + repeated), written + repeated == 1 ? "is" : "are"));
+        context.progress.message(fmt::format(
+            "mneme memory write: the first {} of the input {} stored, in earlier transactions",
+            report::counted(written + repeated, "pattern"), written + repeated == 1 ? "is" : "are"));
       }
       throw;
     }
     if (!context.options.json) {
       context.out << fmt::format(
-          "Wrote {}{}{}{}; {} stored\n", count_text(written),
+          "Wrote {}{}{}{}; {} stored\n", report::counted(written, "pattern"),
           repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
           replaced > 0 ? fmt::format(", {} replaced", replaced) : "",
           forgotten > 0 ? fmt::format(", forgot {}", forgotten) : "", memory.stored());
@@ -918,11 +921,11 @@ private:
     } else if (!no_recall_) {
       const int64_t steps = result.recall.steps[index];
       context.out << fmt::format(
-          "  recalled {} in {} step{}{}\n",
+          "  recalled {} in {}{}\n",
           result.recall.num_activated[index] == 0 ? "nothing: no pattern or location is near"
           : seq                                   ? fmt::format("the pattern of number {}", *seq)
                                                   : "a pattern that is not stored: a mixture of several",
-          steps, steps == 1 ? "" : "s", result.recall.converged[index] != 0 ? "" : " (not converged)");
+          report::counted(steps, "step"), result.recall.converged[index] != 0 ? "" : " (not converged)");
     }
     if (top_ > 0 && !result.nearest[index].empty()) {
       report::Table table{.columns = {{.name = "distance"},
@@ -1024,7 +1027,8 @@ private:
     if (context.options.json) {
       print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
     } else {
-      context.out << fmt::format("Forgot {}; {} stored\n", count_text(forgotten), memory.stored());
+      context.out << fmt::format("Forgot {}; {} stored\n", report::counted(forgotten, "pattern"),
+                                 memory.stored());
       if (forgotten > 0) {
         context.out << fmt::format("Their records are removed from the disk by: mneme memory compact {}\n",
                                    printable(folder_));
@@ -1195,13 +1199,15 @@ private:
       for (const std::string& problem : result.problems) {
         context.out << problem << "\n";
       }
-      context.out << fmt::format("{}: {} record{}, {} stored pattern{}, {} file{} checked\n",
-                                 is_intact ? "Intact" : "DAMAGED", result.records, plural(result.records),
-                                 result.stored, plural(result.stored), result.files, plural(result.files));
+      context.out << fmt::format("{}: {}, {}, {} checked\n", is_intact ? "Intact" : "DAMAGED",
+                                 report::counted(result.records, "record"),
+                                 report::counted(result.stored, "stored pattern"),
+                                 report::counted(result.files, "file"));
       if (result.missing > 0) {
-        context.out << fmt::format("{} snapshot file{} missing, which makes opening slower. The "
+        context.out << fmt::format("{} {} missing, which makes opening slower. The "
                                    "snapshot is written again by: mneme memory compact {}\n",
-                                   result.missing, result.missing == 1 ? " is" : "s are", printable(folder_));
+                                   report::counted(result.missing, "snapshot file"),
+                                   result.missing == 1 ? "is" : "are", printable(folder_));
       }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;
@@ -1222,7 +1228,7 @@ private:
                                {"log_is_clean", result.log_is_clean}});
     } else {
       context.out << fmt::format(
-          "Removed {} record{}: {} on disk{}, before {}\n", result.removed, result.removed == 1 ? "" : "s",
+          "Removed {}: {} on disk{}, before {}\n", report::counted(result.removed, "record"),
           bytes_text(static_cast<double>(result.bytes_after)),
           result.bytes_snapshot > 0
               ? fmt::format(" ({} of them in snapshot files, with which opening is fast)",
@@ -1283,7 +1289,7 @@ private:
       write_file_atomically(out_, text);
     }
     const bool has_payloads = type != "none";
-    context.out << fmt::format("Wrote {}{} to {}\n", count_text(memory.stored()),
+    context.out << fmt::format("Wrote {}{} to {}\n", report::counted(memory.stored(), "pattern"),
                                has_payloads ? fmt::format(" with payloads of type {}", type) : "",
                                printable(out_));
     return ExitCode::ok;
@@ -1292,9 +1298,6 @@ private:
   static void print_line(Context& context, const nlohmann::ordered_json& line) {
     context.out << report::json_text(line, -1) << std::flush;
   }
-
-  static const char* plural(int64_t count) { return count == 1 ? "" : "s"; }
-  static std::string count_text(int64_t count) { return fmt::format("{} pattern{}", count, plural(count)); }
 
   /// Options of a subcommand that reads patterns.
   struct Source {

@@ -17,6 +17,7 @@
 #include "mneme/data/npy.h"
 #include "mneme/data/read_file.h"
 #include "mneme/memory/associate.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -209,13 +210,13 @@ std::vector<std::string> read_column(const std::filesystem::path& path, const st
     values.resize(static_cast<size_t>(count));
     return values;
   }
-  const std::string patterns = all > count ? fmt::format("{} patterns are used of {}", count, all)
-                                           : fmt::format("there {} {} pattern{}", count == 1 ? "is" : "are",
-                                                         count, count == 1 ? "" : "s");
+  const std::string patterns =
+      all > count ? fmt::format("{} patterns are used of {}", count, all)
+                  : fmt::format("there {} {}", count == 1 ? "is" : "are", report::counted(count, "pattern"));
   throw DataError(
-      fmt::format("{}: the file has {} {}{}, but {}.\n  Give one line, or one integer of an .npy "
+      fmt::format("{}: the file has {}, but {}.\n  Give one line, or one integer of an .npy "
                   "file, per pattern{}{}",
-                  printable(path.string()), given, what, given == 1 ? "" : "s", patterns,
+                  printable(path.string()), report::counted(given, what), patterns,
                   all > count ? fmt::format(": {} or {} of them", count, all) : "",
                   given == count + 1 || given == all + 1
                       ? fmt::format(". If the first line is a title and not {} {}, remove it: tail "

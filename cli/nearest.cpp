@@ -30,6 +30,7 @@
 #include "mneme/data/threshold.h"
 #include "mneme/memory/nearest.h"
 #include "report/table.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -182,8 +183,8 @@ public:
       }
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       print(patterns.count(), searched.count(), context);
-      context.progress.message(fmt::format("{} {} among {} patterns of {} {} by {}, exact: {:.2g} s",
-                                           searched.count(), searched.count() == 1 ? "query" : "queries",
+      context.progress.message(fmt::format("{} among {} patterns of {} {} by {}, exact: {:.2g} s",
+                                           report::counted(searched.count(), "query", "queries"),
                                            patterns.count(), size, unit, measure_->name, seconds.count()));
     };
     is_search_of_bits

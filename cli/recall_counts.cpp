@@ -13,6 +13,7 @@
 #include "report/estimates.h"
 #include "report/json_text.h"
 #include "report/page.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -83,7 +84,7 @@ std::vector<CountRows> recall_counts(const RecallRun& run, const std::vector<int
     data::PatternSet part = run.patterns;
     part.patterns = slice(run.patterns.patterns, 0, count);
     part.labels.resize(std::min(part.labels.size(), static_cast<size_t>(count)));
-    progress.message(fmt::format("{} stored pattern{}", count, count == 1 ? "" : "s"));
+    progress.message(report::counted(count, "stored pattern"));
     curve.push_back(
         {count, trials::sweep_recall(part, run.options, progress, [](const auto&, const auto&, const auto&) {
                 }).rows});

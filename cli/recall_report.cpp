@@ -271,11 +271,11 @@ std::string results_text(const RecallRun& run, const report::TextStyle& style) {
 }
 
 std::string set_text(const data::PatternSet& set) {
-  const char* plural = set.patterns.count() == 1 ? "" : "s";
+  const int64_t count = set.patterns.count();
   return set.is_image()
-             ? fmt::format("{} image{} of {} x {}{} from {}", set.patterns.count(), plural, set.height,
-                           set.width, set.height == set.width ? "" : " (height x width)", set.source)
-             : fmt::format("{} pattern{} of {} components from {}", set.patterns.count(), plural,
+             ? fmt::format("{} of {} x {}{} from {}", report::counted(count, "image"), set.height, set.width,
+                           set.height == set.width ? "" : " (height x width)", set.source)
+             : fmt::format("{} of {} components from {}", report::counted(count, "pattern"),
                            set.patterns.size(), set.source);
 }
 

@@ -15,6 +15,7 @@
 #include "mneme/data/read_file.h"
 #include "mneme/tokens/json_lines.h"
 #include "mneme/tokens/token_file.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -139,7 +140,7 @@ void encode_files(const TextFiles& files, const tokens::Tokenizer& tokenizer,
 std::string joined_text(const TextFiles& files, const tokens::Tokenizer& tokenizer) {
   const std::optional<int32_t> end = tokenizer.end_of_text();
   const size_t count = files.paths.size();
-  const std::string number = fmt::format("{} {}", count, count == 1 ? "file" : "files");
+  const std::string number = report::counted(static_cast<int64_t>(count), "file");
   if (!files.field.empty()) {
     return fmt::format("documents of {}, each followed by {}", number,
                        end ? printable(std::string(tokenizer.token_bytes(*end))) : "a line feed");

@@ -167,9 +167,9 @@ std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
 
 std::string request_text(const theory::PlanRequest& request) {
   return fmt::format(
-      "{} item{} of {} bit{}, cues with {:g} % wrong bits, target {:g} % correct bits after one read",
-      count_text(request.patterns), request.patterns == 1 ? "" : "s", request.bits,
-      request.bits == 1 ? "" : "s", 100 * request.noise, 100 * request.target);
+      "{} item{} of {}, cues with {:g} % wrong bits, target {:g} % correct bits after one read",
+      count_text(request.patterns), request.patterns == 1 ? "" : "s", report::counted(request.bits, "bit"),
+      100 * request.noise, 100 * request.target);
 }
 
 /// Explains why the target is not reached, and which plan would reach it; empty if the target is reached.
@@ -427,8 +427,8 @@ ExitCode TheoryPlan::run(Context& context) const {
       context.out << fmt::format("  {:<22}{}\n", name, value);
     }
     if (simulate_) {
-      context.out << fmt::format("\nSeed {}, {} memor{} of random patterns, {} cues each{}.\n",
-                                 context.options.seed, trials_, trials_ == 1 ? "y" : "ies",
+      context.out << fmt::format("\nSeed {}, {} of random patterns, {} cues each{}.\n", context.options.seed,
+                                 report::counted(trials_, "memory", "memories"),
                                  std::min(static_cast<double>(cues_), request.patterns),
                                  trials_ > 1 ? ", 95 % confidence intervals" : "");
     }

@@ -29,6 +29,7 @@
 #include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "report/page.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -305,11 +306,11 @@ private:
   std::string headline(const training::BagTask& task, const BagGroup& group) const {
     const auto stopped = std::ranges::count_if(group.fits, &BagFit::stopped_early);
     return fmt::format(
-        "{} with {} parameters, {} training bags and {} validation bags, {} {}{}, {} {} from seed {}{}",
+        "{} with {} parameters, {} training bags and {} validation bags, {}{}, {} from seed {}{}",
         run_.model.text(), group.fits.front().num_parameters, task.training.count(), task.validation.count(),
-        run_.schedule.epochs, run_.schedule.epochs == 1 ? "epoch" : "epochs",
-        stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
-        run_.seeds == 1 ? "run" : "runs", run_.seed, classes_text());
+        report::counted(run_.schedule.epochs, "epoch"),
+        stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", report::counted(run_.seeds, "run"),
+        run_.seed, classes_text());
   }
 
   void finish(const training::BagTask& task, const BagGroup& group, const std::filesystem::path& folder,

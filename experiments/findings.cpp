@@ -27,17 +27,13 @@ bool is_missed(const ComparisonTable& comparisons, const Comparison& row) {
   return comparisons.not_compared.empty() && !row.cannot_fail && !row.is_met();
 }
 
-std::string values(int64_t count) {
-  return fmt::format("{} {}", count, count == 1 ? "value" : "values");
-}
-
 /// Reason why an experiment has no or only few comparisons, or an empty string.
 std::string remark(const Outcome& outcome) {
   if (!outcome.skipped.empty()) {
     return "not run";
   }
   const auto [met, missed, not_compared] = tally(outcome);
-  const std::string text = not_compared > 0    ? values(not_compared) + " not compared"
+  const std::string text = not_compared > 0    ? report::counted(not_compared, "value") + " not compared"
                            : met + missed == 0 ? "no published values to compare"
                                                : "";
   return text + (text.empty() || outcome.restriction.empty() ? "" : "; ") + outcome.restriction;
@@ -71,7 +67,7 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
         fmt::format("Cannot tell: {}. With so few runs of ours, the tolerance contains values that "
                     "would contradict the result as well, or the interval of the measured value contains the "
                     "claimed bound; more seeds or a longer run decide it.",
-                    values(undecided)));
+                    report::counted(undecided, "value")));
   }
   for (std::vector<Comparison>& group : groups) {
     const std::string explanation =
@@ -279,10 +275,11 @@ Table comparison_table(const ComparisonTable& comparisons) {
 std::string summary_of(const ComparisonTable& comparisons) {
   const auto [met, missed, not_compared] = tally(comparisons);
   if (met + missed == 0) {
-    return values(not_compared) + (comparisons.not_compared.empty() ? " that cannot tell" : " not compared");
+    return report::counted(not_compared, "value") +
+           (comparisons.not_compared.empty() ? " that cannot tell" : " not compared");
   }
-  return (missed == 0 ? values(met) + ", all within their tolerance"
-                      : fmt::format("{} of {} missed", missed, values(met + missed))) +
+  return (missed == 0 ? report::counted(met, "value") + ", all within their tolerance"
+                      : fmt::format("{} of {} missed", missed, report::counted(met + missed, "value"))) +
          (not_compared > 0 ? fmt::format(", {} that cannot tell", not_compared) : "");
 }
 
@@ -291,7 +288,7 @@ std::string summary_of(const Outcome& outcome) {
     return "not run";
   }
   const auto [met, missed, not_compared] = tally(outcome);
-  std::string text = fmt::format("{} met, {} missed", values(met), missed);
+  std::string text = fmt::format("{} met, {} missed", report::counted(met, "value"), missed);
   for (const ComparisonTable& table : outcome.comparisons) {
     const int64_t not_compared_here = tally(table).not_compared;
     if (not_compared_here > 0) {

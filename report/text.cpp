@@ -87,8 +87,10 @@ int64_t display_width(std::string_view text) {
   return width_of(decode_utf8(text));
 }
 
-std::string counted(int64_t count, std::string_view noun) {
-  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+std::string counted(int64_t count, std::string_view noun, std::string_view plural) {
+  std::string text = std::to_string(count) + " ";
+  text += count == 1 || plural.empty() ? noun : plural;
+  return count == 1 || !plural.empty() ? text : text + "s";
 }
 
 std::string one_line(std::string_view text) {

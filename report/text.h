@@ -24,8 +24,8 @@ int64_t display_width(std::string_view text);
 /// reorder the line.
 std::string one_line(std::string_view text);
 
-/// A number with its noun: "1 layer", "2 layers".
-std::string counted(int64_t count, std::string_view noun);
+/// A number with its noun: "1 layer", "2 layers". Default of `plural`: the noun with an s.
+std::string counted(int64_t count, std::string_view noun, std::string_view plural = {});
 
 /// Wraps `text` (already `one_line`) to `width` >= 2 columns between words. Words wider than a line are
 /// broken, but never inside a grapheme (flag, joined emoji, letter with accents). Returns at least one line.

@@ -13,6 +13,7 @@
 #include <torch/version.h>
 
 #include "mneme/core/error.h"
+#include "report/text.h"
 
 namespace mneme::verify {
 namespace {
@@ -128,8 +129,8 @@ std::string full_name(const std::string& device) {
                       ", or check the driver, and variables that hide devices, such as CUDA_VISIBLE_DEVICES");
   }
   if (index >= count) {
-    throw_unavailable(device, fmt::format("LibTorch finds {} {} device{}, counted from 0", count, kind,
-                                          count == 1 ? "" : "s"));
+    throw_unavailable(device, fmt::format("LibTorch finds {}, counted from 0",
+                                          report::counted(count, fmt::format("{} device", kind))));
   }
   return name_of(type, index);
 }

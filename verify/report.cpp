@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/text.h"
+#include "report/text.h"
 #include "verify/device.h"
 #include "verify/verify.h"
 
@@ -77,14 +78,14 @@ std::string to_text(std::span<const FileResult> results, const std::string& devi
   const Totals total = totals(results);
   const double factor = float32_tolerance_factor(device);
   text +=
-      fmt::format("verify{}: {} file{}, {} cases passed, {} failed",
+      fmt::format("verify{}: {}, {} cases passed, {} failed",
                   device == "cpu" ? "" : fmt::format(" on {} (float32 tolerances times {})", device, factor),
-                  total.files, total.files == 1 ? "" : "s", total.cases_passed, total.cases_failed);
+                  report::counted(total.files, "file"), total.cases_passed, total.cases_failed);
   if (total.skipped_files > 0) {
-    text += fmt::format(", {} file{} skipped", total.skipped_files, total.skipped_files == 1 ? "" : "s");
+    text += ", " + report::counted(total.skipped_files, "file") + " skipped";
   }
   if (total.bad_files > 0) {
-    text += fmt::format(", {} file{} not usable", total.bad_files, total.bad_files == 1 ? "" : "s");
+    text += ", " + report::counted(total.bad_files, "file") + " not usable";
   }
   return text + "\n";
 }

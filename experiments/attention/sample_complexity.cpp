@@ -12,6 +12,7 @@
 
 #include "learning/sparse_and.h"
 #include "experiments/experiment.h"
+#include "report/text.h"
 
 namespace mneme::experiments {
 namespace {
@@ -99,11 +100,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     }
     outcome.figures.push_back(
         {.name = fmt::format("accuracy-s{}", sparsity),
-         .chart = to_chart(
-             report::Panels{.title = fmt::format("Accuracy by number of samples, {} relevant bit{} per rule",
-                                                 sparsity, sparsity == 1 ? "" : "s"),
-                            .description = "One panel per context length T.",
-                            .charts = panels}),
+         .chart = to_chart(report::Panels{.title = fmt::format("Accuracy by number of samples, {} per rule",
+                                                               report::counted(sparsity, "relevant bit")),
+                                          .description = "One panel per context length T.",
+                                          .charts = panels}),
          .caption =
              "A model generalises from the number of samples at which its curve crosses the dashed line; "
              "the further to the left, the fewer samples it needs."});

@@ -9,16 +9,13 @@
 
 #include "experiments/leap/language_study.h"
 #include "experiments/published.h"
-#include "experiments/transformer/study_texts.h"
 #include "mneme/trials/rank_correlation.h"
 
 namespace mneme::experiments {
 namespace {
 
-constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr StudyDefault kSteps{.quick = 80, .full = 2000};
 constexpr StudyDefault kWidth{.quick = 32, .full = 64};
-constexpr StudyDefault kValidationTokens{.quick = 8192, .full = 1 << 20};
 constexpr int64_t kHeads = 2, kLayers = 4; // each window of the published pattern once
 constexpr const char* kRepeated = "M20";   // the same code as M9
 
@@ -56,9 +53,8 @@ std::vector<Variant> variants_of(bool quick) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const StudyData text = study_data(settings, kValidationTokens.of(settings));
-  const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings)),
-                steps = settings.value_of("steps", kSteps.of(settings)),
+  const StudyData text = study_data(settings);
+  const int64_t seeds = seeds_of(settings), steps = settings.value_of("steps", kSteps.of(settings)),
                 width = settings.value_of("width", kWidth.of(settings));
   const std::vector<Variant> variants = variants_of(settings.quick);
   std::vector<Studied> models;
@@ -116,9 +112,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                        loss_difference(results.at(conclusion.first), results.at(conclusion.second))));
     }
   }
-  if (settings.quick || settings.has_given("steps")) {
-    comparison.not_compared = fmt::format("a run of {} training steps (full: {})", steps, kSteps.full);
-  }
+  skip_short_run(comparison, settings, steps, kSteps);
   const double correlation = ours.size() > 1 ? trials::rank_correlation(ours, theirs) : 0;
   Outcome outcome{
       .parameters = {{"models",
@@ -157,20 +151,15 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment leap_ablation() {
-  return {.id = "leap/ablation",
-          .title = "Variants of LEAP's sequence mixing",
-          .claim =
-              "Without mixing the loss stays high; weights ELU + 1 without rescaling are at least as good as "
-              "exponential ones; windows lower the loss, and a learned subtraction does not replace them.",
-          .source = "LEAP (github.com/mtanghu/LEAP), notebook Ablation",
-          .is_parallel = true,
-          .needs_torch = true,
-          .run = run,
-          .inputs = study_inputs,
-          .parameters = {
-              text_parameter(),
-              width_parameter(fmt::format("64 to 256; mneme {}, with --quick {}", kWidth.full, kWidth.quick)),
-              seeds_parameter(kSeeds), steps_parameter(kSteps.quick, kSteps.full)}};
+  return study_experiment(
+      {.id = "leap/ablation",
+       .title = "Variants of LEAP's sequence mixing",
+       .claim =
+           "Without mixing the loss stays high; weights ELU + 1 without rescaling are at least as good as "
+           "exponential ones; windows lower the loss, and a learned subtraction does not replace them.",
+       .source = "LEAP (github.com/mtanghu/LEAP), notebook Ablation",
+       .run = run},
+      fmt::format("64 to 256; mneme {}, with --quick {}", kWidth.full, kWidth.quick), kSteps);
 }
 
 } // namespace mneme::experiments

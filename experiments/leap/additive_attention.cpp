@@ -9,15 +9,12 @@
 
 #include "experiments/leap/language_study.h"
 #include "experiments/published.h"
-#include "experiments/transformer/study_texts.h"
 
 namespace mneme::experiments {
 namespace {
 
-constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr StudyDefault kSteps{.quick = 80, .full = 4000};
 constexpr StudyDefault kWidth{.quick = 32, .full = 64};
-constexpr StudyDefault kValidationTokens{.quick = 8192, .full = 1 << 20};
 constexpr int64_t kHeads = 2, kLayers = 6;
 constexpr double kPublishedStd = 0.02; // of the initial weights
 constexpr double kRescale = 10;        // of the published model with windows, and of LEAP
@@ -49,9 +46,8 @@ std::vector<Kind> kinds_of(int64_t width) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const StudyData text = study_data(settings, kValidationTokens.of(settings));
-  const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings)),
-                steps = settings.value_of("steps", kSteps.of(settings)),
+  const StudyData text = study_data(settings);
+  const int64_t seeds = seeds_of(settings), steps = settings.value_of("steps", kSteps.of(settings)),
                 width = settings.value_of("width", kWidth.of(settings));
   const std::vector<Kind> kinds = kinds_of(width);
   std::vector<Studied> models;
@@ -105,9 +101,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                            published_loss(kinds[i].published) - published_loss(2),
                                            loss_difference(results.at(kinds[i].name), gpt2)));
   }
-  if (settings.quick || settings.has_given("steps")) {
-    comparison.not_compared = fmt::format("a run of {} training steps (full: {})", steps, kSteps.full);
-  }
+  skip_short_run(comparison, settings, steps, kSteps);
   Outcome outcome{
       .parameters = {{"models",
                       fmt::format("width {}, {} heads, {} layers; additive attention with windows: all, 4, "
@@ -136,20 +130,15 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment leap_additive_attention() {
-  return {.id = "leap/additive-attention",
-          .title = "Additive attention compared with GPT-2",
-          .claim = "Additive attention has a larger loss than GPT-2 of the same size if each layer has all "
-                   "tokens, and "
-                   "a smaller loss with windows.",
-          .source = "LEAP (github.com/mtanghu/LEAP), README of the additive attention (Fastformer)",
-          .is_parallel = true,
-          .needs_torch = true,
-          .run = run,
-          .inputs = study_inputs,
-          .parameters = {
-              text_parameter(),
-              width_parameter(fmt::format("128; mneme {}, with --quick {}", kWidth.full, kWidth.quick)),
-              seeds_parameter(kSeeds), steps_parameter(kSteps.quick, kSteps.full)}};
+  return study_experiment(
+      {.id = "leap/additive-attention",
+       .title = "Additive attention compared with GPT-2",
+       .claim = "Additive attention has a larger loss than GPT-2 of the same size if each layer has all "
+                "tokens, and "
+                "a smaller loss with windows.",
+       .source = "LEAP (github.com/mtanghu/LEAP), README of the additive attention (Fastformer)",
+       .run = run},
+      fmt::format("128; mneme {}, with --quick {}", kWidth.full, kWidth.quick), kSteps);
 }
 
 } // namespace mneme::experiments

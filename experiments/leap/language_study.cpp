@@ -17,6 +17,7 @@ namespace {
 
 constexpr double kLearningRate = 2e-3;
 constexpr double kWarmup = 0.05; // fraction of the steps
+constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<int32_t> bytes_of(std::string_view text) {
@@ -40,12 +41,12 @@ double cost(const TrialModel& model, int64_t steps) {
 
 } // namespace
 
-StudyData study_data(const RunSettings& settings, int64_t validation_max) {
+StudyData study_data(const RunSettings& settings, const StudyDefault& validation_max) {
   StudyTexts texts = study_texts(settings);
   StudyData study{.source = texts.source};
   study.data.training = bytes_of(texts.training);
   study.data.validation =
-      bytes_of(std::string_view(texts.held_out).substr(0, static_cast<size_t>(validation_max)));
+      bytes_of(std::string_view(texts.held_out).substr(0, static_cast<size_t>(validation_max.of(settings))));
   study.data.token_bytes.assign(256, 1);
   return study;
 }
@@ -153,10 +154,21 @@ std::string diverged_note(const std::map<std::string, StudiedResult>& results) {
   return models.empty() ? "" : "Diverged, and left out of the means: " + models + ".";
 }
 
-ParameterInfo seeds_parameter(const StudyDefault& seeds) {
+void skip_short_run(ComparisonTable& comparison, const RunSettings& settings, int64_t steps,
+                    const StudyDefault& defaults) {
+  if (settings.quick || settings.has_given("steps")) {
+    comparison.not_compared = fmt::format("a run of {} training steps (full: {})", steps, defaults.full);
+  }
+}
+
+int64_t seeds_of(const RunSettings& settings) {
+  return settings.value_of("seeds", kSeeds.of(settings));
+}
+
+ParameterInfo seeds_parameter() {
   return {.name = "seeds",
           .help = "Number of seeds with which each language model is trained",
-          .published = fmt::format("1; mneme {}, with --quick {}", seeds.full, seeds.quick),
+          .published = fmt::format("1; mneme {}, with --quick {}", kSeeds.full, kSeeds.quick),
           .min = 1,
           .max = 100};
 }
@@ -167,6 +179,15 @@ ParameterInfo width_parameter(const std::string& published) {
           .published = published,
           .min = 4,
           .max = 4096};
+}
+
+Experiment study_experiment(Experiment described, const std::string& published_width,
+                            const StudyDefault& steps) {
+  described.is_parallel = described.needs_torch = true;
+  described.inputs = study_inputs;
+  described.parameters = {text_parameter(), width_parameter(published_width), seeds_parameter(),
+                          steps_parameter(steps.quick, steps.full)};
+  return described;
 }
 
 void add_study_parameters(Outcome& outcome, const RunSettings& settings, const StudyData& text, int64_t seeds,

@@ -19,8 +19,15 @@ struct StudyData {
   std::string source = {}; ///< for readers
 };
 
+/// Default numbers of a quick and of a full run.
+struct StudyDefault {
+  int64_t quick, full;
+  int64_t of(const RunSettings& settings) const { return settings.quick ? quick : full; }
+};
+
 /// The text of `study_texts`; validation_max: number of validation tokens, at most.
-StudyData study_data(const RunSettings& settings, int64_t validation_max);
+StudyData study_data(const RunSettings& settings,
+                     const StudyDefault& validation_max = {.quick = 8192, .full = 1 << 20});
 
 /// Training as published, with rows and a learning rate for small models: AdamW without weight decay,
 /// gradient norms up to 1, warm-up over 5 % of the steps, then a cosine to 0.
@@ -64,16 +71,19 @@ std::string sign_tolerance();
 /// A paragraph about diverged trials; empty if there are none.
 std::string diverged_note(const std::map<std::string, StudiedResult>& results);
 
-/// Default numbers of a quick and of a full run.
-struct StudyDefault {
-  int64_t quick, full;
-  int64_t of(const RunSettings& settings) const { return settings.quick ? quick : full; }
-};
+/// Does not compare losses of fewer training steps than those of a full run.
+void skip_short_run(ComparisonTable& comparison, const RunSettings& settings, int64_t steps,
+                    const StudyDefault& defaults);
 
-/// The parameter --seeds: number of seeds.
-ParameterInfo seeds_parameter(const StudyDefault& seeds);
+/// The parameter --seeds, number of seeds, and its value.
+ParameterInfo seeds_parameter();
+int64_t seeds_of(const RunSettings& settings);
 /// The parameter --width. `published`: default as text.
 ParameterInfo width_parameter(const std::string& published);
+/// An experiment that trains models on `study_texts` with the parameters --width, --seeds and --steps.
+/// `described`: its texts and function; `published_width`: see width_parameter.
+Experiment study_experiment(Experiment described, const std::string& published_width,
+                            const StudyDefault& steps);
 
 /// The parameters that all these experiments list, after their own ones, and a note about trials that
 /// diverged.

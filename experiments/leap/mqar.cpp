@@ -17,6 +17,7 @@
 #include "experiments/published.h"
 #include "mneme/core/error.h"
 #include "mneme/core/random.h"
+#include "report/text.h"
 
 namespace mneme::experiments {
 namespace {
@@ -129,13 +130,11 @@ std::vector<RecallModel> models_of(const Size& size) {
 /// Name of a curve over the size of the state.
 std::string name_of_curve(const RecallModel& model) {
   const std::string name = training::name_of(model.mixer);
-  return model.updates == 0
-             ? name
-             : fmt::format("{}, {} update{}", name, model.updates, model.updates == 1 ? "" : "s");
+  return model.updates == 0 ? name : name + ", " + report::counted(model.updates, "update");
 }
 
 std::string name_of(const RecallModel& model) {
-  return fmt::format("{}, {} head{}", name_of_curve(model), model.heads, model.heads == 1 ? "" : "s");
+  return name_of_curve(model) + ", " + report::counted(model.heads, "head");
 }
 
 /// All runs of one model with one learning rate.

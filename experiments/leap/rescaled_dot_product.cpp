@@ -10,12 +10,10 @@
 #include <fmt/format.h>
 
 #include "experiments/leap/language_study.h"
-#include "experiments/transformer/study_texts.h"
 
 namespace mneme::experiments {
 namespace {
 
-constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr StudyDefault kSteps{.quick = 200, .full = 4000};
 constexpr StudyDefault kValidationTokens{.quick = 4096, .full = 16384};
 const std::vector<int64_t> kWidths = {64, 128, 256}, kQuickWidths = {32, 64};
@@ -101,9 +99,8 @@ double growth_of(const TrialResult& trial) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const StudyData text = study_data(settings, kValidationTokens.of(settings));
-  const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings)),
-                steps = settings.value_of("steps", kSteps.of(settings));
+  const StudyData text = study_data(settings, kValidationTokens);
+  const int64_t seeds = seeds_of(settings), steps = settings.value_of("steps", kSteps.of(settings));
   std::vector<int64_t> widths = settings.values_of("width", settings.quick ? kQuickWidths : kWidths);
   std::ranges::sort(widths);
   const auto repeated = std::ranges::unique(widths);
@@ -195,9 +192,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                      Relation::above, 0, trials::mean_interval(differences)));
     }
   }
-  if (settings.quick || settings.has_given("steps")) {
-    growth.not_compared = fmt::format("a run of {} training steps (full: {})", steps, kSteps.full);
-  }
+  skip_short_run(growth, settings, steps, kSteps);
   Outcome outcome{
       .parameters =
           {{"models", fmt::format("{} layer with {} head, over all tokens of rows of {}, {} rows per step; "
@@ -245,16 +240,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment leap_rescaled_dot_product() {
-  return {.id = "leap/rescaled-dot-product",
-          .title = "Growth of logits with and without rescaling",
-          .claim = "Dot products grow during training, more so in wide models; rescaling bounds them.",
-          .source = "LEAP (github.com/mtanghu/LEAP), README and its issues on the rescaled dot product",
-          .is_parallel = true,
-          .needs_torch = true,
-          .run = run,
-          .inputs = study_inputs,
-          .parameters = {text_parameter(), width_parameter("none; mneme 64, 128, 256, with --quick 32, 64"),
-                         seeds_parameter(kSeeds), steps_parameter(kSteps.quick, kSteps.full)}};
+  return study_experiment(
+      {.id = "leap/rescaled-dot-product",
+       .title = "Growth of logits with and without rescaling",
+       .claim = "Dot products grow during training, more so in wide models; rescaling bounds them.",
+       .source = "LEAP (github.com/mtanghu/LEAP), README and its issues on the rescaled dot product",
+       .run = run},
+      "none; mneme 64, 128, 256, with --quick 32, 64", kSteps);
 }
 
 } // namespace mneme::experiments

@@ -18,9 +18,7 @@
 namespace mneme::experiments {
 namespace {
 
-constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr StudyDefault kTokensPerParameter{.quick = 4, .full = 10};
-constexpr StudyDefault kValidationTokens{.quick = 8192, .full = 1 << 20};
 /// Published widths divided by the width that is trained: 4 in a quick run.
 constexpr StudyDefault kShrink{.quick = 4, .full = 2};
 constexpr double kRescale = 10;
@@ -352,8 +350,8 @@ ComparisonTable compare(const Plan& plan, const std::map<std::string, StudiedRes
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const StudyData text = study_data(settings, kValidationTokens.of(settings));
-  const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings));
+  const StudyData text = study_data(settings);
+  const int64_t seeds = seeds_of(settings);
   const Plan plan = plan_of(settings);
   const std::map<std::string, StudiedResult> results =
       train_models(text, plan.models, seeds, settings, progress);
@@ -437,7 +435,7 @@ Experiment leap_scaling() {
           .inputs = study_inputs,
           .parameters = {text_parameter(),
                          width_parameter("64 to 512; mneme 32 to 96, with --quick 24 to 44"),
-                         seeds_parameter(kSeeds),
+                         seeds_parameter(),
                          {.name = "tokens-per-parameter",
                           .help = "Training tokens per parameter without embeddings",
                           .published = fmt::format("1.29 and 1.52; mneme {}, with --quick {}",

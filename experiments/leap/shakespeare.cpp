@@ -13,16 +13,13 @@
 #include "experiments/given_points.h"
 #include "experiments/leap/language_study.h"
 #include "experiments/single_run.h"
-#include "experiments/transformer/study_texts.h"
 
 namespace mneme::experiments {
 namespace {
 
-constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr StudyDefault kSteps{.quick = 20, .full = 3500};
 constexpr StudyDefault kRecipeSteps{.quick = 50, .full = 2000};
 constexpr StudyDefault kWidth{.quick = 64, .full = 256};
-constexpr StudyDefault kValidationTokens{.quick = 8192, .full = 1 << 20};
 constexpr double kRecipeLoss = 1.88; // nanoGPT, README: its training on a CPU
 constexpr const char* kPublishedText = "tinyshakespeare.txt";
 constexpr int64_t kSampleTokens = 240;
@@ -115,8 +112,8 @@ std::string describe(const Size& size) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const StudyData text = study_data(settings, kValidationTokens.of(settings));
-  const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings));
+  const StudyData text = study_data(settings);
+  const int64_t seeds = seeds_of(settings);
   const std::array<Size, 2> sizes = {half_hour_of(settings), recipe_of(settings)}; // the longest first
   const auto name_of = [](const Size& size, const Kind& kind) {
     return fmt::format("{}, {}", size.name, kind.name);
@@ -219,17 +216,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment leap_shakespeare() {
-  return {.id = "leap/shakespeare",
-          .title = "LEAP and GPT-2 on Shakespeare",
-          .claim = "With as many parameters and the same training, LEAP has about the loss of a transformer.",
-          .source = "LEAP (github.com/mtanghu/LEAP), README; recipe of nanoGPT (github.com/karpathy/nanoGPT)",
-          .is_parallel = true,
-          .needs_torch = true,
-          .run = run,
-          .inputs = study_inputs,
-          .parameters = {text_parameter(),
-                         width_parameter(fmt::format("mneme {}, with --quick {}", kWidth.full, kWidth.quick)),
-                         seeds_parameter(kSeeds), steps_parameter(kSteps.quick, kSteps.full)}};
+  return study_experiment(
+      {.id = "leap/shakespeare",
+       .title = "LEAP and GPT-2 on Shakespeare",
+       .claim = "With as many parameters and the same training, LEAP has about the loss of a transformer.",
+       .source = "LEAP (github.com/mtanghu/LEAP), README; recipe of nanoGPT (github.com/karpathy/nanoGPT)",
+       .run = run},
+      fmt::format("mneme {}, with --quick {}", kWidth.full, kWidth.quick), kSteps);
 }
 
 } // namespace mneme::experiments

@@ -10,16 +10,13 @@
 
 #include "experiments/leap/language_study.h"
 #include "experiments/published.h"
-#include "experiments/transformer/study_texts.h"
 #include "mneme/trials/rank_correlation.h"
 
 namespace mneme::experiments {
 namespace {
 
-constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
 constexpr StudyDefault kSteps{.quick = 80, .full = 2000};
 constexpr StudyDefault kWidth{.quick = 32, .full = 64};
-constexpr StudyDefault kValidationTokens{.quick = 8192, .full = 1 << 20};
 constexpr int64_t kHeads = 2;
 constexpr double kRescale = 10;
 
@@ -68,9 +65,8 @@ std::vector<PublishedLoss> published_losses(bool quick) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const StudyData text = study_data(settings, kValidationTokens.of(settings));
-  const int64_t seeds = settings.value_of("seeds", kSeeds.of(settings)),
-                steps = settings.value_of("steps", kSteps.of(settings)),
+  const StudyData text = study_data(settings);
+  const int64_t seeds = seeds_of(settings), steps = settings.value_of("steps", kSteps.of(settings)),
                 width = settings.value_of("width", kWidth.of(settings));
   const std::vector<PublishedLoss> all = published_losses(settings.quick);
   std::vector<Studied> models;
@@ -130,9 +126,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           loss_difference(results.at(name_of(conclusion.smaller)), results.at(name_of(conclusion.larger)))));
     }
   }
-  if (settings.quick || settings.has_given("steps")) {
-    comparison.not_compared = fmt::format("a run of {} training steps (full: {})", steps, kSteps.full);
-  }
+  skip_short_run(comparison, settings, steps, kSteps);
   const double correlation = ours.size() > 1 ? trials::rank_correlation(ours, theirs) : 0;
   Outcome outcome{
       .parameters = {{"models",
@@ -168,18 +162,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment leap_window_sizes() {
-  return {.id = "leap/window-sizes",
-          .title = "Loss by the windows of the layers",
-          .claim = "The first layer should have all tokens; then the windows 4, 8 and 16 follow, and repeat.",
-          .source = "LEAP (github.com/mtanghu/LEAP), notebook WindowSizes",
-          .is_parallel = true,
-          .needs_torch = true,
-          .run = run,
-          .inputs = study_inputs,
-          .parameters = {
-              text_parameter(),
-              width_parameter(fmt::format("128; mneme {}, with --quick {}", kWidth.full, kWidth.quick)),
-              seeds_parameter(kSeeds), steps_parameter(kSteps.quick, kSteps.full)}};
+  return study_experiment(
+      {.id = "leap/window-sizes",
+       .title = "Loss by the windows of the layers",
+       .claim = "The first layer should have all tokens; then the windows 4, 8 and 16 follow, and repeat.",
+       .source = "LEAP (github.com/mtanghu/LEAP), notebook WindowSizes",
+       .run = run},
+      fmt::format("128; mneme {}, with --quick {}", kWidth.full, kWidth.quick), kSteps);
 }
 
 } // namespace mneme::experiments

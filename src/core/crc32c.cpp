@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstring>
 
+#include <fmt/format.h>
+
 namespace mneme {
 namespace {
 
@@ -89,5 +91,14 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
 }
 
 #endif
+
+uint32_t crc32c_with_size(std::span<const std::byte> bytes, uint32_t crc) {
+  const uint64_t size = bytes.size();
+  return crc32c(bytes, crc32c(std::as_bytes(std::span(&size, 1)), crc));
+}
+
+std::string crc32c_text(uint32_t crc) {
+  return fmt::format("{:08x}", crc);
+}
 
 } // namespace mneme

@@ -85,17 +85,18 @@ void run_blocks(int64_t count, int64_t block, const std::function<void(int64_t, 
   }
 
   std::atomic<int64_t> next_block{0};
-  std::atomic<bool> stop{false};
+  std::atomic<int64_t> failed_block{blocks}; // the lowest; blocks before it have begun
   std::exception_ptr first_error;
   std::mutex error_mutex;
   run_on_threads(workers, kind, [&] {
     inside_parallel_for = true;
-    for (int64_t index = next_block++; index < blocks && !stop; index = next_block++) {
+    for (int64_t index = next_block++; index < failed_block; index = next_block++) {
       try {
         run_block(index);
       } catch (...) {
         const std::lock_guard lock(error_mutex);
-        if (!stop.exchange(true)) {
+        if (index < failed_block) {
+          failed_block = index;
           first_error = std::current_exception();
         }
       }

@@ -27,13 +27,10 @@ public:
   at::Tensor ids; ///< int64 [B, position]
 };
 
-class FastformerModel : public HeadModel {
+class FastformerModel : public ModuleModel<nn::FastformerForCausalLM> {
 public:
-  explicit FastformerModel(nn::FastformerForCausalLM model) : model_(std::move(model)) {}
+  explicit FastformerModel(nn::FastformerForCausalLM model) : ModuleModel(std::move(model), kType) {}
 
-  std::string type() const override { return kType; }
-  torch::nn::Module& module() override { return *model_; }
-  int64_t vocab_size() const override { return model_->config.vocab_size(); }
   std::optional<int64_t> max_length() const override { return model_->config.max_positions(); }
   bool is_recurrent() const override { return false; }
 
@@ -62,29 +59,16 @@ public:
     return std::make_unique<TokensState>(ids);
   }
 
-  std::string config_json() const override { return nn::to_json(model_->config); }
-  nn::NamedTensors published_state() override { return nn::causal_lm_state(*model_); }
-
 protected:
-  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
   at::Tensor words() const override { return model_->word_embedding->weight; }
   at::Tensor bias() const override { return model_->proj_logits->bias; }
-
-private:
-  nn::FastformerForCausalLM model_;
 };
 
 } // namespace
 
 std::unique_ptr<Model> make_fastformer(const ModelConfig& config) {
-  return std::make_unique<FastformerModel>(nn::FastformerForCausalLM(nn::FastformerConfig()
-                                                                         .vocab_size(config.vocab_size)
-                                                                         .hidden_size(config.width)
-                                                                         .num_heads(config.heads)
-                                                                         .num_layers(config.layers)
-                                                                         .max_positions(config.max_length)
-                                                                         .dropout(config.dropout)
-                                                                         .seed(config.seed)));
+  return std::make_unique<FastformerModel>(
+      nn::FastformerForCausalLM(config_of<nn::FastformerConfig>(config).dropout(config.dropout)));
 }
 
 std::unique_ptr<Model> read_fastformer(const std::filesystem::path& folder, std::vector<std::string>* notes,

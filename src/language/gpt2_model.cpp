@@ -37,13 +37,10 @@ public:
   nn::Gpt2Cache cache;
 };
 
-class Gpt2 : public HeadModel {
+class Gpt2 : public ModuleModel<nn::Gpt2ForCausalLM> {
 public:
-  explicit Gpt2(nn::Gpt2ForCausalLM model) : model_(std::move(model)) {}
+  explicit Gpt2(nn::Gpt2ForCausalLM model) : ModuleModel(std::move(model), kType) {}
 
-  std::string type() const override { return kType; }
-  torch::nn::Module& module() override { return *model_; }
-  int64_t vocab_size() const override { return model_->config.vocab_size(); }
   std::optional<int64_t> max_length() const override { return model_->config.max_positions(); }
   bool is_recurrent() const override { return false; }
 
@@ -82,34 +79,23 @@ public:
     return state;
   }
 
-  std::string config_json() const override { return nn::to_json(model_->config); }
   nn::NamedTensors published_state() override { return nn::state_dict(*model_); }
 
 protected:
-  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
   at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
     return model_->step(ids, own_state<Gpt2State>(state, kType).cache);
   }
   at::Tensor words() const override { return model_->head_weight(); }
   at::Tensor word_embedding() const override { return model_->transformer->wte->weight; }
-
-private:
-  nn::Gpt2ForCausalLM model_;
 };
 
 } // namespace
 
 std::unique_ptr<Model> make_gpt2(const ModelConfig& config) {
-  return std::make_unique<Gpt2>(nn::Gpt2ForCausalLM(nn::Gpt2Config()
-                                                        .vocab_size(config.vocab_size)
-                                                        .hidden_size(config.width)
-                                                        .num_heads(config.heads)
-                                                        .num_layers(config.layers)
-                                                        .max_positions(config.max_length)
+  return std::make_unique<Gpt2>(nn::Gpt2ForCausalLM(config_of<nn::Gpt2Config>(config)
                                                         .embedding_dropout(config.dropout)
                                                         .attention_dropout(config.dropout)
-                                                        .residual_dropout(config.dropout)
-                                                        .seed(config.seed)));
+                                                        .residual_dropout(config.dropout)));
 }
 
 std::unique_ptr<Model> read_gpt2(const std::filesystem::path& folder, std::vector<std::string>* notes,

@@ -3,8 +3,12 @@
 /// Base class of the models of this module: logits = words . head_input + bias.
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include "language/refuse.h"
 #include "mneme/language/model.h"
+#include "mneme/nn/causal_lm.h"
 
 namespace mneme::language {
 
@@ -27,6 +31,37 @@ protected:
   virtual at::Tensor bias() const { return {}; } ///< [vocab_size]; undefined: none
   virtual at::Tensor word_embedding() const { return words(); }
 };
+
+/// A HeadModel that is a module of nn. `Holder`: the holder of that module, such as nn::LeapForCausalLM.
+template <class Holder> class ModuleModel : public HeadModel {
+public:
+  ModuleModel(Holder model, const char* type) : model_(std::move(model)), type_(type) {}
+
+  std::string type() const override { return type_; }
+  torch::nn::Module& module() override { return *model_; }
+  int64_t vocab_size() const override { return model_->config.vocab_size(); }
+  std::string config_json() const override { return to_json(model_->config); }
+  nn::NamedTensors published_state() override { return nn::causal_lm_state(*model_); }
+
+protected:
+  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
+
+  Holder model_;
+
+private:
+  const char* type_;
+};
+
+/// The options of `config` that all configurations of nn have besides dropout.
+template <class Config> Config config_of(const ModelConfig& config) {
+  return Config()
+      .vocab_size(config.vocab_size)
+      .hidden_size(config.width)
+      .num_heads(config.heads)
+      .num_layers(config.layers)
+      .max_positions(config.max_length)
+      .seed(config.seed);
+}
 
 /// Errors  UsageError for the state of a model of another type
 template <class State> State& own_state(ModelState& state, const char* type) {

@@ -33,13 +33,10 @@ public:
   nn::LeapModelState state;
 };
 
-class LeapModel : public HeadModel {
+class LeapModel : public ModuleModel<nn::LeapForCausalLM> {
 public:
-  explicit LeapModel(nn::LeapForCausalLM model) : model_(std::move(model)) {}
+  explicit LeapModel(nn::LeapForCausalLM model) : ModuleModel(std::move(model), kType) {}
 
-  std::string type() const override { return kType; }
-  torch::nn::Module& module() override { return *model_; }
-  int64_t vocab_size() const override { return model_->config.vocab_size(); }
   std::optional<int64_t> max_length() const override {
     const nn::LeapConfig& config = model_->config;
     return config.positions() == nn::LeapPositions::learned ? std::optional(config.max_positions())
@@ -55,32 +52,20 @@ public:
     return std::make_unique<LeapState>(nn::leap_state_from(file, source));
   }
 
-  std::string config_json() const override { return nn::to_json(model_->config); }
-  nn::NamedTensors published_state() override { return nn::causal_lm_state(*model_); }
-
 protected:
-  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
   at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
     return model_->step_input(ids, own_state<LeapState>(state, kType).state);
   }
   at::Tensor words() const override { return model_->word_embedding->weight; }
-
-private:
-  nn::LeapForCausalLM model_;
 };
 
 } // namespace
 
 std::unique_ptr<Model> make_leap(const ModelConfig& config) {
-  return std::make_unique<LeapModel>(nn::LeapForCausalLM(nn::LeapConfig()
-                                                             .vocab_size(config.vocab_size)
-                                                             .hidden_size(config.width)
-                                                             .num_heads(config.heads)
-                                                             .num_layers(config.layers)
-                                                             .max_positions(config.max_length)
-                                                             .dropout(config.dropout)
-                                                             .positions(nn::leap_positions(config.positions))
-                                                             .seed(config.seed)));
+  return std::make_unique<LeapModel>(
+      nn::LeapForCausalLM(config_of<nn::LeapConfig>(config)
+                              .dropout(config.dropout)
+                              .positions(nn::leap_positions(config.positions))));
 }
 
 std::unique_ptr<Model> read_leap(const std::filesystem::path& folder, std::vector<std::string>* notes,

@@ -33,13 +33,10 @@ public:
   int64_t tokens = 0;
 };
 
-class LstmModel : public HeadModel {
+class LstmModel : public ModuleModel<nn::LstmForCausalLM> {
 public:
-  explicit LstmModel(nn::LstmForCausalLM model) : model_(std::move(model)) {}
+  explicit LstmModel(nn::LstmForCausalLM model) : ModuleModel(std::move(model), kType) {}
 
-  std::string type() const override { return kType; }
-  torch::nn::Module& module() override { return *model_; }
-  int64_t vocab_size() const override { return model_->config.vocab_size(); }
   std::optional<int64_t> max_length() const override { return std::nullopt; }
   bool is_recurrent() const override { return true; }
   void use_int8_weights() override {
@@ -56,7 +53,7 @@ public:
                       ids.size(0), "."),
              "Give the next tokens of the same texts.");
     }
-    const at::Tensor input = model_->step(ids, own.state);
+    at::Tensor input = model_->step(ids, own.state);
     own.tokens += ids.size(1);
     return input;
   }
@@ -83,15 +80,8 @@ public:
     return state;
   }
 
-  std::string config_json() const override { return nn::to_json(model_->config); }
-  nn::NamedTensors published_state() override { return nn::causal_lm_state(*model_); }
-
 protected:
-  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
   at::Tensor words() const override { return model_->word_embedding->weight; }
-
-private:
-  nn::LstmForCausalLM model_;
 };
 
 } // namespace

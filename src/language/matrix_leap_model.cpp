@@ -54,13 +54,10 @@ public:
   nn::MatrixLeapModelState state;
 };
 
-class MatrixLeapModel : public HeadModel {
+class MatrixLeapModel : public ModuleModel<nn::MatrixLeapForCausalLM> {
 public:
-  explicit MatrixLeapModel(nn::MatrixLeapForCausalLM model) : model_(std::move(model)) {}
+  explicit MatrixLeapModel(nn::MatrixLeapForCausalLM model) : ModuleModel(std::move(model), kType) {}
 
-  std::string type() const override { return kType; }
-  torch::nn::Module& module() override { return *model_; }
-  int64_t vocab_size() const override { return model_->config.vocab_size(); }
   std::optional<int64_t> max_length() const override {
     const nn::MatrixLeapConfig& config = model_->config;
     return config.positions() == nn::LeapPositions::learned ? std::optional(config.max_positions())
@@ -97,33 +94,22 @@ public:
     return state;
   }
 
-  std::string config_json() const override { return nn::to_json(model_->config); }
   nn::NamedTensors published_state() override { return nn::state_dict(*model_); }
 
 protected:
-  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
   at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
     return model_->step(ids, own_state<MatrixLeapState>(state, kType).state);
   }
   at::Tensor words() const override { return model_->word_embedding->weight; }
-
-private:
-  nn::MatrixLeapForCausalLM model_;
 };
 
 } // namespace
 
 std::unique_ptr<Model> make_matrix_leap(const ModelConfig& config) {
   return std::make_unique<MatrixLeapModel>(
-      nn::MatrixLeapForCausalLM(nn::MatrixLeapConfig()
-                                    .vocab_size(config.vocab_size)
-                                    .hidden_size(config.width)
-                                    .num_heads(config.heads)
-                                    .num_layers(config.layers)
-                                    .max_positions(config.max_length)
+      nn::MatrixLeapForCausalLM(config_of<nn::MatrixLeapConfig>(config)
                                     .dropout(config.dropout)
-                                    .positions(nn::leap_positions(config.positions))
-                                    .seed(config.seed)));
+                                    .positions(nn::leap_positions(config.positions))));
 }
 
 std::unique_ptr<Model> read_matrix_leap(const std::filesystem::path& folder, std::vector<std::string>* notes,

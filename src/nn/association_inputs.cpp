@@ -43,15 +43,10 @@ private:
 };
 
 void check_one(const AssociationInputs& in, const AssociationInput& input) {
-  const char* expected = in.batch_first ? "[batch, length, features]" : "[length, batch, features]";
-  if (!input.tensor.defined() || input.tensor.dim() != 3) {
-    refuse(in.layer,
-           c10::str(input.name,
-                    input.tensor.defined() ? c10::str(" has shape ", input.tensor.sizes()) : " is undefined",
-                    ", but must have shape ", expected, "."),
-           in.batch_first ? "Call unsqueeze(0) on an input without batch dimension."
-                          : "Call unsqueeze(1) on an input without batch dimension.");
-  }
+  check_shape(in.layer, input.name, input.tensor,
+              {in.batch_first ? "batch" : "length", in.batch_first ? "length" : "batch", "features"},
+              in.batch_first ? "Call unsqueeze(0) on an input without batch dimension."
+                             : "Call unsqueeze(1) on an input without batch dimension.");
   if (!at::isFloatingType(input.tensor.scalar_type())) {
     refuse(in.layer,
            c10::str(input.name, " is of type ", input.tensor.scalar_type(),
@@ -94,12 +89,8 @@ void check_masks(const AssociationInputs& in, const Sizes& sizes) {
   const int64_t n = sizes.batch(), l = sizes.queries(), s = sizes.patterns(), h = in.num_heads;
   if (in.key_padding_mask.defined()) {
     check_mask_type(in, in.key_padding_mask_name, in.key_padding_mask, false);
-    if (in.key_padding_mask.sizes() != at::IntArrayRef{n, s}) {
-      refuse(in.layer,
-             c10::str(in.key_padding_mask_name, " has shape ", in.key_padding_mask.sizes(), ", but [", n,
-                      ", ", s, "] is needed: batch, stored patterns."),
-             "Give one row for every entry of the batch.");
-    }
+    check_shape(in.layer, in.key_padding_mask_name, in.key_padding_mask, {n, s},
+                "Give one row per entry of the batch, with one element per stored pattern.");
   }
   if (in.attention_mask.defined()) {
     check_mask_type(in, in.attention_mask_name, in.attention_mask, true);

@@ -21,14 +21,9 @@ namespace {
 constexpr const char* kMemory = "AssociativeMemory";
 
 void check_patterns(const char* name, const at::Tensor& patterns) {
-  if (!patterns.defined() || patterns.dim() != 2 ||
-      (patterns.scalar_type() != at::kFloat && patterns.scalar_type() != at::kDouble)) {
-    refuse(kMemory,
-           patterns.defined()
-               ? c10::str(name, " have shape ", patterns.sizes(), " of ", patterns.scalar_type(), ".")
-               : c10::str(name, " are undefined."),
-           "They must be float32 or float64 of shape [patterns, features].");
-  }
+  const bool is_double = patterns.defined() && patterns.scalar_type() == at::kDouble;
+  check_shape(kMemory, name, patterns, {"patterns", "features"}, "They are float32 or float64.",
+              is_double ? at::kDouble : at::kFloat);
   if (patterns.device().is_cpu() && !all_finite(patterns)) {
     refuse(kMemory, c10::str(name, " contain NaN or infinity, but all numbers must be finite."),
            "Replace it, or leave this pattern out.");
@@ -68,15 +63,8 @@ std::vector<bool> are_equal_rows(const at::Tensor& a, const at::Tensor& b, doubl
 } // namespace
 
 AssociativeMemory::AssociativeMemory(AssociativeMemoryOptions options) : options_(std::move(options)) {
-  if (!(options_.beta() > 0) || !std::isfinite(options_.beta())) {
-    refuse(kMemory, c10::str("beta is ", options_.beta(), ", but must be finite and > 0."),
-           "A larger beta separates patterns that are more similar.");
-  }
-  if (options_.update_steps_max() < 1) {
-    refuse(kMemory,
-           c10::str("update_steps_max is ", options_.update_steps_max(), ", but must be at least 1."),
-           "A readout is one update.");
-  }
+  check_positive(kMemory, "beta", options_.beta(), "A larger beta separates patterns that are more similar.");
+  check_size(kMemory, "update_steps_max", options_.update_steps_max());
   if (!(options_.update_steps_eps() >= 0)) {
     refuse(kMemory, c10::str("update_steps_eps is ", options_.update_steps_eps(), ", but must be >= 0."),
            "The default is 1e-4.");

@@ -37,18 +37,16 @@ constexpr BlockNames kAlbertNames{"attention.query", "attention.key",        "at
                                   "ffn_output",      "full_layer_layer_norm"};
 
 void check(const BertConfig& config) {
-  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
-                                   {"hidden_size", config.hidden_size()},
-                                   {"embedding_size", config.embedding_size().value_or(1)},
-                                   {"num_heads", config.num_heads()},
-                                   {"num_layers", config.num_layers()},
-                                   {"inner_size", config.inner_size()},
-                                   {"max_positions", config.max_positions()},
-                                   {"token_types", config.token_types()},
-                                   {"num_groups", config.num_groups()},
-                                   {"layers_per_group", config.layers_per_group()}}) {
-    check_size("mneme::nn::BertEncoder", name, size);
-  }
+  check_sizes(kModel, {{"vocab_size", config.vocab_size()},
+                       {"hidden_size", config.hidden_size()},
+                       {"embedding_size", config.embedding_size().value_or(1)},
+                       {"num_heads", config.num_heads()},
+                       {"num_layers", config.num_layers()},
+                       {"inner_size", config.inner_size()},
+                       {"max_positions", config.max_positions()},
+                       {"token_types", config.token_types()},
+                       {"num_groups", config.num_groups()},
+                       {"layers_per_group", config.layers_per_group()}});
   check_heads(kModel, config.hidden_size(), config.num_heads());
   for (const int64_t layers : {config.num_layers(), config.layers_per_group()}) {
     if (layers > kMaxLayers) {
@@ -68,10 +66,7 @@ void check(const BertConfig& config) {
     refuse(kModel, "num_groups, layers_per_group or embedding_size is set, but the kind is BERT.",
            "Only layers of ALBERT share parameters and have embeddings of another size.");
   }
-  if (!(std::isfinite(config.norm_epsilon()) && config.norm_epsilon() > 0)) {
-    refuse(kModel, c10::str("norm_epsilon is ", config.norm_epsilon(), ", but must be finite and > 0."),
-           "The published value is 1e-12.");
-  }
+  check_positive(kModel, "norm_epsilon", config.norm_epsilon(), "The published value is 1e-12.");
   if (!(std::isfinite(config.initial_std()) && config.initial_std() >= 0)) {
     refuse(kModel, c10::str("initial_std is ", config.initial_std(), ", but must be finite and >= 0."),
            "The published value is 0.02.");
@@ -79,12 +74,8 @@ void check(const BertConfig& config) {
 }
 
 void check_token_types(const at::Tensor& types, const at::Tensor& ids, int64_t count) {
-  if (types.sizes() != ids.sizes() || types.scalar_type() != at::kLong) {
-    refuse(kModel,
-           c10::str("the token types are of shape ", types.sizes(), " and type ", types.scalar_type(),
-                    ", but must be of shape ", ids.sizes(), " and type Long, as the ids."),
-           "Give one type per token.");
-  }
+  check_shape(kModel, "token_types", types, {ids.size(0), ids.size(1)}, "Give one type per token.",
+              at::kLong);
   if (types.numel() > 0 && types.device().is_cpu()) { // elsewhere this check would force a synchronisation
     const int64_t min = types.min().item<int64_t>(), max = types.max().item<int64_t>();
     if (min < 0 || max >= count) {
@@ -98,25 +89,14 @@ void check_token_types(const at::Tensor& types, const at::Tensor& ids, int64_t c
 void check(const at::Tensor& ids, const BertCall& call, const BertConfig& config) {
   check_ids(kModel, ids, config.vocab_size());
   const int64_t tokens = ids.size(1);
-  if (tokens == 0) {
-    refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
-           "Give at least one token.");
-  }
-  if (tokens > config.max_positions()) {
-    refuse(kModel,
-           c10::str("the text has ", tokens, " tokens, but there are ", config.max_positions(),
-                    " learned positions."),
-           "Shorten the text.");
-  }
+  check_has_tokens(kModel, ids);
+  check_positions(kModel, tokens, config.max_positions(), "Shorten the text.");
   if (call.token_types.defined()) {
     check_token_types(call.token_types, ids, config.token_types());
   }
-  const at::Tensor& mask = call.key_padding_mask;
-  if (mask.defined() && (mask.sizes() != ids.sizes() || mask.scalar_type() != at::kBool)) {
-    refuse(kModel,
-           c10::str("key_padding_mask is of shape ", mask.sizes(), " and type ", mask.scalar_type(),
-                    ", but must be of shape ", ids.sizes(), " and type Bool, as the ids."),
-           "true = ignored, the opposite of attention_mask in transformers.");
+  if (call.key_padding_mask.defined()) {
+    check_shape(kModel, "key_padding_mask", call.key_padding_mask, {ids.size(0), tokens},
+                "true = ignored, the opposite of attention_mask in transformers.", at::kBool);
   }
 }
 

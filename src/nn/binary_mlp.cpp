@@ -3,33 +3,31 @@
 #include "mneme/nn/binary_mlp.h"
 
 #include <cmath>
+#include <iterator>
 
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/linear.h>
 
-#include "mneme/core/error.h"
 #include "nn/apply_linear.h"
 #include "nn/checks.h"
 
 namespace mneme::nn {
 namespace {
 
-constexpr const char* kWhere = "mneme::nn::BinaryMLP";
+constexpr const char* kLayer = "BinaryMLP";
 constexpr double kInitialStd = 0.02; // of initial weights of hidden layers, as published
 
 } // namespace
 
 BinaryMLPImpl::BinaryMLPImpl(BinaryMLPOptions options_) : options(std::move(options_)) {
-  check_size(kWhere, "input_size", options.input_size());
-  check_size(kWhere, "output_size", options.output_size());
-  check_size(kWhere, "the number of hidden layers", static_cast<int64_t>(options.hidden_sizes().size()));
+  check_sizes(kLayer, {{"input_size", options.input_size()},
+                       {"output_size", options.output_size()},
+                       {"the number of hidden layers", std::ssize(options.hidden_sizes())}});
   for (const int64_t size : options.hidden_sizes()) {
-    check_size(kWhere, "the size of a hidden layer", size);
+    check_size(kLayer, "the size of a hidden layer", size);
   }
-  if (!(options.dropout() >= 0 && options.dropout() < 1)) {
-    throw UsageError(c10::str(kWhere, ": dropout is ", options.dropout(), ", but must be in [0, 1)."));
-  }
+  check_partial_dropout(kLayer, options.dropout());
   reset();
 }
 
@@ -55,11 +53,7 @@ void BinaryMLPImpl::reset() {
 }
 
 torch::Tensor BinaryMLPImpl::forward(torch::Tensor input) {
-  if (!input.defined() || input.dim() != 2 || input.size(1) != options.input_size()) {
-    throw UsageError(c10::str(kWhere, ": the input has shape ",
-                              input.defined() ? input.sizes() : at::IntArrayRef(), ", but must be [B, ",
-                              options.input_size(), "]."));
-  }
+  check_shape(kLayer, "the input", input, {"B", options.input_size()}, "Each row has input_size numbers.");
   for (const auto& layer : *layers) {
     if (auto* linear = layer->as<torch::nn::LinearImpl>()) {
       input = apply_linear(*linear, input);

@@ -122,14 +122,7 @@ void check_layer_windows(const char* model, const std::optional<std::vector<int6
 }
 
 void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size) {
-  if (!ids.defined() || ids.dim() != 2 || ids.scalar_type() != at::kLong) {
-    refuse(model,
-           c10::str("the ids are ",
-                    ids.defined() ? c10::str("of shape ", ids.sizes(), " and type ", ids.scalar_type())
-                                  : "undefined",
-                    ", but must be of shape [B, T] and type Long."),
-           "A single text is unsqueeze(0).");
-  }
+  check_shape(model, "ids", ids, {"B", "T"}, "A single text is unsqueeze(0).", at::kLong);
   if (ids.numel() > 0 && ids.device().is_cpu()) { // on other devices this check would force a synchronisation
     const int64_t min = ids.min().item<int64_t>(), max = ids.max().item<int64_t>();
     if (min < 0 || max >= vocab_size) {
@@ -138,6 +131,21 @@ void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size) {
                       " words: 0 to ", vocab_size - 1, "."),
              "Was another tokenizer used?");
     }
+  }
+}
+
+void check_has_tokens(const char* model, const at::Tensor& ids) {
+  if (ids.size(1) == 0) {
+    refuse(model, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
+           "Give at least one token.");
+  }
+}
+
+void check_positions(const char* model, int64_t tokens, int64_t max_positions, const char* how_to_fix) {
+  if (tokens > max_positions) {
+    refuse(model,
+           c10::str("the text has ", tokens, " tokens, but there are ", max_positions, " learned positions."),
+           how_to_fix);
   }
 }
 

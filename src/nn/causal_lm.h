@@ -23,6 +23,11 @@ void check_layer_windows(const char* model, const std::optional<std::vector<int6
 /// Errors  UsageError unless ids are int64 [B, T] and (checked on the CPU only) in the vocabulary
 void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size);
 
+/// Errors  UsageError if texts have no token
+void check_has_tokens(const char* model, const at::Tensor& ids);
+/// Errors  UsageError if a text is longer than the learned positions
+void check_positions(const char* model, int64_t tokens, int64_t max_positions, const char* how_to_fix);
+
 /// bool [B, T], true where attention_mask is 0; undefined without a mask. Errors  UsageError for another
 /// shape
 at::Tensor key_padding_mask_of(const char* model, const at::Tensor& ids, const at::Tensor& attention_mask);

@@ -5,8 +5,12 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cmath>
+#include <iterator>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
@@ -60,16 +64,51 @@ bool all_finite(const at::Tensor& tensor) {
              : are_finite_in_parallel(tensor.const_data_ptr<float>(), tensor.numel());
 }
 
-void check_size(const char* where, const char* name, int64_t size) {
+void check_size(const char* layer, const char* name, int64_t size) {
   if (size < 1) {
-    throw UsageError(c10::str(where, ": ", name, " is ", size, ", but must be at least 1."));
+    refuse(layer, c10::str(name, " is ", size, ", but must be at least 1."));
+  }
+}
+
+void check_sizes(const char* layer, std::initializer_list<std::pair<const char*, int64_t>> sizes) {
+  for (const auto& [name, size] : sizes) {
+    check_size(layer, name, size);
+  }
+}
+
+void check_positive(const char* layer, const char* name, double number, const char* how_to_fix) {
+  if (!(std::isfinite(number) && number > 0)) {
+    refuse(layer, c10::str(name, " is ", number, ", but must be finite and > 0."), how_to_fix);
+  }
+}
+
+void check_shape(const char* layer, const char* name, const at::Tensor& tensor,
+                 std::initializer_list<NeededSize> shape, const char* how_to_fix,
+                 std::optional<at::ScalarType> type) {
+  bool fits = tensor.defined() && tensor.dim() == std::ssize(shape) &&
+              tensor.scalar_type() == type.value_or(tensor.scalar_type());
+  for (int64_t i = 0; fits && i < std::ssize(shape); ++i) {
+    const int64_t* number = std::get_if<int64_t>(shape.begin() + i);
+    fits = number == nullptr || tensor.size(i) == *number;
+  }
+  if (!fits) {
+    std::vector<std::string> needed;
+    for (const NeededSize& size : shape) {
+      needed.push_back(std::visit([](auto shown) -> std::string { return c10::str(shown); }, size));
+    }
+    const auto type_text = [&](at::ScalarType shown) { return type ? c10::str(" and type ", shown) : ""; };
+    refuse(
+        layer,
+        c10::str(name,
+                 tensor.defined() ? c10::str(" has shape ", tensor.sizes(), type_text(tensor.scalar_type()))
+                                  : " is undefined",
+                 ", but must have shape [", c10::Join(", ", needed), "]", type ? type_text(*type) : "", "."),
+        how_to_fix);
   }
 }
 
 void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads) {
-  const std::string where = std::string("mneme::nn::") + layer;
-  check_size(where.c_str(), "hidden_size", hidden_size);
-  check_size(where.c_str(), "num_heads", num_heads);
+  check_sizes(layer, {{"hidden_size", hidden_size}, {"num_heads", num_heads}});
   if (hidden_size % num_heads != 0) {
     refuse(layer,
            c10::str("hidden_size is ", hidden_size, ", but must be divisible by num_heads, ", num_heads, "."),
@@ -78,12 +117,8 @@ void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads) {
 }
 
 void check_sequence(const char* layer, const at::Tensor& x, int64_t size) {
-  if (!x.defined() || x.dim() != 3 || x.size(2) != size) {
-    refuse(layer,
-           c10::str("the input ", x.defined() ? c10::str("has shape ", x.sizes()) : "is undefined",
-                    ", but must have shape [B, T, ", size, "]."),
-           "Call unsqueeze(0) on an input without batch dimension.");
-  }
+  check_shape(layer, "the input", x, {"B", "T", size},
+              "Call unsqueeze(0) on an input without batch dimension.");
 }
 
 void check_partial_dropout(const char* layer, double dropout) {
@@ -93,17 +128,13 @@ void check_partial_dropout(const char* layer, double dropout) {
   }
 }
 
-void check_bits(const char* where, const at::Tensor& bits, int64_t length) {
-  if (!bits.defined() || bits.dim() != 2 || bits.size(1) != length || bits.scalar_type() != at::kLong) {
-    const std::string actual = bits.defined()
-                                   ? c10::str("has shape ", bits.sizes(), " and type ", bits.scalar_type())
-                                   : "is undefined";
-    throw UsageError(c10::str(where, ": the input ", actual, ", but must have shape [B, ", length,
-                              "] and type Long: a 0 or 1 per position."));
-  }
+void check_bits(const char* layer, const at::Tensor& bits, int64_t length) {
+  check_shape(layer, "the input", bits, {"B", length}, "It has a 0 or 1 per position.", at::kLong);
   if (bits.numel() > 0 && bits.device().is_cpu() && ((bits < 0) | (bits > 1)).any().item<bool>()) {
-    throw UsageError(c10::str(where, ": the input contains numbers from ", bits.min().item<int64_t>(), " to ",
-                              bits.max().item<int64_t>(), ", but must contain only 0 and 1."));
+    refuse(layer,
+           c10::str("the input contains numbers from ", bits.min().item<int64_t>(), " to ",
+                    bits.max().item<int64_t>(), ", but must contain only 0 and 1."),
+           "It has a 0 or 1 per position.");
   }
 }
 

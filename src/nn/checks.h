@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: MIT
 
-/// Argument checks and random initialisation that layers share. `where` is the full name of the layer, such
-/// as "mneme::nn::SelfAttention"; `layer` is the name without namespace, as for `refuse`.
+/// Argument checks and random initialisation that layers share. `layer` is the name of the layer without
+/// namespace, as for `refuse`, and `name` that of the argument.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+#include <variant>
 
 #include <ATen/core/Tensor.h>
 
 namespace mneme::nn {
 
-/// Errors  UsageError if size < 1; `name` is that of the size
-void check_size(const char* where, const char* name, int64_t size);
+/// Errors  UsageError if size < 1
+void check_size(const char* layer, const char* name, int64_t size);
+void check_sizes(const char* layer, std::initializer_list<std::pair<const char*, int64_t>> sizes);
+
+/// Errors  UsageError unless number is finite and > 0
+void check_positive(const char* layer, const char* name, double number, const char* how_to_fix);
+
+/// The size of a dimension, or its name ("B") if it may have any size.
+using NeededSize = std::variant<int64_t, const char*>;
+/// Errors  UsageError unless tensor is defined and has this shape and type
+void check_shape(const char* layer, const char* name, const at::Tensor& tensor,
+                 std::initializer_list<NeededSize> shape, const char* how_to_fix,
+                 std::optional<at::ScalarType> type = {});
 
 /// Errors  UsageError unless num_heads divides hidden_size, and both are at least 1
 void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads);
@@ -26,7 +41,7 @@ void check_partial_dropout(const char* layer, double dropout);
 
 /// Errors  UsageError unless `bits` is int64 [B, length] and contains only 0 and 1 (values are checked on the
 ///         CPU only: on other devices this check would force a synchronisation)
-void check_bits(const char* where, const at::Tensor& bits, int64_t length);
+void check_bits(const char* layer, const at::Tensor& bits, int64_t length);
 
 /// True if no element is NaN or infinite; an empty tensor is finite. On other devices than the CPU, this
 /// forces a synchronisation.

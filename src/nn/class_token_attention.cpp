@@ -9,15 +9,15 @@
 namespace mneme::nn {
 namespace {
 
-constexpr const char* kWhere = "mneme::nn::ClassTokenAttention";
+constexpr const char* kLayer = "ClassTokenAttention";
 constexpr double kInitialStd = 0.02; // of initial parameters
 
 } // namespace
 
 ClassTokenAttentionImpl::ClassTokenAttentionImpl(const ClassTokenAttentionOptions& options_)
     : options(options_) {
-  check_size(kWhere, "context_length", options.context_length());
-  check_size(kWhere, "embedding_size", options.embedding_size());
+  check_sizes(kLayer,
+              {{"context_length", options.context_length()}, {"embedding_size", options.embedding_size()}});
   reset();
 }
 
@@ -37,7 +37,7 @@ void ClassTokenAttentionImpl::reset() {
 }
 
 torch::Tensor ClassTokenAttentionImpl::forward(const torch::Tensor& bits) {
-  check_bits(kWhere, bits, options.context_length());
+  check_bits(kLayer, bits, options.context_length());
   const int64_t batch = bits.size(0), positions = options.context_length() + 1;
   const torch::Tensor x =
       torch::cat({token_embedding->forward(bits), class_token.expand({batch, -1, -1})}, 1) +

@@ -2,8 +2,6 @@
 
 #include "mneme/nn/fastformer_lm.h"
 
-#include <cmath>
-
 #include <ATen/Functions.h>
 
 #include "mneme/ops/window_means.h"
@@ -22,23 +20,18 @@ namespace {
 constexpr const char* kModel = "FastformerForCausalLM";
 
 void check(const FastformerConfig& config) {
-  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
-                                   {"hidden_size", config.hidden_size()},
-                                   {"num_heads", config.num_heads()},
-                                   {"num_layers", config.num_layers()},
-                                   {"max_positions", config.max_positions()}}) {
-    check_size("mneme::nn::FastformerForCausalLM", name, size);
-  }
+  check_sizes(kModel, {{"vocab_size", config.vocab_size()},
+                       {"hidden_size", config.hidden_size()},
+                       {"num_heads", config.num_heads()},
+                       {"num_layers", config.num_layers()},
+                       {"max_positions", config.max_positions()}});
   if (config.hidden_size() % config.num_heads() != 0 || config.hidden_size() / config.num_heads() < 2) {
     refuse(kModel,
            c10::str("hidden_size is ", config.hidden_size(), " for ", config.num_heads(),
                     " heads, but each head needs the same number of features, at least 2."),
            "Every head has hidden_size / num_heads features.");
   }
-  if (!(std::isfinite(config.rescale()) && config.rescale() > 0)) {
-    refuse(kModel, c10::str("rescale is ", config.rescale(), ", but must be finite and > 0."),
-           "The published value is 15.");
-  }
+  check_positive(kModel, "rescale", config.rescale(), "The published value is 15.");
   check_partial_dropout(kModel, config.dropout());
   check_layer_windows(kModel, config.windows(), config.local_windows(), config.num_layers());
 }
@@ -130,12 +123,7 @@ void FastformerDecoderImpl::reset() {
 std::vector<at::Tensor> FastformerDecoderImpl::hidden_states(const at::Tensor& embeddings,
                                                              const at::Tensor& key_padding_mask) {
   const int64_t tokens = embeddings.size(1);
-  if (tokens > config.max_positions()) {
-    refuse(kModel,
-           c10::str("the text has ", tokens, " tokens, but there are ", config.max_positions(),
-                    " learned positions."),
-           "Cut the text.");
-  }
+  check_positions(kModel, tokens, config.max_positions(), "Cut the text.");
   std::vector<at::Tensor> all = {apply_dropout(embeddings + position_embeddings->weight.slice(0, 0, tokens),
                                                config.dropout(), is_training())};
   for (const std::shared_ptr<torch::nn::Module>& block : *decoders) {

@@ -5,34 +5,31 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
-#include "mneme/core/error.h"
+#include "nn/checks.h"
+#include "nn/refuse.h"
 
 namespace mneme::nn {
 
 GainedAttention gained_attention(const at::Tensor& input, const at::Tensor& patterns,
                                  const at::Tensor& gains) {
+  constexpr const char* kName = "gained_attention";
+  check_shape(kName, "input", input, {"T"}, "It has one number per position.");
+  check_shape(kName, "patterns", patterns, {"K", input.size(0)},
+              "Each pattern has one attention score for every position of the input.");
+  constexpr const char* kGains = "Give one gain for each pattern; several lists of gains are rows.";
+  gains.defined() && gains.dim() == 2 ? check_shape(kName, "gains", gains, {"N", patterns.size(0)}, kGains)
+                                      : check_shape(kName, "gains", gains, {patterns.size(0)}, kGains);
+  check_sizes(kName,
+              {{"the number of positions", input.size(0)}, {"the number of patterns", patterns.size(0)}});
   for (const at::Tensor* tensor : {&input, &patterns, &gains}) {
-    if (!tensor->defined() || !at::isFloatingType(tensor->scalar_type())) {
-      throw UsageError(
-          "mneme::nn::gained_attention: input, patterns and gains must be floating-point tensors.");
+    if (!at::isFloatingType(tensor->scalar_type()) || tensor->scalar_type() != input.scalar_type() ||
+        tensor->device() != input.device()) {
+      refuse(kName,
+             c10::str("input is of type ", input.scalar_type(), " on ", input.device(),
+                      ", and another argument of type ", tensor->scalar_type(), " on ", tensor->device(),
+                      "."),
+             "All three must have the same floating-point type and device.");
     }
-    if (tensor->scalar_type() != input.scalar_type() || tensor->device() != input.device()) {
-      throw UsageError(c10::str("mneme::nn::gained_attention: input is of type ", input.scalar_type(), " on ",
-                                input.device(), ", but another argument is of type ", tensor->scalar_type(),
-                                " on ", tensor->device(), ".\n  Convert one of them."));
-    }
-  }
-  if (input.dim() != 1 || patterns.dim() != 2 || patterns.size(1) != input.size(0) || input.size(0) < 1) {
-    throw UsageError(
-        c10::str("mneme::nn::gained_attention: input has shape ", input.sizes(), " and patterns have ",
-                 patterns.sizes(),
-                 ", but must have [T] and [K, T]: each pattern has one attention score for every "
-                 "position of the input."));
-  }
-  if (gains.dim() < 1 || gains.dim() > 2 || gains.size(-1) != patterns.size(0) || patterns.size(0) < 1) {
-    throw UsageError(c10::str("mneme::nn::gained_attention: gains have shape ", gains.sizes(),
-                              ", but must have [K] or [N, K]: one gain for each of the ", patterns.size(0),
-                              " patterns."));
   }
   const at::Tensor weights = at::softmax(at::matmul(gains, patterns), -1);
   return {weights, at::matmul(weights, input)};

@@ -32,27 +32,19 @@ constexpr std::string_view kPrefix = "transformer.";
 constexpr int64_t kMinCapacity = 64; // tokens of a cache
 
 void check(const Gpt2Config& config) {
-  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
-                                   {"hidden_size", config.hidden_size()},
-                                   {"num_heads", config.num_heads()},
-                                   {"num_layers", config.num_layers()},
-                                   {"max_positions", config.max_positions()},
-                                   {"inner_size", config.inner_size().value_or(1)}}) {
-    check_size("mneme::nn::Gpt2ForCausalLM", name, size);
-  }
+  check_sizes(kModel, {{"vocab_size", config.vocab_size()},
+                       {"hidden_size", config.hidden_size()},
+                       {"num_heads", config.num_heads()},
+                       {"num_layers", config.num_layers()},
+                       {"max_positions", config.max_positions()},
+                       {"inner_size", config.inner_size().value_or(1)}});
   check_heads(kModel, config.hidden_size(), config.num_heads());
   for (const double dropout :
        {config.embedding_dropout(), config.attention_dropout(), config.residual_dropout()}) {
     check_partial_dropout(kModel, dropout);
   }
-  if (!(std::isfinite(config.norm_epsilon()) && config.norm_epsilon() > 0)) {
-    refuse(kModel, c10::str("norm_epsilon is ", config.norm_epsilon(), ", but must be finite and > 0."),
-           "The published value is 1e-5.");
-  }
-  if (!(std::isfinite(config.initial_std()) && config.initial_std() > 0)) {
-    refuse(kModel, c10::str("initial_std is ", config.initial_std(), ", but must be finite and > 0."),
-           "The published value is 0.02.");
-  }
+  check_positive(kModel, "norm_epsilon", config.norm_epsilon(), "The published value is 1e-5.");
+  check_positive(kModel, "initial_std", config.initial_std(), "The published value is 0.02.");
 }
 
 torch::nn::LayerNorm norm_of(const Gpt2Config& config) {
@@ -233,12 +225,7 @@ void Gpt2ModelImpl::reset() {
 
 at::Tensor Gpt2ModelImpl::embedded(const at::Tensor& ids, int64_t first_position) {
   const int64_t end = first_position + ids.size(1);
-  if (end > config.max_positions()) {
-    refuse(kModel,
-           c10::str("the text has ", end, " tokens, but there are ", config.max_positions(),
-                    " learned positions."),
-           "Shorten the text.");
-  }
+  check_positions(kModel, end, config.max_positions(), "Shorten the text.");
   return apply_embedding(*wte, ids) + wpe->weight.slice(0, first_position, end);
 }
 
@@ -295,10 +282,7 @@ at::Tensor Gpt2ForCausalLMImpl::head_weight() const {
 at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids, const AttentionObserver& observer,
                                            const AttentionReadout& readout) {
   check_ids(kModel, ids, config.vocab_size());
-  if (ids.size(1) == 0) {
-    refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
-           "Give at least one token.");
-  }
+  check_has_tokens(kModel, ids);
   return transformer->forward(ids, observer, readout);
 }
 

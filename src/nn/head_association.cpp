@@ -437,24 +437,80 @@ at::Tensor mask_of(const Heads& heads, const at::Tensor& state) {
   return mask;
 }
 
+/// The state that one association step of `state` leads to, for the given heads. `weights`: see streamed.
+at::Tensor updated(const HeadAssociationArgs& args, const Heads& heads, bool all, const at::Tensor& state,
+                   at::Tensor* weights) {
+  const at::Tensor readout = streamed(args, heads, all, state, args.stored, 0, weights);
+  return args.update_scale.defined() ? readout * select_heads(args.update_scale, heads, all) : readout;
+}
+
+/// State after all updates, for small problems: all heads compute every update, and those that have stopped
+/// keep their state, because to select heads takes longer.
+at::Tensor update_all_heads(const HeadAssociationArgs& args, UpdateSchedule& schedule) {
+  at::Tensor before, weights, state = args.query; // `before`: the weights of the previous state
+  for (Heads heads = schedule.active(); !heads.empty(); heads = schedule.active()) {
+    const at::Tensor next = updated(args, heads, true, state, &weights);
+    if (before.defined()) {
+      schedule.record_changes(heads, of_heads(change_of_weights(before, weights), heads));
+      heads = schedule.active();
+      if (heads.empty()) {
+        break;
+      }
+    }
+    state = schedule.all(heads) ? next : at::where(mask_of(heads, state), next, state);
+    schedule.count_update(heads);
+    before = std::exchange(weights, at::Tensor());
+  }
+  return state;
+}
+
+/// State after all updates, which compute only the heads that have not stopped. Their change is computed from
+/// the weights if `keeps_weights`, otherwise by AssociationChange.
+at::Tensor update_active_heads(const HeadAssociationArgs& args, UpdateSchedule& schedule,
+                               bool keeps_weights) {
+  AssociationChange change(args);
+  at::Tensor before, before_weights, weights, state = args.query;
+  // The state with the heads `some` of `updated_heads`.
+  const auto state_with = [&](const at::Tensor& updated_heads, const Heads& some) {
+    const bool all = schedule.all(some);
+    return replace_heads(expanded_to(state, updated_heads.size(0), all), some, all, updated_heads);
+  };
+  for (Heads heads = schedule.active(); !heads.empty();) {
+    at::Tensor next = state_with(
+        updated(args, heads, schedule.all(heads), state, keeps_weights ? &weights : nullptr), heads);
+    if (before.defined()) { // the next state gives the lower bound of the last update's change
+      schedule.record_changes(heads, keeps_weights ? change_of_weights(before_weights, weights)
+                                                   : change.of(heads, before, state, next));
+      const Heads computed = std::exchange(heads, schedule.active());
+      if (heads.empty()) {
+        break;
+      }
+      weights = select_of(weights, computed, heads);
+      next = state_with(select_heads(next, heads, schedule.all(heads)), heads);
+    }
+    schedule.count_update(heads);
+    before = std::exchange(state, next);
+    const Heads computed = std::exchange(heads, schedule.active());
+    before_weights = select_of(std::exchange(weights, at::Tensor()), computed, heads);
+  }
+  return state;
+}
+
 /// Forward and backward by ops::associate_heads. No association is kept for backward. Of a problem of
 /// moderate size, the associations of two successive states are kept, because their difference is then
-/// computed fastest. Of a small one, all heads compute every update, and those that have stopped keep their
-/// state: to select heads takes longer.
+/// computed fastest.
 HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   constexpr int64_t kMaxWeights = 1 << 20, kMaxWeightsOfAllHeads = 1 << 14, kManyStates = 16;
   HeadAssociationArgs args = given;
   UpdateSchedule schedule(args);
-  AssociationChange change(args);
-  at::Tensor before, before_weights, weights, state = args.query;
-  Heads heads = schedule.active();
-  if (args.stored.size(2) == 1 && !heads.empty()) {
-    // Every association is 1, or 0 where the pattern is masked, so that an update changes nothing.
-    schedule.count_update(heads);
+  const Heads heads = schedule.active();
+  const bool changes_nothing = args.stored.size(2) == 1; // every association is 1, or 0 if masked
+  if (changes_nothing && !heads.empty()) {
     schedule.record_changes(heads, std::vector<double>(heads.size(), 0.0));
-    heads.clear();
+    schedule.count_update(heads);
   }
-  if (!heads.empty() && args.batch * state.size(2) >= kManyStates) {
+  const bool has_updates = !changes_nothing && !heads.empty();
+  if (has_updates && args.batch * args.query.size(2) >= kManyStates) {
     args.stored = given.stored.contiguous(); // once, instead of at every update
   }
   if (args.key_padding_mask.defined() || args.attention_mask.defined()) { // have the batch of the call
@@ -463,46 +519,14 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   if (given.value.is_same(given.stored)) {
     args.value = args.stored;
   }
-  const int64_t num_weights = args.batch * state.size(1) * state.size(2) * args.stored.size(2);
-  const bool keeps_weights =
-      ops::has_kernel(state) && !needs_gradient(args.attention_mask) && num_weights <= kMaxWeights;
-  const bool updates_all = keeps_weights && num_weights <= kMaxWeightsOfAllHeads;
-  // The state with some heads from `updated`, which has all heads or those.
-  const auto state_with = [&](const at::Tensor& updated, const Heads& some) {
-    const bool all = schedule.all(some);
-    return updates_all && !all ? at::where(mask_of(some, state), updated, state)
-                               : replace_heads(expanded_to(state, updated.size(0), all), some, all, updated);
-  };
-  while (!heads.empty()) {
-    const bool all = updates_all || schedule.all(heads);
-    at::Tensor readout =
-        streamed(args, heads, all, state, args.stored, 0, keeps_weights ? &weights : nullptr);
-    if (args.update_scale.defined()) {
-      readout = readout * select_heads(args.update_scale, heads, all);
-    }
-    at::Tensor next = updates_all ? readout : state_with(readout, heads);
-    if (before.defined()) { // the next state gives the lower bound of the last update's change
-      const std::vector<double> changes =
-          keeps_weights ? change_of_weights(before_weights, weights) : change.of(heads, before, state, next);
-      schedule.record_changes(heads, updates_all ? of_heads(changes, heads) : changes);
-      const Heads updated = std::exchange(heads, schedule.active());
-      if (heads.empty()) {
-        break;
-      }
-      if (!updates_all) {
-        weights = select_of(weights, updated, heads);
-        next = state_with(select_heads(next, heads, schedule.all(heads)), heads);
-      }
-    }
-    if (updates_all) {
-      next = state_with(readout, heads);
-    }
-    schedule.count_update(heads);
-    before = state;
-    state = next;
-    const Heads updated = std::exchange(heads, schedule.active());
-    before_weights = updates_all ? std::exchange(weights, at::Tensor())
-                                 : select_of(std::exchange(weights, at::Tensor()), updated, heads);
+  at::Tensor state = args.query;
+  if (has_updates) {
+    const int64_t num_weights = args.batch * state.size(1) * state.size(2) * args.stored.size(2);
+    const bool keeps_weights =
+        ops::has_kernel(state) && !needs_gradient(args.attention_mask) && num_weights <= kMaxWeights;
+    state = keeps_weights && num_weights <= kMaxWeightsOfAllHeads
+                ? update_all_heads(args, schedule)
+                : update_active_heads(args, schedule, keeps_weights);
   }
   return {.readout = streamed(args, {}, true, state, args.value, args.dropout),
           .updates = schedule.updates(),

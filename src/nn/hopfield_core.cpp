@@ -15,6 +15,7 @@
 #include "mneme/ops/linear.h"
 #include "nn/apply_linear.h"
 #include "nn/association_inputs.h"
+#include "nn/checks.h"
 #include "nn/core_sizes.h"
 #include "nn/head_association.h"
 #include "nn/normed_linear.h"
@@ -298,19 +299,13 @@ void HopfieldCoreImpl::check_options() const {
     refuse(kLayer, c10::str("dropout is ", options.dropout(), ", but must be in [0, 1]."),
            "It is the probability that a weight of the association is dropped.");
   }
-  const auto at_least_one = [](const char* name, std::optional<int64_t> size) {
-    if (size && *size < 1) {
-      refuse(kLayer, c10::str(name, " is ", *size, ", but must be at least 1."),
-             "Leave it out for its default.");
-    }
-  };
-  at_least_one("num_heads", options.num_heads());
-  at_least_one("embed_dim (input_size)", options.embed_dim());
-  at_least_one("kdim (stored_pattern_size)", options.kdim());
-  at_least_one("vdim (pattern_projection_size)", options.vdim());
-  at_least_one("head_dim (hidden_size)", options.head_dim());
-  at_least_one("pattern_dim (pattern_size)", options.pattern_dim());
-  at_least_one("out_dim (output_size)", options.out_dim());
+  check_sizes(kLayer, {{"num_heads", options.num_heads()},
+                       {"embed_dim (input_size)", options.embed_dim().value_or(1)},
+                       {"kdim (stored_pattern_size)", options.kdim().value_or(1)},
+                       {"vdim (pattern_projection_size)", options.vdim().value_or(1)},
+                       {"head_dim (hidden_size)", options.head_dim().value_or(1)},
+                       {"pattern_dim (pattern_size)", options.pattern_dim().value_or(1)},
+                       {"out_dim (output_size)", options.out_dim().value_or(1)}});
   if (options.normalize_pattern_affine() && !options.normalize_pattern()) {
     refuse(kLayer, "normalize_pattern_affine is on but normalize_pattern is off.", "Switch both off, or on.");
   }

@@ -24,18 +24,14 @@ constexpr const char* kModel = "LeapForCausalLM";
 constexpr std::array<int64_t, 4> kWindowPattern = {0, 4, 8, 16};
 
 void check(const LeapConfig& config) {
-  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
-                                   {"hidden_size", config.hidden_size()},
-                                   {"num_heads", config.num_heads()},
-                                   {"num_layers", config.num_layers()},
-                                   {"max_positions", config.max_positions()}}) {
-    check_size("mneme::nn::LeapForCausalLM", name, size);
-  }
+  check_sizes(kModel, {{"vocab_size", config.vocab_size()},
+                       {"hidden_size", config.hidden_size()},
+                       {"num_heads", config.num_heads()},
+                       {"num_layers", config.num_layers()},
+                       {"max_positions", config.max_positions()}});
   check_layer_windows(kModel, config.windows(), config.local_windows(), config.num_layers());
-  if (config.initial_std() && !(std::isfinite(*config.initial_std()) && *config.initial_std() > 0)) {
-    refuse(kModel, c10::str("initial_std is ", *config.initial_std(), ", but must be finite and > 0."),
-           "Leave it out to get 1 / sqrt(hidden_size).");
-  }
+  check_positive(kModel, "initial_std", config.initial_std().value_or(1),
+                 "Leave it out to get 1 / sqrt(hidden_size).");
 }
 
 double initial_std_of(const LeapConfig& config) {
@@ -171,23 +167,13 @@ void LeapDecoderImpl::reset() {
 }
 
 at::Tensor LeapDecoderImpl::with_positions(const at::Tensor& embeddings, int64_t first_position) {
-  if (!embeddings.defined() || embeddings.dim() != 3 || embeddings.size(2) != config.hidden_size()) {
-    refuse("LeapDecoder",
-           c10::str("the embeddings are ",
-                    embeddings.defined() ? c10::str("of shape ", embeddings.sizes()) : "undefined",
-                    ", but must be of shape [B, T, ", config.hidden_size(), "]."),
-           "A single text is unsqueeze(0).");
-  }
+  check_sequence("LeapDecoder", embeddings, config.hidden_size());
   if (config.positions() != LeapPositions::learned) {
     return embeddings;
   }
   const int64_t end = first_position + embeddings.size(1);
-  if (end > config.max_positions()) {
-    refuse("LeapDecoder",
-           c10::str("the text has ", end, " tokens, but there are ", config.max_positions(),
-                    " learned positions."),
-           "Truncate the text, or train with rotary, decay or no positions, which are unlimited.");
-  }
+  check_positions("LeapDecoder", end, config.max_positions(),
+                  "Truncate the text, or train with rotary, decay or no positions, which are unlimited.");
   return embeddings + position_embeddings->weight.slice(0, first_position, end);
 }
 

@@ -5,16 +5,14 @@
 #include <ATen/Functions.h>
 #include <torch/nn/init.h>
 
+#include "nn/checks.h"
 #include "nn/core_sizes.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
 
 int64_t LearnedPatterns::features(bool is_static, std::optional<int64_t> size) const {
-  if (quantity < 1) {
-    refuse(layer, c10::str("quantity is ", quantity, ", but must be at least 1."),
-           "It is the number of learned patterns.");
-  }
+  check_size(layer, "quantity", quantity);
   if (!options.input_size() || *options.input_size() < 1 || options.num_heads() < 1 || (size && *size < 1)) {
     refuse(layer,
            c10::str("input_size is ", options.input_size() ? c10::str(*options.input_size()) : "missing",

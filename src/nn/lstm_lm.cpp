@@ -15,9 +15,9 @@ constexpr const char* kModel = "LstmForCausalLM";
 } // namespace
 
 LstmForCausalLMImpl::LstmForCausalLMImpl(LstmConfig config_) : config(std::move(config_)) {
-  check_size("mneme::nn::LstmForCausalLM", "vocab_size", config.vocab_size());
-  check_size("mneme::nn::LstmForCausalLM", "hidden_size", config.hidden_size());
-  check_size("mneme::nn::LstmForCausalLM", "num_layers", config.num_layers());
+  check_sizes(kModel, {{"vocab_size", config.vocab_size()},
+                       {"hidden_size", config.hidden_size()},
+                       {"num_layers", config.num_layers()}});
   check_partial_dropout(kModel, config.dropout());
   reset();
 }

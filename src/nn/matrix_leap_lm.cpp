@@ -20,23 +20,19 @@ namespace {
 constexpr const char* kModel = "MatrixLeapForCausalLM";
 
 void check(const MatrixLeapConfig& config) {
-  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
-                                   {"hidden_size", config.hidden_size()},
-                                   {"num_heads", config.num_heads()},
-                                   {"num_layers", config.num_layers()},
-                                   {"max_positions", config.max_positions()}}) {
-    check_size("mneme::nn::MatrixLeapForCausalLM", name, size);
-  }
+  check_sizes(kModel, {{"vocab_size", config.vocab_size()},
+                       {"hidden_size", config.hidden_size()},
+                       {"num_heads", config.num_heads()},
+                       {"num_layers", config.num_layers()},
+                       {"max_positions", config.max_positions()}});
   check_layer_windows(kModel, config.windows(), true, config.num_layers());
   check_partial_dropout(kModel, config.dropout());
   if (config.positions() == LeapPositions::rotary) {
     refuse(kModel, "the positions are rotary, but features of keys are >= 0 and cannot be rotated.",
            "Use learned, decay or none.");
   }
-  if (config.initial_std() && !(std::isfinite(*config.initial_std()) && *config.initial_std() > 0)) {
-    refuse(kModel, c10::str("initial_std is ", *config.initial_std(), ", but must be finite and > 0."),
-           "Leave it out to get 1 / sqrt(hidden_size).");
-  }
+  check_positive(kModel, "initial_std", config.initial_std().value_or(1),
+                 "Leave it out to get 1 / sqrt(hidden_size).");
 }
 
 MatrixLeapOptions layer_options(const MatrixLeapConfig& config, int64_t layer) {
@@ -106,12 +102,8 @@ at::Tensor MatrixLeapForCausalLMImpl::embedded(const at::Tensor& ids, int64_t fi
     return words;
   }
   const int64_t end = first_position + ids.size(1);
-  if (end > config.max_positions()) {
-    refuse(kModel,
-           c10::str("the text has ", end, " tokens, but there are ", config.max_positions(),
-                    " learned positions."),
-           "Shorten the text, or train with decay or no positions, which are unlimited.");
-  }
+  check_positions(kModel, end, config.max_positions(),
+                  "Shorten the text, or train with decay or no positions, which are unlimited.");
   return words + position_embeddings->weight.slice(0, first_position, end);
 }
 

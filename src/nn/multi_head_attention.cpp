@@ -8,32 +8,21 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
-#include "mneme/core/error.h"
+#include "nn/checks.h"
+#include "nn/refuse.h"
 
 namespace mneme::nn {
 namespace {
 
-void check_pair(const char* name, const at::Tensor& tensor, const at::Tensor& query) {
-  if (!tensor.defined() || tensor.dim() != 4) {
-    throw UsageError(c10::str("mneme::nn::multi_head_attention: ", name, " has ",
-                              tensor.defined() ? tensor.dim() : 0,
-                              " dimensions, but must have 4: batch, head, position, feature."));
-  }
+constexpr const char* kName = "multi_head_attention";
+
+void check_type(const char* name, const at::Tensor& tensor, const at::Tensor& query) {
   if (!at::isFloatingType(tensor.scalar_type()) || tensor.scalar_type() != query.scalar_type() ||
       tensor.device() != query.device()) {
-    throw UsageError(c10::str("mneme::nn::multi_head_attention: ", name, " is of type ", tensor.scalar_type(),
-                              " on ", tensor.device(), " but query of type ", query.scalar_type(), " on ",
-                              query.device(),
-                              ".\n  All three must have the same floating-point type and device."));
-  }
-}
-
-void check_equal(const char* a, const at::Tensor& first, const char* b, const at::Tensor& second,
-                 int64_t dimension, const char* what) {
-  if (first.size(dimension) != second.size(dimension)) {
-    throw UsageError(c10::str("mneme::nn::multi_head_attention: ", b, " has ", second.size(dimension), " ",
-                              what, " (shape ", second.sizes(), ") but ", a, " has ", first.size(dimension),
-                              " (shape ", first.sizes(), ")."));
+    refuse(kName,
+           c10::str(name, " is of type ", tensor.scalar_type(), " on ", tensor.device(),
+                    " but query of type ", query.scalar_type(), " on ", query.device(), "."),
+           "All three must have the same floating-point type and device.");
   }
 }
 
@@ -41,24 +30,18 @@ void check_equal(const char* a, const at::Tensor& first, const char* b, const at
 
 MultiHeadAttention multi_head_attention(const at::Tensor& query, const at::Tensor& key,
                                         const at::Tensor& value, const MultiHeadAttentionOptions& options) {
-  check_pair("query", query, query);
-  check_pair("key", key, query);
-  check_pair("value", value, query);
-  check_equal("query", query, "key", key, 0, "batches");
-  check_equal("query", query, "value", value, 0, "batches");
-  check_equal("query", query, "key", key, 1, "heads");
-  check_equal("query", query, "value", value, 1, "heads");
-  check_equal("query", query, "key", key, 3, "features");
-  check_equal("key", key, "value", value, 2, "positions");
-  if (key.size(2) == 0 || key.size(3) == 0) {
-    throw UsageError(c10::str("mneme::nn::multi_head_attention: key has shape ", key.sizes(),
-                              ", but must have at least one position and one feature."));
-  }
+  check_shape(kName, "query", query, {"batches", "heads", "positions", "features"},
+              "Use unflatten to split features into heads.");
+  check_shape(kName, "key", key, {query.size(0), query.size(1), "positions", query.size(3)},
+              "Scores are dot products with each query of the same batch and head.");
+  check_shape(kName, "value", value, {query.size(0), query.size(1), key.size(2), "features"},
+              "Each key needs one value.");
+  check_type("query", query, query);
+  check_type("key", key, query);
+  check_type("value", value, query);
+  check_sizes(kName, {{"the number of keys", key.size(2)}, {"the number of features", key.size(3)}});
   const double beta = options.beta.value_or(1.0 / std::sqrt(static_cast<double>(key.size(3))));
-  if (!std::isfinite(beta) || beta <= 0) {
-    throw UsageError(c10::str("mneme::nn::multi_head_attention: beta is ", beta,
-                              ", but must be finite and > 0.\n  Leave it out to get 1 / sqrt(features)."));
-  }
+  check_positive(kName, "beta", beta, "Leave it out to get 1 / sqrt(features).");
   MultiHeadAttention result;
   result.scores = at::matmul(query * beta, key.transpose(2, 3));
   result.weights = at::softmax(result.scores, -1);

@@ -22,10 +22,7 @@ void check(const MultiheadLeapOptions& options) {
   check_heads(kLayer, options.hidden_size(), options.num_heads());
   const int64_t head_size = options.hidden_size() / options.num_heads();
   check_partial_dropout(kLayer, options.dropout());
-  if (options.rescale() && !(std::isfinite(*options.rescale()) && *options.rescale() > 0)) {
-    refuse(kLayer, c10::str("rescale is ", *options.rescale(), ", but must be finite and > 0."),
-           "The published value is 10.");
-  }
+  check_positive(kLayer, "rescale", options.rescale().value_or(1), "The published value is 10.");
   if (options.rescale() && head_size < 2) {
     refuse(kLayer,
            c10::str("rescale is given, but a head has ", head_size, " feature; at least 2 are needed."),

@@ -11,8 +11,7 @@
 namespace mneme::nn {
 
 at::Tensor sinusoidal_positions(int64_t length, int64_t size) {
-  check_size("mneme::nn::sinusoidal_positions", "length", length);
-  check_size("mneme::nn::sinusoidal_positions", "size", size);
+  check_sizes("sinusoidal_positions", {{"length", length}, {"size", size}});
   constexpr double kBase = 10000; // ratio of the highest to the lowest frequency
   const double even_size = static_cast<double>(size + size % 2);
   at::Tensor positions = at::empty({length, size}, at::kDouble);

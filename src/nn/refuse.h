@@ -9,10 +9,12 @@
 
 namespace mneme::nn {
 
-/// Throws a UsageError with the message "mneme::nn::LAYER: PROBLEM", and the fix on a second line.
+/// Throws a UsageError with the message "mneme::nn::LAYER: PROBLEM", and the fix on a second line unless the
+/// problem states it.
 [[noreturn]] inline void refuse(const char* layer, const std::string& problem,
-                                const std::string& how_to_fix) {
-  throw UsageError("mneme::nn::" + std::string(layer) + ": " + problem + "\n  " + how_to_fix);
+                                const std::string& how_to_fix = {}) {
+  throw UsageError("mneme::nn::" + std::string(layer) + ": " + problem +
+                   (how_to_fix.empty() ? "" : "\n  " + how_to_fix));
 }
 
 } // namespace mneme::nn

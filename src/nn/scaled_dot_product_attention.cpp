@@ -4,13 +4,15 @@
 
 #include <cmath>
 
-#include "mneme/core/error.h"
 #include "mneme/nn/positional_encoding.h"
 #include "mneme/ops/associate.h"
 #include "nn/apply_linear.h"
 #include "nn/checks.h"
 
 namespace mneme::nn {
+namespace {
+constexpr const char* kLayer = "ScaledDotProductAttention";
+} // namespace
 
 PositionTableImpl::PositionTableImpl(at::Tensor encoding) : table(std::move(encoding)) {
   reset();
@@ -22,10 +24,9 @@ void PositionTableImpl::reset() {
 
 ScaledDotProductAttentionImpl::ScaledDotProductAttentionImpl(const ScaledDotProductAttentionOptions& options_)
     : options(options_) {
-  const char* where = "mneme::nn::ScaledDotProductAttention";
-  check_size(where, "context_length", options.context_length());
-  check_size(where, "model_size", options.model_size());
-  check_size(where, "key_size", options.key_size());
+  check_sizes(kLayer, {{"context_length", options.context_length()},
+                       {"model_size", options.model_size()},
+                       {"key_size", options.key_size()}});
   reset();
 }
 
@@ -48,18 +49,16 @@ void ScaledDotProductAttentionImpl::reset() {
 }
 
 torch::Tensor ScaledDotProductAttentionImpl::forward(const torch::Tensor& input) {
-  if (!input.defined() || input.dim() < 2 || input.dim() > 3 || input.size(-2) != options.context_length() ||
-      input.size(-1) != options.model_size()) {
-    throw UsageError(c10::str("mneme::nn::ScaledDotProductAttention: the input has shape ",
-                              input.defined() ? input.sizes() : at::IntArrayRef(), ", but must be [",
-                              options.context_length(), ", ", options.model_size(), "] or [B, ",
-                              options.context_length(), ", ", options.model_size(), "]."));
-  }
-  const torch::Tensor x = (input.dim() == 2 ? input.unsqueeze(0) : input) + position->table;
+  const bool is_batch = input.defined() && input.dim() == 3;
+  constexpr const char* kFix = "Give one input, or a batch with one more dimension.";
+  is_batch
+      ? check_shape(kLayer, "the input", input, {"B", options.context_length(), options.model_size()}, kFix)
+      : check_shape(kLayer, "the input", input, {options.context_length(), options.model_size()}, kFix);
+  const torch::Tensor x = (is_batch ? input : input.unsqueeze(0)) + position->table;
   // The default beta of ops::associate is 1 / sqrt(features of the query).
   const torch::Tensor readout =
       ops::associate(apply_linear(*query, x), apply_linear(*key, x), apply_linear(*value, x));
-  return input.dim() == 2 ? readout.squeeze(0) : readout;
+  return is_batch ? readout : readout.squeeze(0);
 }
 
 } // namespace mneme::nn

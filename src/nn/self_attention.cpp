@@ -9,14 +9,14 @@
 namespace mneme::nn {
 namespace {
 
-constexpr const char* kWhere = "mneme::nn::SelfAttention";
+constexpr const char* kLayer = "SelfAttention";
 constexpr double kInitialStd = 0.001; // of initial parameters, as published
 
 } // namespace
 
 SelfAttentionImpl::SelfAttentionImpl(const SelfAttentionOptions& options_) : options(options_) {
-  check_size(kWhere, "context_length", options.context_length());
-  check_size(kWhere, "embedding_size", options.embedding_size());
+  check_sizes(kLayer,
+              {{"context_length", options.context_length()}, {"embedding_size", options.embedding_size()}});
   reset();
 }
 
@@ -42,7 +42,7 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& bits) {
 }
 
 SelfAttentionResult SelfAttentionImpl::forward_with_attention(const torch::Tensor& bits) {
-  check_bits(kWhere, bits, options.context_length());
+  check_bits(kLayer, bits, options.context_length());
   const torch::Tensor x = (token_embedding->forward(bits) + position_embedding).unsqueeze(1); // one head
   const MultiHeadAttention heads =
       multi_head_attention(apply_linear(*query, x), apply_linear(*key, x), apply_linear(*value, x));

@@ -5,15 +5,13 @@
 #include <ATen/Functions.h>
 
 #include "nn/apply_linear.h"
+#include "nn/checks.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
 
 void BlockOptions::check() const {
-  if (dim_feedforward < 1) {
-    refuse(layer, c10::str("dim_feedforward is ", dim_feedforward, ", at least 1 is needed."),
-           "The default is 2048.");
-  }
+  check_size(layer, "dim_feedforward", dim_feedforward);
   if (!(dropout >= 0 && dropout <= 1)) {
     refuse(layer, c10::str("dropout is ", dropout, ", but must be in [0, 1]."), "It is a probability.");
   }

@@ -34,8 +34,7 @@ constexpr const char* kDimensions = "batch, patterns, features";
 
 void check_beta(const at::Tensor& beta, const Checks::Named& query) {
   const Checks::Named named{"beta", beta};
-  kChecks.same_type(query, named);
-  kChecks.same_device(query, named);
+  kChecks.same_type_and_device(query, named);
   if (beta.dim() > 1) {
     kChecks.fail(c10::str("beta has ", beta.dim(), " dimensions (shape ", beta.sizes(),
                           "), at most 1 is needed: batch."),
@@ -62,7 +61,6 @@ AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, 
   kChecks.probability("dropout", dropout);
   const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value};
   for (const Checks::Named& input : {q, s, v}) {
-    kChecks.defined(input, kDimensions);
     kChecks.dimensions(input, 3, kDimensions, "Use unsqueeze(0) on a single batch.");
   }
   kChecks.floating_point(q);

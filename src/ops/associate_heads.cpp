@@ -509,11 +509,9 @@ AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, 
                              const AssociateHeadsOptions& options) {
   const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value};
   for (const Checks::Named& input : {q, s, v}) {
-    kChecks.defined(input, kDimensions);
     kChecks.dimensions(input, 4, kDimensions, "Use unflatten to split features into heads.");
     kChecks.floating_point(input);
-    kChecks.same_type(q, input);
-    kChecks.same_device(q, input);
+    kChecks.same_type_and_device(q, input);
     kChecks.same_size(q, 1, input, 1, "heads", "Expand a tensor that all heads share.");
   }
   kChecks.associated_sizes(q, s, v);

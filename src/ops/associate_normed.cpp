@@ -32,7 +32,6 @@ const Checks kChecks("associate_normed");
 constexpr int64_t kRowsPerChunk = 4096;
 
 void check_tensor(const Checks::Named& input) {
-  kChecks.defined(input, "batch, patterns, features");
   kChecks.dimensions(input, 3, "batch, patterns, features", "Use unsqueeze(0) on a single batch.");
   kChecks.floating_point(input);
 }
@@ -48,16 +47,12 @@ void check(const at::Tensor& query, const at::Tensor& rows, double epsilon) {
   const Checks::Named q{"query", query}, r{"rows", rows};
   check_tensor(q);
   check_tensor(r);
-  kChecks.same_type(q, r);
-  kChecks.same_device(q, r);
+  kChecks.same_type_and_device(q, r);
   kChecks.same_size(q, 2, r, 2, "features", "Scores are dot products over features: project the query.");
   if (query.size(0) != 1) {
     kChecks.same_size(q, 0, r, 0, "batches", "Make the batches equal, or the batch of the query 1.");
   }
-  if (rows.size(2) == 0) {
-    kChecks.fail(c10::str("rows has ", Checks::size_text(r, 2, "features"), ", at least 1 is needed."),
-                 "A layer norm needs features.");
-  }
+  kChecks.not_empty(r, 2, "features", "A layer norm needs features.");
   check_epsilon(epsilon);
 }
 

@@ -31,20 +31,15 @@ constexpr int64_t kMinStoredPerChunk = 4096;
 void check(const Checks::Named& before, const Checks::Named& after, const Checks::Named& stored) {
   constexpr const char* kDimensions = "batch, patterns, features";
   for (const Checks::Named& input : {before, after, stored}) {
-    kChecks.defined(input, kDimensions);
     kChecks.dimensions(input, 3, kDimensions, "Use unsqueeze(0) on a single batch.");
     kChecks.floating_point(input);
-    kChecks.same_type(before, input);
-    kChecks.same_device(before, input);
+    kChecks.same_type_and_device(before, input);
     kChecks.same_size(before, 0, input, 0, "batches", "Expand a tensor that all batches share.");
     kChecks.same_size(before, 2, input, 2, "features", "Scores are dot products over features.");
   }
   kChecks.same_size(before, 1, after, 1, "states", "Pass the same states before and after an update.");
-  if (stored.tensor.size(1) == 0 || stored.tensor.size(2) == 0) {
-    kChecks.fail(c10::str("stored has ", Checks::size_text(stored, 1, "patterns"), " of ",
-                          stored.tensor.size(2), " features, at least 1 of 1 is needed."),
-                 "An empty memory has no attention weights.");
-  }
+  kChecks.not_empty(stored, 1, "patterns", "An empty memory has no attention weights.");
+  kChecks.not_empty(stored, 2, "features", "Patterns without features have no scores.");
 }
 
 template <class T>

@@ -25,6 +25,7 @@ void Checks::defined(const Named& input, const char* needed) const {
 }
 
 void Checks::dimensions(const Named& input, int64_t count, const char* needed, const char* how_to_fix) const {
+  defined(input, needed);
   if (input.tensor.dim() != count) {
     fail(c10::str(input.name, " has ", input.tensor.dim(), " dimensions (shape ", input.tensor.sizes(), "), ",
                   count, " are needed: ", needed, "."),
@@ -54,11 +55,24 @@ void Checks::same_device(const Named& a, const Named& b) const {
   }
 }
 
+void Checks::same_type_and_device(const Named& a, const Named& b) const {
+  same_type(a, b);
+  same_device(a, b);
+}
+
 void Checks::same_size(const Named& a, int64_t dimension_of_a, const Named& b, int64_t dimension_of_b,
                        const char* unit, const char* how_to_fix) const {
   if (a.tensor.size(dimension_of_a) != b.tensor.size(dimension_of_b)) {
     fail(c10::str(b.name, " has ", size_text(b, dimension_of_b, unit), " but ", a.name, " has ",
                   size_text(a, dimension_of_a, unit), "."),
+         how_to_fix);
+  }
+}
+
+void Checks::not_empty(const Named& input, int64_t dimension, const char* unit,
+                       const char* how_to_fix) const {
+  if (input.tensor.size(dimension) == 0) {
+    fail(c10::str(input.name, " has ", size_text(input, dimension, unit), ", at least 1 is needed."),
          how_to_fix);
   }
 }
@@ -74,11 +88,8 @@ void Checks::associated_sizes(const Named& query, const Named& stored, const Nam
   batches_fit(stored, value);
   same_size(query, -1, stored, -1, "features", "Scores are dot products over features: project one of them.");
   same_size(stored, -2, value, -2, "patterns", "Each stored pattern needs one value.");
-  if (stored.tensor.size(-2) == 0 || stored.tensor.size(-1) == 0) {
-    fail(c10::str("stored has ", size_text(stored, -2, "patterns"), " of ", stored.tensor.size(-1),
-                  " features, at least 1 of 1 is needed."),
-         "An empty memory has no readout.");
-  }
+  not_empty(stored, -2, "patterns", "An empty memory has no readout.");
+  not_empty(stored, -1, "features", "Patterns without features have no scores.");
 }
 
 void Checks::probability(const char* name, double number) const {

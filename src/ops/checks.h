@@ -24,13 +24,16 @@ public:
   /// Throws the UsageError.
   [[noreturn]] void fail(const std::string& what, const std::string& how_to_fix) const;
   void defined(const Named& input, const char* needed) const;
-  /// Exactly `count` dimensions; `needed` names them, for example "batch, patterns, features".
+  /// Defined, with exactly `count` dimensions; `needed` names them, for example "batch, patterns, features".
   void dimensions(const Named& input, int64_t count, const char* needed, const char* how_to_fix) const;
   void floating_point(const Named& input) const;
   void same_type(const Named& a, const Named& b) const;
   void same_device(const Named& a, const Named& b) const;
+  void same_type_and_device(const Named& a, const Named& b) const;
   void same_size(const Named& a, int64_t dimension_of_a, const Named& b, int64_t dimension_of_b,
                  const char* unit, const char* how_to_fix) const;
+  /// At least 1 in this dimension.
+  void not_empty(const Named& input, int64_t dimension, const char* unit, const char* how_to_fix) const;
 
   /// Of queries, stored patterns and values [batch, ..., rows, features]: batches that are equal or 1, the
   /// same features of queries and patterns, one value per pattern, and at least one pattern with one feature.

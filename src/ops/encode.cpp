@@ -27,7 +27,6 @@ void check(const at::Tensor& patterns, const at::Tensor& matrix) {
   const Checks::Named p{"patterns", patterns}, m{"matrix", matrix};
   for (const auto& [input, needed] :
        {std::pair(p, "patterns, features"), std::pair(m, "encoded, features")}) {
-    kChecks.defined(input, needed);
     kChecks.dimensions(input, 2, needed, "Flatten each image to one row.");
   }
   if (matrix.scalar_type() != at::kFloat && matrix.scalar_type() != at::kDouble) {
@@ -39,10 +38,7 @@ void check(const at::Tensor& patterns, const at::Tensor& matrix) {
   }
   kChecks.same_device(m, p);
   kChecks.same_size(m, 1, p, 1, "features", "The matrix needs one column per feature.");
-  if (matrix.size(0) == 0) {
-    kChecks.fail(c10::str("matrix has ", Checks::size_text(m, 0, "rows"), ", at least 1 is needed."),
-                 "Each row computes one encoded feature.");
-  }
+  kChecks.not_empty(m, 0, "rows", "Each row computes one encoded feature.");
 }
 
 struct Encoded {

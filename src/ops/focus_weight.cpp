@@ -60,11 +60,7 @@ void check_sizes(const Checks& checks, const Checks::Named& input,
                  std::initializer_list<int64_t> dimensions) {
   static constexpr const char* kUnits[] = {"batches", "tokens", "heads", "features"};
   for (const int64_t dimension : dimensions) {
-    if (input.tensor.size(dimension) == 0) {
-      checks.fail(c10::str(input.name, " has ", Checks::size_text(input, dimension, kUnits[dimension]),
-                           ", at least 1 is needed."),
-                  "An empty dimension has no result.");
-    }
+    checks.not_empty(input, dimension, kUnits[dimension], "An empty dimension has no result.");
   }
 }
 

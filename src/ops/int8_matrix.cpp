@@ -71,7 +71,6 @@ void check_int8_product(const Checks& checks, const Checks::Named& x, const Chec
 
 at::Tensor to_int8_matrix(const at::Tensor& weight) {
   const Checks::Named matrix{"weight", weight};
-  kChecks.defined(matrix, "outputs, features");
   kChecks.dimensions(matrix, 2, "outputs, features", "It is the weight of a linear layer or embedding.");
   if (weight.scalar_type() != at::kFloat || !weight.device().is_cpu()) {
     kChecks.fail(c10::str("weight is of type ", weight.scalar_type(), " on ", weight.device(),
@@ -104,7 +103,6 @@ at::Tensor to_int8_matrix(const at::Tensor& weight) {
 
 at::Tensor int8_matrix_rows(const at::Tensor& matrix, const at::Tensor& ids) {
   const Checks::Named table{"matrix", matrix};
-  kRowChecks.defined(table, "rows, features + 4");
   kRowChecks.dimensions(table, 2, "rows, features + 4", "Use to_int8_matrix.");
   if (!is_int8_matrix(matrix) || matrix.size(1) < kernels::kInt8ScaleBytes) {
     kRowChecks.fail(c10::str("matrix is of type ", matrix.scalar_type(), " and shape ", matrix.sizes(),

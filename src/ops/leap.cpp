@@ -29,8 +29,7 @@ void check_factor(const Checks& checks, const at::Tensor& factor, const Checks::
   }
   const Checks::Named named{"logit_factor", factor};
   checks.dimensions(named, 3, "batch, tokens, heads", "It multiplies the focus logits.");
-  checks.same_type(query, named);
-  checks.same_device(query, named);
+  checks.same_type_and_device(query, named);
   checks.same_size(query, 0, named, 0, "batches", "It multiplies the focus logits.");
   checks.same_size(query, 1, named, 1, "tokens", "It multiplies the focus logits.");
   checks.same_size(query, 2, named, 2, "heads", "It multiplies the focus logits.");

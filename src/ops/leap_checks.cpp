@@ -21,11 +21,9 @@ void check_inputs(const Checks& checks, const LeapInputs& inputs) {
   const Checks::Named q{"query", inputs.query}, f{"focus", inputs.focus}, k{"key", inputs.key},
       v{"value", inputs.value};
   for (const Checks::Named& input : {q, f, k, v}) {
-    checks.defined(input, kDimensions);
     checks.dimensions(input, 4, kDimensions, "A single sequence is unsqueeze(0).");
     checks.floating_point(input);
-    checks.same_type(q, input);
-    checks.same_device(q, input);
+    checks.same_type_and_device(q, input);
     checks.same_size(q, 0, input, 0, "batches", "Each token needs all four.");
     checks.same_size(q, 1, input, 1, "tokens", "Each token needs all four.");
     checks.same_size(q, 2, input, 2, "heads", "Each token needs all four.");

@@ -247,13 +247,10 @@ public:
 
 void check(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads) {
   const Checks::Named input{"x", x}, matrix{"weight", weight};
-  kChecks.defined(input, "batch, tokens, features");
   kChecks.dimensions(input, 3, "batch, tokens, features", "A single sequence is unsqueeze(0).");
   kChecks.floating_point(input);
-  kChecks.defined(matrix, "outputs, features");
   kChecks.dimensions(matrix, 2, "outputs, features", "It is the weight of a linear layer.");
-  kChecks.same_type(input, matrix);
-  kChecks.same_device(input, matrix);
+  kChecks.same_type_and_device(input, matrix);
   kChecks.same_size(input, 2, matrix, 1, "features", "weight has one column per feature of x.");
   if (num_heads < 1 || num_heads > weight.size(0) || weight.size(0) % (4 * num_heads) != 0) {
     kChecks.fail(c10::str("weight has ", weight.size(0), " outputs, which ", num_heads,

@@ -108,18 +108,15 @@ bool is_left_to_libtorch(const at::Tensor& x) {
 void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const Checks::Named input{"x", x}, matrix{"weight", weight}, row{"bias", bias};
   kChecks.defined(input, "..., features");
-  kChecks.defined(matrix, "outputs, features");
   kChecks.dimensions(matrix, 2, "outputs, features", "It is the weight of a linear layer.");
   if (x.dim() == 0) {
     kChecks.fail("x is a single number.", "Its last dimension must have the features.");
   }
-  kChecks.same_type(input, matrix);
-  kChecks.same_device(input, matrix);
+  kChecks.same_type_and_device(input, matrix);
   kChecks.same_size(input, x.dim() - 1, matrix, 1, "features", "weight has one column per feature of x.");
   if (bias.defined()) {
     kChecks.dimensions(row, 1, "outputs", "It has one number per output.");
-    kChecks.same_type(input, row);
-    kChecks.same_device(input, row);
+    kChecks.same_type_and_device(input, row);
     kChecks.same_size(matrix, 0, row, 0, "outputs", "bias has one number per row of weight.");
   }
 }

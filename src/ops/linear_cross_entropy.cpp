@@ -176,9 +176,6 @@ public:
 void check(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias,
            const at::Tensor& targets) {
   const Checks::Named h{"hidden", hidden}, w{"weight", weight}, b{"bias", bias}, t{"targets", targets};
-  kChecks.defined(h, "rows, features");
-  kChecks.defined(w, "words, features");
-  kChecks.defined(t, "rows");
   kChecks.dimensions(h, 2, "rows, features", "Use flatten(0, 1) on a batch of sequences.");
   kChecks.dimensions(w, 2, "words, features", "It has one row per word of the vocabulary.");
   kChecks.dimensions(t, 1, "rows", "Use flatten() on a batch of sequences.");
@@ -186,22 +183,17 @@ void check(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
     check_int8_product(kChecks, h, w, b);
   } else {
     kChecks.floating_point(h);
-    kChecks.same_type(h, w);
-    kChecks.same_device(h, w);
+    kChecks.same_type_and_device(h, w);
     kChecks.same_size(h, 1, w, 1, "features", "Logits are dot products over features.");
   }
   kChecks.same_device(h, t);
   kChecks.same_size(h, 0, t, 0, "rows", "Each row needs one target; -100 is not counted.");
   if (bias.defined()) {
     kChecks.dimensions(b, 1, "words", "It has one number per word of the vocabulary.");
-    kChecks.same_type(h, b);
-    kChecks.same_device(h, b);
+    kChecks.same_type_and_device(h, b);
     kChecks.same_size(w, 0, b, 0, "words", "Each word has one bias.");
   }
-  if (weight.size(0) < 1) {
-    kChecks.fail(c10::str("weight is of shape ", weight.sizes(), ", which has no word."),
-                 "At least one word is needed.");
-  }
+  kChecks.not_empty(w, 0, "words", "At least one word is needed.");
   if (targets.scalar_type() != at::kLong) {
     kChecks.fail(c10::str("targets are of type ", targets.scalar_type(), ", expected Long."),
                  "Targets are indices of words.");

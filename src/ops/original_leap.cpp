@@ -31,11 +31,9 @@ at::Tensor original_leap(const at::Tensor& query, const at::Tensor& focus, const
   const Checks::Named q{"query", query};
   for (const Checks::Named& input :
        {q, Checks::Named{"focus", focus}, Checks::Named{"key", key}, Checks::Named{"value", value}}) {
-    checks.defined(input, "batch, tokens, heads, features");
     checks.dimensions(input, 4, "batch, tokens, heads, features", "A single sequence is unsqueeze(0).");
     checks.floating_point(input);
-    checks.same_type(q, input);
-    checks.same_device(q, input);
+    checks.same_type_and_device(q, input);
     for (int64_t dimension = 0; dimension < 4; ++dimension) {
       checks.same_size(q, dimension, input, dimension, "entries", "All four must have the same shape.");
     }

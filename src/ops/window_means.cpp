@@ -16,13 +16,10 @@ const Checks kChecks("window_means");
 
 void check(const at::Tensor& logit, const at::Tensor& rows, const WindowMeansOptions& options) {
   const Checks::Named l{"logit", logit}, r{"rows", rows};
-  kChecks.defined(l, "batch, tokens, heads");
-  kChecks.defined(r, "batch, tokens, heads, features");
   kChecks.dimensions(l, 3, "batch, tokens, heads", "A single sequence is unsqueeze(0).");
   kChecks.dimensions(r, 4, "batch, tokens, heads, features", "A single sequence is unsqueeze(0).");
   kChecks.floating_point(l);
-  kChecks.same_type(l, r);
-  kChecks.same_device(l, r);
+  kChecks.same_type_and_device(l, r);
   kChecks.same_size(l, 0, r, 0, "batches", "Every row has one logit.");
   kChecks.same_size(l, 1, r, 1, "tokens", "Every row has one logit.");
   kChecks.same_size(l, 2, r, 2, "heads", "Every row has one logit.");

@@ -116,7 +116,8 @@ public:
       fail(fmt::format("the content has {} bytes instead of {}", content.size(), expected_bytes));
     }
     if (const uint32_t crc = crc32c(content); crc != header.content_crc) {
-      fail(fmt::format("the checksum of the content is {:08x} instead of {:08x}", crc, header.content_crc));
+      fail(fmt::format("the checksum of the content is {} instead of {}", crc32c_text(crc),
+                       crc32c_text(header.content_crc)));
     }
     return Columns(content);
   }

@@ -90,8 +90,7 @@ uint32_t meta_crc(const std::map<std::string, std::string>& meta) {
   uint32_t crc = 0;
   for (const auto& [name, value] : meta) {
     for (const std::string& text : {name, value}) {
-      crc = crc32c(bytes_of(static_cast<uint64_t>(text.size())), crc);
-      crc = crc32c(std::as_bytes(std::span(text)), crc);
+      crc = crc32c_with_size(std::as_bytes(std::span(text)), crc);
     }
   }
   return crc;

@@ -247,10 +247,7 @@ Tensor tensor_of(const std::string& name, const std::vector<int64_t>& integers) 
 /// and bytes.
 template <class Tensors> std::string checksum(const Metadata& metadata, const Tensors& tensors) {
   uint32_t crc = 0;
-  const auto add = [&](std::span<const std::byte> bytes) {
-    const uint64_t length = bytes.size();
-    crc = crc32c(bytes, crc32c(std::as_bytes(std::span(&length, 1)), crc));
-  };
+  const auto add = [&](std::span<const std::byte> bytes) { crc = crc32c_with_size(bytes, crc); };
   for (const auto& [name, value] : metadata) {
     if (name != "crc32c") {
       add(std::as_bytes(std::span(name)));
@@ -262,7 +259,7 @@ template <class Tensors> std::string checksum(const Metadata& metadata, const Te
     add(std::as_bytes(std::span(tensor.dtype)));
     add(tensor.bytes);
   }
-  return fmt::format("{:08x}", crc);
+  return crc32c_text(crc);
 }
 
 constexpr const char* type_name(const BitPatterns&) {

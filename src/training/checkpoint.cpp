@@ -2,8 +2,6 @@
 
 #include "mneme/training/checkpoint.h"
 
-#include <array>
-#include <cstdio>
 #include <span>
 #include <string_view>
 
@@ -19,10 +17,8 @@ const std::string kChecksum = "crc32c"; // text with the checksum of everything 
 /// CRC32C of all texts but `kChecksum` and of all tensors, sorted by name, as eight hexadecimal digits.
 std::string checksum_of(const Checkpoint& checkpoint) {
   uint32_t crc = 0;
-  const auto add = [&](const void* data, size_t size) { // with its size: "ab", "c" is not "a", "bc"
-    const auto length = static_cast<uint64_t>(size);
-    crc = crc32c(std::as_bytes(std::span(&length, 1)), crc);
-    crc = crc32c({static_cast<const std::byte*>(data), size}, crc);
+  const auto add = [&](const void* data, size_t size) {
+    crc = crc32c_with_size({static_cast<const std::byte*>(data), size}, crc);
   };
   const auto add_text = [&](std::string_view text) { add(text.data(), text.size()); };
   for (const auto& [name, text] : checkpoint.texts) {
@@ -38,9 +34,7 @@ std::string checksum_of(const Checkpoint& checkpoint) {
     add(numbers.sizes().data(), numbers.sizes().size() * sizeof(int64_t));
     add(numbers.const_data_ptr(), numbers.nbytes());
   }
-  std::array<char, 16> digits{};
-  std::snprintf(digits.data(), digits.size(), "%08x", crc);
-  return digits.data();
+  return crc32c_text(crc);
 }
 
 template <class Map>

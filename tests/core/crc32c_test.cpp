@@ -22,5 +22,19 @@ TEST(Crc32c, EqualsThePublishedValues) {
   EXPECT_EQ(crc32c(std::as_bytes(std::span(text).subspan(9)), crc(text.substr(0, 9))), crc(text));
 }
 
+TEST(Crc32c, DependsOnWhereTextsAreDivided) {
+  const auto of_both = [](const std::string& a, const std::string& b) {
+    return crc32c_with_size(std::as_bytes(std::span(b)), crc32c_with_size(std::as_bytes(std::span(a)), 0));
+  };
+  EXPECT_NE(of_both("ab", "c"), of_both("a", "bc"));
+  const std::string no_bytes(8, '\0'); // a size of 0
+  EXPECT_EQ(crc32c_with_size({}, 0), crc32c(std::as_bytes(std::span(no_bytes))));
+}
+
+TEST(Crc32c, IsWrittenAsEightDigits) {
+  EXPECT_EQ(crc32c_text(0xE3069283), "e3069283");
+  EXPECT_EQ(crc32c_text(0xAB), "000000ab");
+}
+
 } // namespace
 } // namespace mneme

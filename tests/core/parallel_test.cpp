@@ -149,6 +149,29 @@ TEST_F(ParallelFor, RethrowsTheExceptionOfABody) {
   }
 }
 
+TEST_F(ParallelFor, RethrowsTheExceptionOfTheFirstBlockThatThrows) {
+  for (const int count : {1, 2, 4}) {
+    set_threads(count);
+    for (int repetition = 0; repetition < 20; ++repetition) {
+      std::atomic<bool> later_block_throws{false};
+      try {
+        parallel_for(100, 1, [&](int64_t begin, int64_t) {
+          for (int i = 0; begin == 37 && i < 1000 && !later_block_throws; ++i) { // for one to throw before
+            std::this_thread::yield();
+          }
+          if (begin >= 37) {
+            later_block_throws = begin > 37;
+            throw std::runtime_error("block " + std::to_string(begin));
+          }
+        });
+        FAIL() << "no exception on " << count << " threads";
+      } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "block 37");
+      }
+    }
+  }
+}
+
 TEST_F(ParallelFor, SkipsRemainingBlocksAfterAnException) {
   set_threads(4);
   constexpr int kBlocks = 10000;

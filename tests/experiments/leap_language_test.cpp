@@ -28,7 +28,7 @@ using mneme::testing::TemporaryFolder;
 
 StudyData small_data() {
   const TemporaryFolder empty;
-  return study_data({.quick = true, .data = empty.path()}, 1024);
+  return study_data({.quick = true, .data = empty.path()}, {.quick = 1024, .full = 1024});
 }
 
 training::LanguageSchedule small_schedule(int64_t steps) {

@@ -87,12 +87,11 @@ TEST(GainedAttention, ZeroGainsAverageAndALargeGainSelectsThePositionOfItsPatter
 
 TEST(GainedAttention, RejectsMismatchedShapes) {
   const torch::Tensor input = random({9}, 4), patterns = random({2, 8}, 5);
-  expect_usage_error([&] { gained_attention(input, patterns, random({2}, 6)); }, {"[9]", "[2, 8]"});
-  expect_usage_error([&] { gained_attention(random({8}, 4), patterns, random({3}, 6)); },
-                     {"[3]", "2 patterns"});
+  expect_usage_error([&] { gained_attention(input, patterns, random({2}, 6)); }, {"[2, 8]", "[K, 9]"});
+  expect_usage_error([&] { gained_attention(random({8}, 4), patterns, random({3}, 6)); }, {"[3]", "[2]"});
   expect_usage_error([&] { gained_attention(random({8}, 4).to(torch::kFloat), patterns, random({2}, 6)); },
                      {"Float", "Double"});
-  expect_usage_error([&] { gained_attention({}, patterns, random({2}, 6)); }, {"floating-point"});
+  expect_usage_error([&] { gained_attention({}, patterns, random({2}, 6)); }, {"input is undefined", "[T]"});
 }
 
 TEST(MultiHeadAttention, EqualsLibTorchAndReturnsScores) {
@@ -111,23 +110,31 @@ TEST(MultiHeadAttention, RejectsMismatchedArguments) {
   const auto call = [](at::IntArrayRef query, at::IntArrayRef key, at::IntArrayRef value, double beta = 1) {
     multi_head_attention(random(query, 1), random(key, 2), random(value, 3), {.beta = beta});
   };
-  expect_usage_error([&] { call({3, 5, 4}, {1, 3, 5, 4}, {1, 3, 5, 4}); }, {"query has 3 dimensions"});
+  expect_usage_error(
+      [&] {
+        call({3, 5, 4}, {1, 3, 5, 4}, {1, 3, 5, 4});
+      },
+      {"[3, 5, 4]", "[batches, heads, positions, features]"});
   expect_usage_error(
       [&] {
         call({1, 3, 5, 4}, {1, 2, 5, 4}, {1, 3, 5, 4});
       },
-      {"key has 2 heads", "query has 3"});
+      {"key has shape [1, 2, 5, 4]", "[1, 3, positions, 4]"});
   expect_usage_error(
       [&] {
         call({1, 3, 5, 4}, {1, 3, 5, 6}, {1, 3, 5, 4});
       },
-      {"key has 6 features", "query has 4"});
+      {"key has shape [1, 3, 5, 6]", "[1, 3, positions, 4]"});
   expect_usage_error(
       [&] {
         call({1, 3, 5, 4}, {1, 3, 5, 4}, {1, 3, 9, 4});
       },
-      {"value has 9 positions", "key has 5"});
-  expect_usage_error([&] { call({1, 3, 5, 4}, {1, 3, 0, 4}, {1, 3, 0, 4}); }, {"at least one position"});
+      {"value has shape [1, 3, 9, 4]", "[1, 3, 5, features]"});
+  expect_usage_error(
+      [&] {
+        call({1, 3, 5, 4}, {1, 3, 0, 4}, {1, 3, 0, 4});
+      },
+      {"number of keys is 0", "at least 1"});
   expect_usage_error([&] { call({1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, 0); }, {"beta is 0"});
 }
 

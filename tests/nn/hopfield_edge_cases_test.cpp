@@ -221,7 +221,7 @@ TEST(HopfieldEdgeCases, ReportsMismatchedInputs) {
   expect_contains(error({}, kState, kStored), {"stored_pattern is undefined"});
   expect_contains(
       error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 3}, at::kBool)}),
-      {"stored_pattern_padding_mask has shape [2, 3]", "[2, 4] is needed"});
+      {"stored_pattern_padding_mask has shape [2, 3]", "must have shape [2, 4]"});
   expect_contains(error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 4})}),
                   {"stored_pattern_padding_mask is of type Float", "bool or uint8"});
   expect_contains(error(kStored, kState, kStored, {.association_mask = at::zeros({2, 3, 4})}),

@@ -205,7 +205,7 @@ TEST(Associate, RejectsAnEmptyMemory) {
   expect_contains(usage_error_of([] {
                     associate(at::zeros({1, 5, 0}), at::zeros({1, 6, 0}), at::zeros({1, 6, 4}));
                   }),
-                  {"of 0 features", "at least 1"});
+                  {"stored has 0 features", "at least 1"});
 }
 
 TEST(Associate, RejectsABetaThatIsNotPositive) {

@@ -39,6 +39,13 @@ TEST(Text, RemovesTerminalControls) {
   EXPECT_EQ(one_line("\u009B31m"), "\uFFFD31m"); // one-character form of escape [
 }
 
+TEST(Text, CountsNounsInSingularAndPlural) {
+  EXPECT_EQ(counted(1, "layer"), "1 layer");
+  EXPECT_EQ(counted(0, "layer"), "0 layers");
+  EXPECT_EQ(counted(1, "query", "queries"), "1 query");
+  EXPECT_EQ(counted(2, "query", "queries"), "2 queries");
+}
+
 TEST(Text, MeasuresWideAndCombiningCharacters) {
   EXPECT_EQ(display_width("abc"), 3);
   EXPECT_EQ(display_width("記憶"), 4);

@@ -30,9 +30,9 @@ constexpr LoopThreads kLoopThreads = LoopThreads::own;
 /// Calls body(begin, end) for consecutive blocks of at most `block` indices that cover [0, count).
 ///
 /// Blocks start at multiples of `block` whatever the number of threads, so that results computed per block
-/// are equal on 1 or 64 threads. Nested calls run on the calling thread. The first exception of a body is
-/// rethrown once all running bodies have ended; blocks that have not started are skipped. An interrupt
-/// (interrupt.h) is thrown as Interrupted.
+/// are equal on 1 or 64 threads. Nested calls run on the calling thread. After an exception, blocks that have
+/// not started are skipped. Once all running bodies have ended, the exception of the first block that threw
+/// is rethrown, the same on any number of threads. An interrupt (interrupt.h) is thrown as Interrupted.
 void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t begin, int64_t end)>& body,
                   LoopThreads threads_of_loop = kLoopThreads);
 
