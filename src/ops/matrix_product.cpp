@@ -42,8 +42,8 @@ constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 
 constexpr int64_t kMinTiles = 8, kMinTilesPerThread = 4; // if there are enough rows
 // Products that take less than about 20 us are not divided.
 constexpr int64_t kMinProducts = int64_t{1} << 20;
-// Rows of a chunk of multiply_transposed, at least: its result is written once and read once more. Bits depend on
-// the number of chunks, and that on the number of tiles, which therefore does not depend on the number of threads.
+// Rows of a chunk of multiply_transposed, at least: its result is written once and read once more. Bits
+// depend on the number of chunks, and that on the number of tiles, so neither depends on the threads.
 constexpr int64_t kMinChunkRows = 512, kTileRowsOfChunk = 6 * 86;
 
 /// Division of a result into tiles. Bits do not depend on it, since every element is a sum of its own.
