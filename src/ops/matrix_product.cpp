@@ -44,7 +44,7 @@ constexpr int64_t kMinTiles = 8, kMinTilesPerThread = 4; // if there are enough 
 constexpr int64_t kMinProducts = int64_t{1} << 20;
 // Rows of a chunk of multiply_transposed, at least: its result is written once and read once more. Bits
 // depend on the number of chunks, and that on the number of tiles, so neither depends on the threads.
-constexpr int64_t kMinChunkRows = 512, kTileRowsOfChunk = 6 * 86;
+constexpr int64_t kMinChunkRows = 512, kTileRowsOfChunk = 6 * 86, kMinTileRowsOfChunk = 6 * 11;
 
 /// Division of a result into tiles. Bits do not depend on it, since every element is a sum of its own.
 struct Tiles {
@@ -211,12 +211,18 @@ template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Ten
   const at::Tensor rows_of_result = a.t();
   const int64_t size = rows_of_result.size(0) * b.size(1);
   Tiles tiles(rows_of_result.size(0), b.size(1));
-  if (size > kMinProducts / std::max<int64_t>(b.size(0), 1)) {
+  const bool is_divided = size > kMinProducts / std::max<int64_t>(b.size(0), 1);
+  if (is_divided) {
     tiles.tile_rows = kTileRowsOfChunk;
     tiles.tile_columns = kTileColumns;
   }
   const RowChunks chunks(b.size(0), std::max<int64_t>(1, kTargetChunks / std::max<int64_t>(1, tiles.count())),
                          kMinChunkRows);
+  const int64_t tasks = chunks.num_chunks * tiles.count();
+  if (is_divided && tasks < threads()) { // smaller tiles, for a task per thread
+    const int64_t down = (threads() * tiles.down() + tasks - 1) / tasks;
+    tiles.tile_rows = std::max(kMinTileRowsOfChunk, (tiles.rows + down - 1) / down);
+  }
   at::Tensor partials =
       empty_on_huge_pages({chunks.num_chunks, rows_of_result.size(0), b.size(1)}, b.options());
   const Kernel<T> kernel = kernel_of_thread<T>();

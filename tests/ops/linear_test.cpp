@@ -210,6 +210,7 @@ TEST(LinearOp, HasTheSameBitsOnAnyNumberOfThreads) {
   for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
     check(inputs_of({3, 1500, 70}, 300, type));
     check(inputs_of({2100, 1100}, 1, type)); // a weight gradient of one row
+    check(inputs_of({768, 64}, 192, type));  // fewer chunks of the weight gradient than threads
   }
   set_threads(before);
 }
