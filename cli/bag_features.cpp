@@ -57,8 +57,9 @@ bool counts_instances(const std::vector<float>& numbers, const std::vector<int64
 std::string features_text(const data::BagFile& bags) {
   constexpr int64_t kShown = 20;
   std::vector<std::string> names;
-  for (const std::string& name : bags.feature_names) {
-    names.push_back(printable(name));
+  for (const std::string& name : bags.feature_names) { // quoted where it could be read as several names
+    names.push_back(name.find(',') == std::string::npos ? printable(name)
+                                                        : fmt::format("\"{}\"", printable(name)));
   }
   const auto shown = std::min(std::ssize(names), std::ptrdiff_t{kShown});
   std::string text = fmt::format("{} feature{}", bags.num_features, bags.num_features == 1 ? "" : "s");

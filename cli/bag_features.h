@@ -11,7 +11,8 @@
 
 namespace mneme::cli {
 
-/// Number and names of the features, such as "3 features: area, contrast, hue"; many names are shortened.
+/// Number and names of the features, such as "3 features: area, contrast, hue"; many names are shortened,
+/// and names with a comma quoted.
 std::string features_text(const data::BagFile& bags);
 
 /// One line for each column that numbers the rows or the instances of a bag. Unless `is_standardized`, also a
