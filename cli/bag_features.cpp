@@ -111,6 +111,25 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
   return warnings;
 }
 
+std::string layer_norm_warning(const data::BagFile& bags, const std::string& model) {
+  const bool has_norm =
+      model.starts_with("pooling") || model.starts_with("hopfield") || model.starts_with("lookup");
+  if (!has_norm || bags.num_features > 2) {
+    return "";
+  }
+  if (bags.num_features == 1) {
+    throw UsageError(
+        fmt::format("--model {}: normalises each instance over its features, which makes the only feature{} "
+                    "the same for all instances.\n  Choose --model attention, gated-attention or lstm, "
+                    "which use the numbers as they are, or add features.",
+                    model, bags.feature_names.empty() ? "" : fmt::format(", {},", name_of(bags, 0))));
+  }
+  return fmt::format("warning: {} normalises each instance over its features, which leaves little more than "
+                     "the sign of the difference of the two; --model attention, gated-attention and lstm use "
+                     "the numbers as they are",
+                     model);
+}
+
 void check_magnitudes(const data::BagFile& bags, const data::Standardization* standardization,
                       const std::string& file) {
   constexpr double kMax = 1e15; // sums of squares of such numbers are within float32
