@@ -115,6 +115,13 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithACase) {
                  {"case.json", "\"input.data\" is of type Float, but the case is of type Double"});
   EXPECT_EQ(run_mneme({"apply", (kCases / "hopfield_default.json").string()}).exit_code, 2);
   EXPECT_EQ(run_mneme({"apply", (folder / "missing.json").string(), "--out", out}).exit_code, 3);
+  for (const char* name : {"out.npy", "out.txt", "out"}) {
+    const ProgramResult result =
+        run_mneme({"apply", (kCases / "hopfield_default.json").string(), "--out", (folder / name).string()});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_TRUE(contains(result.err, ".safetensors")) << result.err;
+    EXPECT_FALSE(std::filesystem::exists(folder / name));
+  }
 }
 
 /// A golden case of hflayers, with an added separation.
