@@ -402,6 +402,7 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
                  {"pooling_weights has the shape [1, 4, 8]", "batch_first=True", "Leave out --length-first"});
   expect_refused(3, with_weights(golden, {}), {"\"grad.state\", \"state\"", "--layer"});
   expect_refused(3, with_weights(golden, {"--layer", "stat"}), {"no layer \"stat\"", "\"state\""});
+  expect_refused(3, with_weights(weights, {"--layer", "foo"}), {"no layer \"foo\"", "Leave out --layer"});
   expect_refused(3, with_weights(static_state, {"--layer", "state"}), {"16 rows", "static or connected"});
   expect_refused(3, with_weights(connected, {"--layer", "state", "--heads", "2"}),
                  {"norm_pattern_projection.weight is [8], expected [6]"});
