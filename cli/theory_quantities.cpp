@@ -547,7 +547,8 @@ const std::vector<Quantity>& quantities() {
            "so it contains more than p. By search: the radius with the best ratio (quantity signal-to-noise, "
            "distance 0) or the largest capacity (quantity capacity). Capacity, as published: the number of "
            "items with which an item is recalled without an error from its own address with the required "
-           "probability. It is empty where a bit that is chosen at random reaches this probability.",
+           "probability, at the fraction p; with few bits no radius contains a fraction near it. It is empty "
+           "where a bit that is chosen at random reaches this probability.",
        .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,
        .evaluate = optimal_radius_rows},
