@@ -87,9 +87,12 @@ QuantityRows circle_intersection_rows(const SettingPoint& point, const Choices& 
 }
 
 QuantityRows address_count_rows(const SettingPoint& point, const Choices&) {
-  return at_distances(point, [&](int64_t distance) -> std::vector<Cell> {
-    return {theory::circle_intersection_count(point.bits, point.hamming_radius, distance)};
-  });
+  QuantityRows rows;
+  for (const std::string& count :
+       theory::circle_intersection_counts(point.bits, point.hamming_radius, point.distances)) {
+    rows.push_back({count});
+  }
+  return rows;
 }
 
 QuantityRows cap_intersection_rows(const SettingPoint& point, const Choices& choices) {
