@@ -88,6 +88,19 @@ TEST(ReproduceVerb, RunsWithGivenParameters) {
   EXPECT_TRUE(contains(published.err, "parameters")) << published.err;
 }
 
+TEST(ReproduceVerb, LeavesOutPublishedRadiiThatAreTooSmallForTheGivenBits) {
+  const TemporaryFolder folder;
+  const auto run_at = [&](const char* id, const char* bits) {
+    return run_mneme(
+        {"reproduce", id, "--quick", "--bits", bits, "--json", "--out", (folder / bits).string()});
+  };
+  const ProgramResult small = run_at("sdm/softmax-circle", "24"), tiny = run_at("sdm/softmax-circle", "8");
+  EXPECT_EQ(small.exit_code, 0) << small.err;
+  EXPECT_EQ(tiny.exit_code, 2);
+  EXPECT_TRUE(contains(tiny.err, "--bits 8: no published radius is from 3 to 8 bits")) << tiny.err;
+  EXPECT_TRUE(contains(run_at("sdm/exp-bounds", "4").err, "Give --hamming-radius"));
+}
+
 TEST(ReproduceVerb, ReportsThatItDrawsOnlySomeOfManyRadii) {
   const TemporaryFolder folder;
   const auto notes_at = [&](const char* radii) {
