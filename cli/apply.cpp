@@ -45,7 +45,9 @@ public:
     arguments.footer(
         "With --weights, --out is a .npy file (the output), or a .safetensors file (the output and "
         "the association). Sizes, biases and norms of the layer are those of its weights; every "
-        "other option that differs from its default must be given.");
+        "other option that differs from its default must be given. Layers with options that have no flag "
+        "here, such as pattern_projection_as_connected or association_activation, run from a case file; "
+        "with one, --out is a .safetensors file.");
   }
 
   ExitCode run(Context& context) override {
@@ -118,6 +120,12 @@ private:
         throw UsageError(fmt::format("{} has an effect with --weights only.\n  Write it into the case file.",
                                      option->name()));
       }
+    }
+    if (context.options.out.extension() != ".safetensors") {
+      throw UsageError(
+          fmt::format("--out {}: is not a .safetensors file, which the outputs of a case file are written "
+                      "to.\n  Give this ending.",
+                      printable(context.options.out.string())));
     }
     const std::filesystem::path json = case_;
     require_other_file("--out", context.options.out,

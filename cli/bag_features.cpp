@@ -58,8 +58,9 @@ bool counts_instances(const std::vector<float>& numbers, const std::vector<int64
 std::string features_text(const data::BagFile& bags) {
   constexpr int64_t kShown = 20;
   std::vector<std::string> names;
-  for (const std::string& name : bags.feature_names) {
-    names.push_back(printable(name));
+  for (const std::string& name : bags.feature_names) { // quoted where it could be read as several names
+    names.push_back(name.find(',') == std::string::npos ? printable(name)
+                                                        : fmt::format("\"{}\"", printable(name)));
   }
   const auto shown = std::min(std::ssize(names), std::ptrdiff_t{kShown});
   std::string text = report::counted(bags.num_features, "feature");
@@ -109,6 +110,25 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
                     min, name_of(bags, min_feature), max, name_of(bags, max_feature)));
   }
   return warnings;
+}
+
+std::string layer_norm_warning(const data::BagFile& bags, const std::string& model) {
+  const bool has_norm =
+      model.starts_with("pooling") || model.starts_with("hopfield") || model.starts_with("lookup");
+  if (!has_norm || bags.num_features > 2) {
+    return "";
+  }
+  if (bags.num_features == 1) {
+    throw UsageError(
+        fmt::format("--model {}: normalises each instance over its features, which makes the only feature{} "
+                    "the same for all instances.\n  Choose --model attention, gated-attention or lstm, "
+                    "which use the numbers as they are, or add features.",
+                    model, bags.feature_names.empty() ? "" : fmt::format(", {},", name_of(bags, 0))));
+  }
+  return fmt::format("warning: {} normalises each instance over its features, which leaves little more than "
+                     "the sign of the difference of the two; --model attention, gated-attention and lstm use "
+                     "the numbers as they are",
+                     model);
 }
 
 void check_magnitudes(const data::BagFile& bags, const data::Standardization* standardization,

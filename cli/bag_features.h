@@ -11,12 +11,19 @@
 
 namespace mneme::cli {
 
-/// Number and names of the features, such as "3 features: area, contrast, hue"; many names are shortened.
+/// Number and names of the features, such as "3 features: area, contrast, hue"; many names are shortened,
+/// and names with a comma quoted.
 std::string features_text(const data::BagFile& bags);
 
 /// One line for each column that numbers the rows or the instances of a bag. Unless `is_standardized`, also a
 /// line if the standard deviations of the features differ by a factor of more than 30.
 std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized);
+
+/// A warning if a model with a Hopfield layer has only two features: the layer norm of an instance leaves
+/// little more than the sign of their difference. Empty for other models, and for more features.
+///
+/// Errors  UsageError for a single feature, which the layer norm makes constant
+std::string layer_norm_warning(const data::BagFile& bags, const std::string& model);
 
 /// Checks that numbers are not so large that a model overflows. `standardization`: of the model; null if it
 /// has none.

@@ -95,6 +95,12 @@ FoundLayer layer_of(const LayerRun& run, const nn::NamedTensors& tensors) {
   if (const auto found = layers.find(run.layer); found != layers.end() && !run.layer.empty()) {
     return found->second;
   }
+  if (layers.size() == 1 && layers.begin()->first.empty()) {
+    throw DataError(
+        fmt::format("{}: has no layer \"{}\": it is the state dict of a layer, whose tensors have "
+                    "no common name.\n  Leave out --layer.",
+                    file, printable(run.layer)));
+  }
   std::vector<std::string> names;
   for (const auto& [name, layer] : layers) {
     names.push_back(fmt::format("\"{}\"", printable(name)));

@@ -312,6 +312,9 @@ public:
     if (const std::string note = compared_form(result.patterns.file_scale); !note.empty()) {
       result.notes.push_back(note);
     }
+    if (const std::string note = unequal_lengths(result.patterns.patterns); is_custom && !note.empty()) {
+      result.notes.push_back(note);
+    }
     result.threshold_origin = choose_threshold(result.patterns, context.progress);
     if (options_.cues) {
       if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
@@ -516,15 +519,10 @@ private:
     return std::move(file.patterns);
   }
 
-  /// A note on the length of readouts, if memories on real numbers scale patterns of several lengths to
-  /// length 1; else empty.
-  std::string lost_lengths(const data::PatternSet& set) const {
-    const bool on_reals =
-        std::ranges::any_of(options_.memories, [](const auto& kind) { return !kind.on_bits; });
-    const RealPatterns& patterns = set.patterns;
-    if (!on_reals || no_normalise_ || set.is_image() || data::are_bits(patterns) || patterns.empty()) {
-      return "";
-    }
+  static constexpr double kEqualLengths = 1.01; ///< ratio of lengths that count as equal
+
+  /// Smallest and largest length of the patterns, after their mean is subtracted unless --no-centre is given.
+  std::pair<double, double> lengths_of(const RealPatterns& patterns) const {
     std::vector<double> mean(static_cast<size_t>(patterns.size()), 0.0);
     for (int64_t i = 0; i < patterns.count() && !no_centre_ && patterns.count() > 1; ++i) {
       for (size_t j = 0; j < mean.size(); ++j) {
@@ -541,8 +539,37 @@ private:
       min = i == 0 ? length : std::min(min, length);
       max = std::max(max, length);
     }
-    constexpr double kEqual = 1.01;
-    return max <= kEqual * min
+    return {min, max};
+  }
+
+  /// A note if a custom memory compares readouts of length 1 with patterns of other lengths by a distance.
+  std::string unequal_lengths(const RealPatterns& patterns) const {
+    const trials::MemorySteps steps = trials::with_defaults(steps_);
+    if (!no_normalise_ || steps.projection != "normalise" || options_.parameters.update_steps_max == 1 ||
+        (steps.similarity != "euclidean" && steps.similarity != "manhattan") || patterns.empty()) {
+      return "";
+    }
+    const auto [min, max] = lengths_of(patterns);
+    return min * kEqualLengths >= 1 && max <= kEqualLengths
+               ? ""
+               : fmt::format(
+                     "The projection normalise returns readouts of length 1, but the patterns have the "
+                     "lengths {:.3g} to {:.3g}: after the first update step, {} compares readouts and "
+                     "patterns of different lengths. --projection average keeps lengths.",
+                     min, max, steps.similarity);
+  }
+
+  /// A note on the length of readouts, if memories on real numbers scale patterns of several lengths to
+  /// length 1; else empty.
+  std::string lost_lengths(const data::PatternSet& set) const {
+    const bool on_reals =
+        std::ranges::any_of(options_.memories, [](const auto& kind) { return !kind.on_bits; });
+    const RealPatterns& patterns = set.patterns;
+    if (!on_reals || no_normalise_ || set.is_image() || data::are_bits(patterns) || patterns.empty()) {
+      return "";
+    }
+    const auto [min, max] = lengths_of(patterns);
+    return max <= kEqualLengths * min
                ? ""
                : fmt::format(
                      "Memories on real numbers recall directions: all of their readouts in recalled-*.npy "

@@ -87,9 +87,12 @@ QuantityRows circle_intersection_rows(const SettingPoint& point, const Choices& 
 }
 
 QuantityRows address_count_rows(const SettingPoint& point, const Choices&) {
-  return at_distances(point, [&](int64_t distance) -> std::vector<Cell> {
-    return {theory::circle_intersection_count(point.bits, point.hamming_radius, distance)};
-  });
+  QuantityRows rows;
+  for (const std::string& count :
+       theory::circle_intersection_counts(point.bits, point.hamming_radius, point.distances)) {
+    rows.push_back({count});
+  }
+  return rows;
 }
 
 QuantityRows cap_intersection_rows(const SettingPoint& point, const Choices& choices) {
@@ -547,7 +550,8 @@ const std::vector<Quantity>& quantities() {
            "so it contains more than p. By search: the radius with the best ratio (quantity signal-to-noise, "
            "distance 0) or the largest capacity (quantity capacity). Capacity, as published: the number of "
            "items with which an item is recalled without an error from its own address with the required "
-           "probability. It is empty where a bit that is chosen at random reaches this probability.",
+           "probability, at the fraction p; with few bits no radius contains a fraction near it. It is empty "
+           "where a bit that is chosen at random reaches this probability.",
        .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,
        .evaluate = optimal_radius_rows},
@@ -614,7 +618,7 @@ const std::vector<Quantity>& quantities() {
        .logarithmic_chart = false,
        .evaluate = one_read_error_rows},
       {.name = "critical-distance",
-       .summary = "largest distance at which a cue is still recalled",
+       .summary = "largest distance at which a read leads towards the stored pattern",
        .settings = {bits, locations, items, hamming_radius},
        .choices = {kStorage},
        .columns =
@@ -627,8 +631,11 @@ const std::vector<Quantity>& quantities() {
              "published rule, old variance (Kanerva's book)"}},
        .explanation =
            "Critical distance: the largest distance at which one read reduces the distance to the stored "
-           "pattern, computed with the column g of one-read-error; repeated reads converge up to distances "
-           "about 10 % smaller. Fraction: critical distance divided by the bits. Smallest distance: the "
+           "pattern, computed with the column g of one-read-error, and at most the distance from which "
+           "another of the items is nearer with a probability of 1/2. Repeated reads converge from smaller "
+           "distances: about 10 % smaller in a memory of 1000 bits and 10000 items, but a third or more in "
+           "memories of fewer bits (theory plan --simulate measures errors). Fraction: critical distance "
+           "divided by the bits. Smallest distance: the "
            "smallest one at which one read reduces the distance. With all corrections: the critical distance "
            "computed with the column wrong bits of one-read-error; empty for more than 100000 bits, and for "
            "more than 1e30 locations or items. Published: the published rule, with the new variance "

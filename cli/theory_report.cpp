@@ -284,7 +284,7 @@ TheoryChart theory_chart(const TheoryRun& run) {
 
 namespace {
 
-/// Progress that is shown only if the work takes longer than a second.
+/// Progress that is shown only if steps remain after a second. Its rate is that of the remaining steps.
 class DelayedProgress {
 public:
   DelayedProgress(Progress& progress, std::string stage, int64_t total)
@@ -295,10 +295,10 @@ public:
     ++done_;
     if (is_shown_) {
       progress_.advance();
-    } else if (std::chrono::steady_clock::now() - begin_ > kDelay) {
+    } else if (done_ < total_ && std::chrono::steady_clock::now() - begin_ > kDelay) {
       is_shown_ = true;
       progress_.start(stage_, total_);
-      progress_.advance(done_);
+      progress_.skip(done_);
     }
   }
 

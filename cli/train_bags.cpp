@@ -557,6 +557,9 @@ protected:
     own.features = bags.feature_names;
     features_ = features_text(bags);
     warnings_ = feature_warnings(bags, own.standardize);
+    if (const std::string warning = layer_norm_warning(bags, run_.model.name); !warning.empty()) {
+      warnings_.push_back(warning);
+    }
     const std::optional<data::BagFile> validation = read_validation_bags(own);
     for (const data::BagFile* file : {&bags, validation ? &*validation : nullptr}) {
       if (const std::string text = file == nullptr ? "" : replaced_text(*file); !text.empty()) {

@@ -9,6 +9,11 @@
 #include "mneme/core/error.h"
 
 namespace mneme::experiments {
+namespace {
+
+constexpr int64_t kRadiusMin = 3; // a fit of beta needs several distances
+
+} // namespace
 
 std::string at(int64_t bits, int64_t radius) {
   return fmt::format("n = {}, d = {}", bits, radius);
@@ -17,15 +22,28 @@ std::string at(int64_t bits, int64_t radius) {
 std::vector<ParameterInfo> circle_parameters(const std::string& published_bits,
                                              const std::string& published_radii) {
   return {{.name = "bits", .help = "Bits per pattern n", .published = published_bits, .min = 4},
-          {.name = "hamming-radius", .help = "Hamming radius d", .published = published_radii, .min = 3}};
+          {.name = "hamming-radius",
+           .help = "Hamming radius d",
+           .published = published_radii,
+           .min = kRadiusMin}};
 }
 
 std::vector<CirclePoint> given_points(const RunSettings& settings, int64_t bits,
                                       const std::function<std::vector<int64_t>(int64_t bits)>& radii_of) {
   std::vector<CirclePoint> points;
   for (const int64_t each : settings.values_of("bits", {bits})) {
-    const std::vector<int64_t> radii =
-        settings.has_given("hamming-radius") ? settings.values_of("hamming-radius", {}) : radii_of(each);
+    const bool is_given = settings.has_given("hamming-radius");
+    std::vector<int64_t> radii = is_given ? settings.values_of("hamming-radius", {}) : radii_of(each);
+    if (!is_given) { // of small spaces, some are too small or the same
+      std::erase_if(radii, [&](int64_t radius) { return radius < kRadiusMin || radius > each; });
+      std::ranges::sort(radii);
+      radii.erase(std::unique(radii.begin(), radii.end()), radii.end());
+      if (radii.empty()) {
+        throw UsageError(fmt::format("--bits {}: no published radius is from {} to {} bits.\n  Give "
+                                     "--hamming-radius.",
+                                     each, kRadiusMin, each));
+      }
+    }
     for (const int64_t radius : radii) {
       if (radius > each) {
         throw UsageError(

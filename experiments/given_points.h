@@ -22,10 +22,10 @@ std::string at(int64_t bits, int64_t radius);
 std::vector<ParameterInfo> circle_parameters(const std::string& published_bits,
                                              const std::string& published_radii);
 
-/// All combinations of the given bits and radii; without given bits, `bits`, and without given radii,
-/// `radii_of(bits)`.
+/// All combinations of the given bits and radii; without given bits, `bits`, and without given radii, those
+/// of `radii_of(bits)` that are within the limits of a radius.
 ///
-/// Errors  UsageError if a radius exceeds the bits
+/// Errors  UsageError if a given radius exceeds the bits, or if no radius is left
 std::vector<CirclePoint> given_points(const RunSettings& settings, int64_t bits,
                                       const std::function<std::vector<int64_t>(int64_t bits)>& radii_of);
 

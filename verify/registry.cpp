@@ -79,7 +79,7 @@ std::string known_formats() {
   for (const Format& format : kFormats) {
     names.insert(format.name);
   }
-  return fmt::format("{}, and files with a field 'class'", fmt::join(names, ", "));
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 } // namespace mneme::verify

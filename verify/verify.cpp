@@ -58,15 +58,18 @@ void run_file(FileResult& result, const std::string& device) {
   } else if (!has_class && known.holds_data) {
     result.format = format;
     result.state = FileState::data;
-  } else if (has_class || documented != nullptr) {
-    result.format = has_class ? "class " + summary(format) : format;
+  } else if (documented != nullptr) {
+    result.format = format;
     result.state = FileState::unsupported;
     result.cases_failed = 1;
     result.messages.push_back(
         fmt::format("the format {} is documented, but this build cannot check it{}", result.format,
                     with_torch ? ": checking it needs LibTorch, which mneme-nn has" : " yet"));
   } else {
-    throw DataError(fmt::format("not a known golden file; known formats: {}.", known_formats()));
+    throw DataError(fmt::format(
+        "{}; known formats: {}.\n  The format is the field \"class\", or else the name of the file.",
+        has_class ? fmt::format("/class: there is no class {}", summary(format)) : "not a known golden file",
+        known_formats()));
   }
 }
 

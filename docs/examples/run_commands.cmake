@@ -8,11 +8,11 @@ if(INPUTS)
   file(COPY ${INPUTS} DESTINATION ${FOLDER})
 endif()
 file(READ ${PAGE} text)
+string(REGEX REPLACE " +#[^\n]*" "" text "${text}") # comments, which can contain semicolons
 string(REGEX MATCHALL "```\nmneme [^`]*```" blocks "${text}")
 string(REGEX MATCHALL "\nmneme [^\n]*" commands "${blocks}")
 set(number 0)
 foreach(command IN LISTS commands)
-  string(REGEX REPLACE " +#.*$" "" command "${command}") # comments
   string(STRIP "${command}" command)
   if(command MATCHES "^mneme [a-z]+:" OR (SKIP AND command MATCHES "${SKIP}")) # the first one is an error message
     continue()

@@ -29,7 +29,9 @@ struct Sphere {
 
 struct Measured {
   int64_t size = 0;
-  std::vector<double> log_capacities; ///< per seed; fewer if that of some exceeds the largest measured number
+  std::vector<double> log_capacities; ///< per seed; fewer if that of some is outside the measured numbers
+  int64_t stored_min = 0;             ///< smallest measured number of patterns
+  bool is_below = false;              ///< the capacity of a seed is below it
 };
 
 int64_t stored_max(const RunSettings& settings) {
@@ -60,7 +62,10 @@ std::vector<Measured> measure(const Sphere& sphere, double beta, const RunSettin
       progress.advance();
       if (trial.log_capacity) {
         measured.log_capacities.push_back(*trial.log_capacity);
+      } else if (trial.points.size() == 1) {
+        measured.is_below = true;
       }
+      measured.stored_min = trial.points.front().stored;
     }
     all.push_back(std::move(measured));
   }
@@ -158,8 +163,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     std::erase_if(all, [&](const Measured& measured) {
       const bool is_beyond = std::ssize(measured.log_capacities) < seeds_of(settings);
       if (is_beyond && !is_published) {
-        numbers.table.rows.push_back(
-            {name, measured.size, report::Cell(), fmt::format("above {}", stored_max(settings))});
+        const std::string limit = measured.is_below ? fmt::format("below {}", measured.stored_min)
+                                                    : fmt::format("above {}", stored_max(settings));
+        numbers.table.rows.push_back({name, measured.size, report::Cell(),
+                                      limit + (measured.log_capacities.empty() ? "" : " for some seeds")});
       }
       return is_beyond;
     });

@@ -306,11 +306,18 @@ Outcome run_given(const RunSettings& settings) {
       {"fit", "distances 0 to d - 1; the number of hard locations does not change beta"},
       {"figures", fmt::format("{} of {} combinations", (points.size() + step - 1) / step, points.size())}};
   add_given(outcome, settings);
-  outcome.notes = {
+  if (step > 1) {
+    outcome.notes.push_back(fmt::format("The softmax is drawn for {} of the {} combinations of bits and "
+                                        "radius, one of every {}: up to {} are "
+                                        "all drawn. The table has every combination.",
+                                        (points.size() + step - 1) / step, points.size(), step, kMaxFigures));
+  }
+  const std::vector<std::string> notes = {
       "These parameters are not those of the notebook: published values are compared only at the bits "
       "and radii for which they were published.",
       "R squared is that of ln(intersection) over the cosine at the fitted distances. Beta of the "
       "weights minimises the squared difference of the normalised weights instead."};
+  outcome.notes.insert(outcome.notes.end(), notes.begin(), notes.end());
   return outcome;
 }
 

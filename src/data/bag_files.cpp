@@ -745,8 +745,10 @@ BagClasses choose_classes(const BagFile& bags, const std::string& positive) {
       fmt::join(names.begin(), names.begin() + std::min(std::ssize(names), std::ptrdiff_t{kShown}), "\", \""),
       names.size() > kShown ? ", ..." : "");
   if (names.size() == 1) {
-    throw DataError(
-        fmt::format("all {} bags have the class {}.\n  Add bags of another class.", bags.count(), shown));
+    throw DataError(fmt::format(
+        "all {} bags have the class {}.\n  Add bags of another class. --allow-one-class does not "
+        "replace them: it permits that the training or the validation bags have only one of two classes.",
+        bags.count(), shown));
   }
   if (positive.empty()) {
     if (names.size() > 2) {

@@ -3,10 +3,12 @@
 #include "mneme/theory/circle_intersection.h"
 
 #include <algorithm>
+#include <map>
 
 #include <boost/multiprecision/cpp_int.hpp>
 #include <fmt/format.h>
 
+#include "mneme/core/interrupt.h"
 #include "theory/arguments.h"
 #include "theory/scaled.h"
 
@@ -81,18 +83,28 @@ Scaled count_at_max_distance(int64_t bits, int64_t hamming_radius) {
 
 } // namespace
 
-std::string circle_intersection_count(int64_t bits, int64_t hamming_radius, int64_t distance) {
+std::vector<std::string> circle_intersection_counts(int64_t bits, int64_t hamming_radius,
+                                                    std::span<const int64_t> distances) {
   const char* where = "mneme::theory::circle_intersection_count";
   check_bits(where, bits, 1, kExactBitsMax);
   check_radius(where, bits, hamming_radius);
-  check_distance(where, bits, distance);
+  for (const int64_t distance : distances) {
+    check_distance(where, bits, distance);
+  }
 
-  Integer count = exact_binomial_sum(bits, bits - hamming_radius, hamming_radius);
+  Integer sum; // of the lunes for odd j <= distance, at each distance in turn
+  std::map<int64_t, Integer> sums;
+  for (const int64_t distance : distances) {
+    sums[distance] = 0;
+  }
+  auto next = sums.begin();
   Integer lune = exact_binomial(bits - 1, hamming_radius);
   for (int64_t j = 1; j <= bits && lune != 0; j += 2) {
-    if (j > distance) {
-      count += lune;
+    throw_if_interrupted();
+    for (; next != sums.end() && next->first < j; ++next) {
+      next->second = sum;
     }
+    sum += lune;
     if (j + 2 > bits) {
       break;
     }
@@ -100,7 +112,19 @@ std::string circle_intersection_count(int64_t bits, int64_t hamming_radius, int6
     lune = lune * step.central_numerator / step.central_denominator;
     lune = lune * step.outer_numerator / step.outer_denominator;
   }
-  return to_decimal(count);
+  for (; next != sums.end(); ++next) {
+    next->second = sum;
+  }
+  sum += exact_binomial_sum(bits, bits - hamming_radius, hamming_radius);
+  std::vector<std::string> counts;
+  for (const int64_t distance : distances) {
+    counts.push_back(to_decimal(sum - sums.at(distance)));
+  }
+  return counts;
+}
+
+std::string circle_intersection_count(int64_t bits, int64_t hamming_radius, int64_t distance) {
+  return circle_intersection_counts(bits, hamming_radius, {&distance, 1}).front();
 }
 
 std::vector<double> log_circle_intersections(int64_t bits, int64_t hamming_radius) {

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/theory/space_fraction.h"
 #include "theory/arguments.h"
 #include "theory/normal.h"
 
@@ -31,6 +33,23 @@ void check_curve(const char* where, std::span<const double> after, bool nan_is_a
   }
 }
 
+/// Largest distance at which the stored pattern is nearest to the cue with a probability of at least 1/2, if
+/// the other patterns are random.
+int64_t nearest_pattern_distance(const SdmParameters& parameters) {
+  const double others = parameters.patterns - 1;
+  if (!(others > 0)) {
+    return parameters.bits;
+  }
+  const double fraction = -std::expm1(-std::numbers::ln2 / others); // within it, one of the others is nearer
+  const int64_t radius = hamming_radius_for_space_fraction(parameters.bits, fraction);
+  return space_fraction(parameters.bits, radius) > fraction ? std::max<int64_t>(radius - 1, 0) : radius;
+}
+
+CriticalDistance limited(CriticalDistance critical, const SdmParameters& parameters) {
+  critical.distance = std::min(critical.distance, nearest_pattern_distance(parameters));
+  return critical.distance < std::max<int64_t>(critical.first, 1) ? CriticalDistance{} : critical;
+}
+
 } // namespace
 
 CriticalDistance critical_distance(std::span<const double> after) {
@@ -45,7 +64,11 @@ CriticalDistance critical_distance(std::span<const double> after) {
   }
   size_t last = first;
   while (reduces(last + 1) || reduces(last + 2)) {
-    last += reduces(last + 1) ? 1 : 2;
+    const bool is_foot = !reduces(last + 1), next_is_foot = is_foot && !reduces(last + 3);
+    last += is_foot ? 2 : 1;
+    if (next_is_foot) {
+      break;
+    }
   }
   return {.distance = static_cast<int64_t>(last), .first = static_cast<int64_t>(first)};
 }
@@ -57,7 +80,7 @@ CriticalDistance critical_distance(const SdmParameters& parameters, Storage stor
   for (int64_t v = 0; v <= parameters.bits / 2; ++v) {
     after.push_back(reads[static_cast<size_t>(v)].wrong_bits);
   }
-  return critical_distance(after);
+  return limited(critical_distance(after), parameters);
 }
 
 CriticalDistance critical_distance_by_bit_error_rate(const SdmParameters& parameters, Storage storage) {
@@ -73,7 +96,7 @@ CriticalDistance critical_distance_by_bit_error_rate(const SdmParameters& parame
       after[v] = before;
     }
   }
-  return critical_distance(after);
+  return limited(critical_distance(after), parameters);
 }
 
 std::vector<double> published_distances_after_read(const SdmParameters& parameters,

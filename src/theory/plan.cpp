@@ -102,10 +102,17 @@ Plan plan_memory(const PlanRequest& request) {
   // Larger circles than half of the bits contain most of the space, so that patterns share almost all
   // locations.
   constexpr int64_t kCoarseRadii = 100;
-  const int64_t max = request.bits / 2, step = std::max<int64_t>(1, max / kCoarseRadii);
-  const Plan coarse = best_of(request, 0, max, step);
-  return best_of(request, std::max<int64_t>(0, coarse.hamming_radius - step),
-                 std::min(max, coarse.hamming_radius + step), 1);
+  constexpr int64_t kRefinement = 10; // radii that are tried between two of the coarser search
+  const int64_t max = request.bits / 2;
+  int64_t step = std::max<int64_t>(1, max / kCoarseRadii);
+  Plan best = best_of(request, 0, max, step);
+  do {
+    const int64_t finer = step <= kRefinement ? 1 : step / kRefinement;
+    best = best_of(request, std::max<int64_t>(0, best.hamming_radius - step),
+                   std::min(max, best.hamming_radius + step), finer);
+    step = finer;
+  } while (step > 1);
+  return best;
 }
 
 } // namespace mneme::theory

@@ -115,6 +115,13 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithACase) {
                  {"case.json", "\"input.data\" is of type Float, but the case is of type Double"});
   EXPECT_EQ(run_mneme({"apply", (kCases / "hopfield_default.json").string()}).exit_code, 2);
   EXPECT_EQ(run_mneme({"apply", (folder / "missing.json").string(), "--out", out}).exit_code, 3);
+  for (const char* name : {"out.npy", "out.txt", "out"}) {
+    const ProgramResult result =
+        run_mneme({"apply", (kCases / "hopfield_default.json").string(), "--out", (folder / name).string()});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_TRUE(contains(result.err, ".safetensors")) << result.err;
+    EXPECT_FALSE(std::filesystem::exists(folder / name));
+  }
 }
 
 /// A golden case of hflayers, with an added separation.
@@ -395,6 +402,7 @@ TEST(ApplyVerb, ReportsWhatIsWrongWithWeights) {
                  {"pooling_weights has the shape [1, 4, 8]", "batch_first=True", "Leave out --length-first"});
   expect_refused(3, with_weights(golden, {}), {"\"grad.state\", \"state\"", "--layer"});
   expect_refused(3, with_weights(golden, {"--layer", "stat"}), {"no layer \"stat\"", "\"state\""});
+  expect_refused(3, with_weights(weights, {"--layer", "foo"}), {"no layer \"foo\"", "Leave out --layer"});
   expect_refused(3, with_weights(static_state, {"--layer", "state"}), {"16 rows", "static or connected"});
   expect_refused(3, with_weights(connected, {"--layer", "state", "--heads", "2"}),
                  {"norm_pattern_projection.weight is [8], expected [6]"});

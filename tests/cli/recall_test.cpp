@@ -930,6 +930,29 @@ TEST(RecallVerb, ComparesReadoutsWithoutALengthByTheirCosine) {
   EXPECT_EQ(row.at("exact"), 1);
 }
 
+TEST(RecallVerb, ReportsReadoutsOfLengthOneAmongPatternsOfOtherLengths) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "x.npy").string();
+  RealPatterns patterns = data::random_sphere(8, 9, Random(4));
+  data::write_npy((folder / "unit.npy").string(), patterns);
+  for (int64_t i = 0; i < 8; ++i) {
+    scale_to_length(patterns[i], 2.0 + static_cast<double>(i));
+  }
+  data::write_npy(file, patterns);
+  const auto has_note = [&](const std::string& from, const Arguments& more) {
+    Arguments arguments{"--patterns", from, "--similarity",   "euclidean",  "--noise", "0.1",
+                        "--seeds",    "1",  "--no-normalise", "--no-centre"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = recall(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return contains(result.out + result.err, "readouts of length 1, but the patterns have");
+  };
+  EXPECT_TRUE(has_note(file, {"--projection", "normalise"}));
+  EXPECT_FALSE(has_note(file, {"--projection", "average"}));
+  EXPECT_FALSE(has_note(file, {"--projection", "normalise", "--update-steps", "1"}));
+  EXPECT_FALSE(has_note((folder / "unit.npy").string(), {"--projection", "normalise"}));
+}
+
 TEST(RecallVerb, RefusesValuesThatDoNotFit) {
   const auto expect_refused = [](const Arguments& arguments, const std::string& part) {
     const ProgramResult result = recall(arguments);

@@ -88,6 +88,32 @@ TEST(ReproduceVerb, RunsWithGivenParameters) {
   EXPECT_TRUE(contains(published.err, "parameters")) << published.err;
 }
 
+TEST(ReproduceVerb, LeavesOutPublishedRadiiThatAreTooSmallForTheGivenBits) {
+  const TemporaryFolder folder;
+  const auto run_at = [&](const char* id, const char* bits) {
+    return run_mneme(
+        {"reproduce", id, "--quick", "--bits", bits, "--json", "--out", (folder / bits).string()});
+  };
+  const ProgramResult small = run_at("sdm/softmax-circle", "24"), tiny = run_at("sdm/softmax-circle", "8");
+  EXPECT_EQ(small.exit_code, 0) << small.err;
+  EXPECT_EQ(tiny.exit_code, 2);
+  EXPECT_TRUE(contains(tiny.err, "--bits 8: no published radius is from 3 to 8 bits")) << tiny.err;
+  EXPECT_TRUE(contains(run_at("sdm/exp-bounds", "4").err, "Give --hamming-radius"));
+}
+
+TEST(ReproduceVerb, ReportsThatItDrawsOnlySomeOfManyRadii) {
+  const TemporaryFolder folder;
+  const auto notes_at = [&](const char* radii) {
+    const ProgramResult result =
+        run_mneme({"reproduce", "sdm/softmax-circle", "--bits", "32", "--hamming-radius", radii, "--json",
+                   "--out", (folder / radii).string()});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out).at("experiments").at(0).at("notes").dump();
+  };
+  EXPECT_TRUE(contains(notes_at("3..16"), "drawn for 7 of the 14 combinations"));
+  EXPECT_FALSE(contains(notes_at("3..14"), "is drawn for"));
+}
+
 TEST(ReproduceVerb, RefusesParametersThatAnExperimentDoesNotHave) {
   const ProgramResult result = run_mneme({"reproduce", "sdm/optimal-radius", "--bits", "128"});
   EXPECT_EQ(result.exit_code, 2);

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -577,10 +578,50 @@ TEST(TrainOwnBags, NamesFeaturesAndWarnsOfThoseThatAreProbablyNone) {
                            {"column id has a different integer in every row", "--ignore-columns id",
                             "column cell counts the instances of each bag", "(x) to", "--standardize"});
   const ProgramResult some =
-      train({(folder / "some").string(), "--ignore-columns", "id,cell", "--standardize"});
+      train({(folder / "some").string(), "--ignore-columns", "id,cell", "--standardize", "--model", "lstm"});
   ASSERT_EQ(some.exit_code, 0) << some.err;
   testing::expect_contains(some.out, {"2 features: x, large\n"});
   EXPECT_EQ(some.err, "");
+}
+
+TEST(TrainOwnBags, RefusesASingleFeatureWhereItIsNormalisedAndWarnsOfTwo) {
+  const TemporaryFolder folder;
+  std::string text = "bag,x,\"y, um\",label\n";
+  for (int row = 0; row < 16; ++row) {
+    text += fmt::format("b{},{}.5,{}.25,{}\n", row, row % 2 * 3 + row % 3, row * 7 % 16, row % 2);
+  }
+  testing::write_text(folder / "bags.csv", text);
+  const auto train = [&](const std::string& model, const std::string& ignored) {
+    std::vector<std::string> arguments{"train",
+                                       "bags",
+                                       "--bags",
+                                       (folder / "bags.csv").string(),
+                                       "--epochs",
+                                       "1",
+                                       "--quiet",
+                                       "--model",
+                                       model,
+                                       "--out",
+                                       (folder / (model + (ignored.empty() ? "2" : "1"))).string()};
+    if (!ignored.empty()) {
+      arguments.insert(arguments.end(), {"--ignore-columns", ignored});
+    }
+    return run_slowly(arguments);
+  };
+  for (const char* model : {"pooling", "hopfield-adapted", "lookup"}) {
+    const ProgramResult one = train(model, "x"), two = train(model, "");
+    EXPECT_EQ(one.exit_code, 2);
+    testing::expect_contains(one.err, {std::string("--model ") + model, "the only feature, y, um,",
+                                       "--model attention, gated-attention or lstm"});
+    EXPECT_EQ(two.exit_code, 0) << two.err;
+    testing::expect_contains(two.out, {"2 features: x, \"y, um\"\n"});
+    testing::expect_contains(two.err, {"the sign of the difference of the two", "--model attention"});
+  }
+  for (const char* model : {"attention", "lstm"}) {
+    const ProgramResult one = train(model, "x");
+    EXPECT_EQ(one.exit_code, 0);
+    EXPECT_EQ(one.err, "");
+  }
 }
 
 TEST(TrainOwnBags, StandardizesOtherBagsAsTheTrainingBags) {
@@ -902,7 +943,7 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   refused(plain("missing.csv"), 3, {"missing.csv"});
   testing::write_text(folder / "none.csv", "bag,x\na,1\nb,2\n");
   refused(plain("none.csv"), 3, {"no classes", "--label-column"});
-  testing::write_text(folder / "rare.csv", "bag,label,x\na,1,0\nb,0,0\nc,0,0\n");
+  testing::write_text(folder / "rare.csv", "bag,label,x,y\na,1,0,1\nb,0,0,2\nc,0,0,4\n");
   refused(plain("rare.csv"), 2, {"the class 1 has 1 bag", "at least 2", "--validation"});
   refused(train_bags(folder, {"--validation", (folder / "." / "bags.csv").string()}), 2,
           {"bags.csv is also a file of --bags"});

@@ -330,7 +330,8 @@ TEST(BagClasses, AreChosenFromTheNames) {
   expect_error<UsageError>([&] { chosen(three); }, {"3 classes", "\"b\", \"g\", \"r\"", "--positive"});
   expect_error<UsageError>([&] { chosen(three, "x"); }, {"--positive \"x\"", "\"g\""});
   expect_error<DataError>([&] { chosen("bag,x\na,0\n"); }, {"no classes"});
-  expect_error<DataError>([&] { chosen("bag,label,x\na,1,0\nb,1,0\n"); }, {"all 2 bags", "\"1\""});
+  expect_error<DataError>([&] { chosen("bag,label,x\na,1,0\nb,1,0\n"); },
+                          {"all 2 bags", "\"1\"", "--allow-one-class does not replace"});
   expect_error<DataError>([&] { to_labelled_bags(csv(three), {"b", "g"}); }, {"\"a\" has the class \"r\""});
 }
 

@@ -86,6 +86,8 @@ TEST(HopfieldExperiment, RunsWithGivenParameters) {
   }
   EXPECT_TRUE(any_measured);
   EXPECT_TRUE(any_beyond) << "more than 100 000 patterns with K = 3";
+  const Outcome few = run_with("hopfield/capacity", {{.name = "bits", .text = "4,12", .values = {4, 12}}});
+  EXPECT_EQ(std::get<std::string>(few.tables.at(1).table.rows.at(0).at(3)), "below 4") << "K = 1, d = 4";
   EXPECT_THROW(run_with("hopfield/capacity", {{.name = "beta", .text = "1,2", .values = {1, 2}}}),
                UsageError);
 }

@@ -92,6 +92,18 @@ TEST(CircleIntersection, EqualsTheDefinitionForAllRadiiAndDistances) {
   }
 }
 
+TEST(CircleIntersection, CountsSeveralDistancesInAnyOrder) {
+  for (const int64_t radius : {0, 11, 32, 40, 64}) {
+    const std::vector<int64_t> distances = {64, 0, 3, 3, 22, 23, 1, 63};
+    const std::vector<std::string> counts = circle_intersection_counts(64, radius, distances);
+    ASSERT_EQ(counts.size(), distances.size());
+    for (size_t i = 0; i < distances.size(); ++i) {
+      EXPECT_TRUE(Integer(counts[i]) == count_by_definition(64, radius, distances[i])) << radius;
+    }
+  }
+  EXPECT_TRUE(circle_intersection_counts(64, 11, {}).empty());
+}
+
 TEST(CircleIntersection, EqualsTheDefinitionAt1000Bits) {
   for (const int64_t radius : {1, 100, 451, 500}) {
     for (const int64_t distance : {0, 1, 2, 99, 200, 500, 899, 1000}) {

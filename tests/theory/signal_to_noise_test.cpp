@@ -76,6 +76,7 @@ TEST(SignalToNoise, OfTheBestRadiusIsTheLargest) {
   for (const SdmParameters& parameters :
        {SdmParameters{.bits = 1000, .hard_locations = 1e6, .patterns = 10000},
         SdmParameters{.bits = 32, .hard_locations = 1000, .patterns = 20},
+        SdmParameters{.bits = 1000, .hard_locations = 1, .patterns = 10000}, // far from the closed form
         SdmParameters{.bits = 64, .hard_locations = 1e19, .patterns = 1024},
         SdmParameters{.bits = 1, .hard_locations = 5, .patterns = 3}}) {
     const auto ratio_at = [&](int64_t radius) {

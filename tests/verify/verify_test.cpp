@@ -140,11 +140,10 @@ TEST_F(Verify, RejectsAnUnknownFormatAndListsTheKnownOnes) {
   EXPECT_NE(result.messages[0].find("circle_intersection, "), std::string::npos);
 }
 
-TEST_F(Verify, CountsAClassWithoutARunnerAsFailed) {
+TEST_F(Verify, RejectsAnUnknownClassAndListsTheKnownOnes) {
   const FileResult by_class = verify(write("some.json", "{\"class\": \"Leap\"}"));
-  EXPECT_EQ(by_class.state, FileState::unsupported);
-  EXPECT_EQ(by_class.cases_failed, 1);
-  EXPECT_EQ(by_class.format, "class \"Leap\"");
+  expect_bad(by_class, "/class: there is no class \"Leap\"; known formats: ");
+  EXPECT_NE(by_class.messages[0].find("HopfieldPooling, "), std::string::npos);
   expect_bad(verify(write("some.json", "{\"class\": 7}")), "/class: expected a string");
 }
 

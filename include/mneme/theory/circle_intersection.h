@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,12 @@ namespace mneme::theory {
 /// Cost    O(n) operations on integers of n bits
 /// Source  Kanerva 1988, "Sparse Distributed Memory", appendix B (the lune form, there as A - sum of L)
 std::string circle_intersection_count(int64_t bits, int64_t hamming_radius, int64_t distance);
+
+/// The counts at several distances, in the time of one.
+///
+/// Errors  as `circle_intersection_count`; Interrupted
+std::vector<std::string> circle_intersection_counts(int64_t bits, int64_t hamming_radius,
+                                                    std::span<const int64_t> distances);
 
 /// Natural logarithm of that count; -infinity exactly where it is 0.
 ///

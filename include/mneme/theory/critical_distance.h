@@ -23,25 +23,31 @@ struct CriticalDistance {
 /// Critical distance of a curve of expected distances: after[v] is the distance after one read from distance
 /// v, for v = 0 .. half of the bits.
 ///
-/// A read reduces the distance at v >= 1 if after[v] < v. The range starts at the first such v and ends
-/// before the first two consecutive v where it does not: circle intersections are stairs two bits wide
-/// (I(2k-1) = I(2k)), so a single v at the foot of a stair does not end the range. A range that starts more
-/// than half way along the curve is ignored: near the distance of unrelated patterns, any trace of the stored
-/// pattern reduces the distance, but reads end in noise.
+/// A read reduces the distance at v >= 1 if after[v] < v. The range starts at the first such v. Circle
+/// intersections are stairs two bits wide (I(2k-1) = I(2k)), so a single v at the foot of a stair does not
+/// end the range. It ends before the first two consecutive v, or between the first two feet v and v + 2, at
+/// which a read does not reduce the distance. A range that starts more than half way along the curve is
+/// ignored: near the distance of unrelated patterns, any trace of the stored pattern reduces the distance,
+/// but reads end in noise.
 /// Errors  UsageError for an empty curve, or a value that is negative, NaN or infinite
 CriticalDistance critical_distance(std::span<const double> after);
 
 /// Critical distance of a memory, from the closed formula g of the error of one read (`read_statistics`).
 ///
 /// It predicts the distance beyond which one read increases the distance. Repeated reads converge only from a
-/// somewhat smaller one: simulated at 1000 bits, 10^6 locations, radius 451 and 10^4 patterns, 231 for one
-/// read, 205 for convergence.
+/// smaller one: simulated at 1000 bits, 10^6 locations, radius 451 and 10^4 patterns, 231 for one read, 205
+/// for convergence of half of the cues; at 256 bits, 4000 locations, radius 109 and 50 patterns, 104 and 71.
+///
+/// In memories with few patterns a read reduces all distances. The result is therefore at most the distance
+/// at which the stored pattern is the nearest one with a probability of at least 1/2, with m - 1 other random
+/// patterns: (1 - F(v))^(m-1) >= 1/2, where F is the space fraction.
 /// Errors  UsageError for invalid `SdmParameters`
 CriticalDistance critical_distance(const SdmParameters& parameters,
                                    Storage storage = Storage::autoassociative);
 
 /// Critical distance of a memory, from the error of one read that is valid for small memories too
-/// (`bit_error_rates_after_read`). Differences below 1e-6 bits count as rounding errors.
+/// (`bit_error_rates_after_read`), with the same limit. Differences below 1e-6 bits count as rounding
+/// errors.
 ///
 /// Errors  as `bit_error_rates_after_read`
 /// Cost    some tens of microseconds per bit
