@@ -206,7 +206,12 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
   const bool save_trace =
       at::GradMode::is_enabled() && (call.query.requires_grad() || call.focus.requires_grad() ||
                                      call.key.requires_grad() || call.value.requires_grad());
-  const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call, save_trace);
+  const auto readout_of = [&](const LeapCall& layout) -> at::Tensor {
+    return Leap::apply(layout.query, layout.focus, layout.key, layout.value, layout, save_trace);
+  };
+  const at::Tensor readout = has_scan(call) && is_one_token_each(call)
+                                 ? readout_of(as_one_sequence(call)).transpose(0, 1)
+                                 : readout_of(call);
   if (options.check_finite) {
     check_readout(kChecks, readout, call);
   }

@@ -52,7 +52,7 @@ void for_each_chunk(const at::Tensor& rows, const std::vector<int64_t>& cuts,
     });
     return;
   }
-  const int64_t per_head = std::max<int64_t>(1, rows.size(1) * numbers_per_token(rows));
+  const int64_t per_head = std::max(rows.size(1), kTile) * numbers_per_token(rows); // a tile takes as long
   const int64_t block =
       std::max<int64_t>({1, (count + threads() - 1) / threads(), kMinNumbersPerThread / per_head});
   parallel_for(count, block, [&](int64_t at, int64_t stop) {

@@ -85,6 +85,18 @@ Band band_of(const HeadGroup& group, const WeightedRows& weighted) {
 
 } // namespace
 
+bool is_one_token_each(const LeapCall& call) {
+  return call.query.size(1) == 1 && call.query.size(0) > 1;
+}
+
+LeapCall as_one_sequence(LeapCall call) {
+  for (at::Tensor* rows : {&call.query, &call.focus, &call.key, &call.value, &call.key_padding_mask}) {
+    *rows = rows->defined() ? rows->transpose(0, 1) : *rows;
+  }
+  call.windows.tokens = {1};
+  return call;
+}
+
 at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale) {
   return (focus * key).sum(-1) * scale;
 }

@@ -292,7 +292,11 @@ at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t
   const Preprocessing preprocessing{transform, dropout};
   at::Tensor readout;
   if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {
-    readout = LeapProjected::apply(x.contiguous(), weight, num_heads, call, preprocessing);
+    const bool one_sequence = is_one_token_each(call) && !transform; // which depends on positions
+    const at::Tensor tokens = one_sequence ? x.transpose(0, 1) : x;
+    readout = LeapProjected::apply(tokens.contiguous(), weight, num_heads,
+                                   one_sequence ? as_one_sequence(call) : call, preprocessing);
+    readout = one_sequence ? readout.transpose(0, 1) : readout;
   } else if (x.size(1) >= kBlockTokens && has_scan_with_state(call)) {
     readout = readout_in_blocks(x.contiguous(), weight, num_heads, call, preprocessing).flatten(2);
   } else {

@@ -43,6 +43,7 @@ TEST(LeapProjected, MatchesLeapOfProjection) {
   const at::Tensor weight = random_tensor({kOutputs, kFeatures}, 1);
   // A block has up to 512 tokens of one or several sequences.
   for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1},
+                                        {700, 1},
                                         {3, 40},
                                         {30, 40},
                                         {2, 511},
