@@ -321,6 +321,9 @@ private:
       }
     }
     const data::ThresholdChoice choice = data::choose_threshold(stored, threshold_);
+    if (queries) {
+      data::require_both_bits(stored, choice, *queries);
+    }
     const auto in_file = [&](const data::PatternSet& set) { return choice.threshold * set.file_scale; };
     if (!data::are_bits(stored.patterns) || (queries && !data::are_bits(queries->patterns))) {
       progress.message(fmt::format("Bits are 1 for numbers above {:.4g}{} ({}).", in_file(stored),

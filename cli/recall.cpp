@@ -317,6 +317,10 @@ public:
       if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
         result.notes.push_back(note);
       }
+      if (std::ranges::any_of(options_.memories, [](const auto& kind) { return kind.on_bits; })) {
+        data::require_both_bits(result.patterns, {result.patterns.threshold, result.threshold_origin},
+                                *options_.cues);
+      }
       if (const std::string note = note_on_zero_cues(options_.cues->patterns); !note.empty()) {
         result.notes.push_back(note);
       }

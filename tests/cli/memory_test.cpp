@@ -317,8 +317,9 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   const ProgramResult read = run("read", {"--patterns", grey, "--json"});
   EXPECT_EQ(distances(read), exact);
   EXPECT_EQ(read.err, "grey.npy: a bit is 1 where a number is above 0.5 (the threshold of the memory)\n");
-  expect_refused(run("read", {"--patterns", dark, "--json"}), 2,
-                 {"0.6 to 0.8", "from 0 to 1", "every bit would be 1", "--threshold"});
+  expect_refused(
+      run("read", {"--patterns", dark, "--json"}), 2,
+      {"0.6 to 0.8 (dark.npy)", "0 to 1 (the memory)", "every bit of the cues would be 1", "--threshold"});
   EXPECT_EQ(distances(run("read", {"--patterns", dark, "--threshold", "0.7", "--json"})), exact);
   for (const char* verb : {"read", "forget"}) {
     expect_refused(run(verb, {"--patterns", bytes}), 2, {"range from 0 to 10", "from 0 to 1", "--threshold"});
@@ -332,6 +333,22 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   EXPECT_EQ(succeed("write", {"--patterns", grey, "--threshold", "0.5"}), "Wrote 20 patterns; 40 stored\n");
   EXPECT_EQ(testing::results_of(succeed("info", {"--json"})).at("threshold"), 0.5);
   expect_contains(succeed("forget", {"--patterns", grey}), {"Forgot 40 patterns"});
+}
+
+TEST_F(MemoryVerb, RefusesQueriesOnOneSideOfAThresholdOfZero) {
+  const BitPatterns patterns = data::random_bits(20, 64, Random(6));
+  const std::string signs = write_numbers(folder_ / "signs.npy", patterns, -2, 2),
+                    large = write_numbers(folder_ / "large.npy", patterns, -200, 300),
+                    positive = write_numbers(folder_ / "positive.npy", patterns, 1, 7.97);
+  succeed("create", {"--bits", "64"});
+  succeed("write", {"--patterns", signs});
+  for (const char* verb : {"read", "forget"}) {
+    expect_refused(run(verb, {"--patterns", positive}), 2,
+                   {"1 to 7.97 (positive.npy)", "-2 to 2 (the memory)", "every bit of the cues would be 1",
+                    "above 0 (the threshold of the memory)", "--threshold"});
+  }
+  EXPECT_EQ(run("read", {"--patterns", positive, "--threshold", "2"}).exit_code, 0);
+  expect_contains(succeed("forget", {"--patterns", large}), {"Forgot 20 patterns"});
 }
 
 TEST_F(MemoryVerb, AnswersWhileItIsOpen) {

@@ -115,6 +115,19 @@ TEST(RecallReads, CuesWithoutArrayNamesTogetherWithTensor) {
   expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\""}, here);
 }
 
+TEST(RecallReads, NoCuesThatWouldAllBecomeTheSameBits) {
+  const TemporaryFolder folder;
+  const ProgramOptions here{.folder = folder.path()};
+  data::write_npy(folder / "bits.npy", bits(3));
+  write_text(folder / "large.csv", "1,2,3,4,5,6,7,7.9,1,2,3,4,1,2,3,4,5,6,7,7.9,1,2,3,4\n");
+  expect_refused({"--patterns", "bits.npy", "--cues", "large.csv"}, 2,
+                 {"1 to 7.9 (large.csv)", "0 to 1 (bits.npy)", "every bit of the cues would be 1"}, here);
+  EXPECT_EQ(
+      run_mneme({"recall", "--memory", "attention", "--patterns", "bits.npy", "--cues", "large.csv"}, here)
+          .exit_code,
+      0);
+}
+
 TEST(RecallReads, TablesAndPackedBits) {
   const TemporaryFolder folder;
   const ProgramOptions here{.folder = folder.path()};
