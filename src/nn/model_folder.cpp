@@ -10,6 +10,7 @@
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
 #include "mneme/data/read_file.h"
 #include "nn/checks.h"
 
@@ -47,10 +48,9 @@ void check_parameters(double num_parameters, const NamedTensors& state, const st
 }
 
 std::filesystem::path parameters_in(const std::filesystem::path& folder) {
-  std::error_code error;
   std::string names;
   for (const char* name : kParameterFiles) {
-    if (std::filesystem::exists(folder / name, error)) {
+    if (file_exists(folder / name)) {
       return folder / name;
     }
     names += c10::str(names.empty() ? "" : ", ", name);
@@ -67,12 +67,12 @@ ModelFolder open_model_folder(const std::filesystem::path& model) {
              is_parameter_file = is_file && model.filename() != kConfigFile;
   const std::filesystem::path folder = is_file ? model.parent_path() : model,
                               config_file = folder / kConfigFile;
-  if (!std::filesystem::exists(model, error)) {
+  if (!file_exists(model)) {
     throw DataError(model.string() +
                     ": there is no such folder or file.\n  Check the spelling; relative paths "
                     "start at the current folder.");
   }
-  if (!std::filesystem::exists(config_file, error)) {
+  if (!file_exists(config_file)) {
     throw DataError(
         model.string() + ": there is no config.json " + (is_file ? "next to this file" : "in this folder") +
         ".\n  A model consists of parameters and a config.json; mneme/nn/leap_folder.h lists the fields.");

@@ -527,6 +527,15 @@ TEST_F(MemoryVerb, RefusesOptionsWithoutAnEffect) {
   expect_refused(run("forget", {"--key", "k", "--format", "hex"}), 2, {"--format has no effect"});
 }
 
+TEST_F(MemoryVerb, ReportsFoldersThatCannotBeRead) {
+  fs::create_symlink("loop", folder_ / "loop");
+  memory_ = (folder_ / "loop").string();
+  for (const char* subcommand :
+       {"write", "read", "forget", "info", "verify", "compact", "export", "create"}) {
+    expect_refused(run(subcommand), 3, {"loop", "cannot be read: Too many levels of symbolic links"});
+  }
+}
+
 TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
   for (const char* subcommand : {"write", "read", "forget", "info", "verify", "compact", "export"}) {
     expect_refused(run(subcommand), 3, {"there is no memory in this folder", "mneme memory create"});
