@@ -34,12 +34,15 @@ struct TextContext {
 TextContext start_context(const Model& model);
 
 /// Writes a context with its last `recent` tokens. For recurrent models, its size does not depend on that of
-/// the text. Errors  OutputError
+/// the text. The text "crc32c" of the file is the checksum of its contents (nn::checksum_of).
+/// Errors  OutputError
 void write_context(const std::filesystem::path& file, const TextContext& context, int64_t recent,
                    Model& model, const tokens::Tokenizer& tokenizer);
 
-/// Reads a context. Errors  DataError, also if it was written with other parameters, the other kind of
-/// weights (model.h) or another tokenizer: the text would not continue as if it had not been interrupted
+/// Reads a context. A file without a checksum, from an earlier version, is read as it is.
+/// Errors  DataError, also if the contents do not have their checksum, or were written with other parameters,
+///         the other kind of weights (model.h) or another tokenizer: the text would not continue as if it had
+///         not been interrupted
 TextContext read_context(const std::filesystem::path& file, Model& model, const tokens::Tokenizer& tokenizer);
 
 /// Adds tokens to a text. The logits after the last one are computed by the next call of `generate`.
