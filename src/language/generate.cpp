@@ -113,6 +113,21 @@ void check_recent(const TextContext& context, const SamplerOptions& options) {
   }
 }
 
+/// Extends `context`, that of before the tokens, by those whose text is in the first `size` bytes, one by one
+/// as they were generated, and by the encoded rest of these bytes.
+void add_printed(Model& model, const tokens::Tokenizer& tokenizer, TextContext& context,
+                 std::span<const int32_t> ids, size_t size) {
+  for (const int32_t& id : ids) {
+    const std::string_view bytes = tokenizer.is_special(id) ? std::string_view() : tokenizer.token_bytes(id);
+    if (bytes.size() > size) {
+      add_tokens(model, context, tokenizer.encode(bytes.substr(0, size)));
+      return;
+    }
+    add_tokens(model, context, std::span(&id, 1));
+    size -= bytes.size();
+  }
+}
+
 } // namespace
 
 TextContext TextContext::clone() const {
@@ -257,6 +272,10 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
     }
   };
   const Random random = Random(options.seed).stream(options.sample);
+  std::optional<TextContext> before;
+  if (options.removes_stop_string && !options.stop_strings.empty()) {
+    before = context.clone();
+  }
   while (true) {
     if (static_cast<int64_t>(result.ids.size()) == options.max_tokens) {
       result.reason = StopReason::max_tokens;
@@ -291,6 +310,10 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
     }
   }
   add_text(stream.finish());
+  if (before && result.reason == StopReason::stop_string) {
+    context = std::move(*before);
+    add_printed(model, tokenizer, context, result.ids, result.text.size());
+  }
   return result;
 }
 

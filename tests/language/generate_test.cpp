@@ -203,6 +203,48 @@ TEST(Generate, PrintsThePartsOfTheText) {
   EXPECT_EQ(generated.text, kBytes.decode(generated.ids)); // any bytes, also incomplete characters
 }
 
+TEST(Generate, ATextContinuesAfterAStopStringAsIfItHadNotBeenInterrupted) {
+  for (const char* type : {"leap", "matrix-leap", "gpt2", "lstm", "fastformer"}) {
+    const auto model = byte_model(type);
+    TextContext whole = context_of(*model, "Once");
+    const Generated expected = generate(*model, kBytes, whole, options_of(40));
+    TextContext stopped = context_of(*model, "Once");
+    GenerateOptions options = options_of(40);
+    options.stop_strings = {expected.text.substr(20, 3)};
+    options.removes_stop_string = true;
+    const Generated begun = generate(*model, kBytes, stopped, options);
+    const auto printed = static_cast<int64_t>(begun.text.size());
+    EXPECT_EQ(stopped.size(), 4 + printed);
+    TextContext shorter = context_of(*model, "Once");
+    generate(*model, kBytes, shorter, options_of(printed));
+    EXPECT_EQ(stopped.recent, shorter.recent);
+    const nn::TensorFile state = stopped.state->to_file(), direct = shorter.state->to_file();
+    for (const auto& [name, tensor] : direct.tensors) {
+      EXPECT_TRUE(state.tensors.at(name).equal(tensor)) << type << " " << name;
+    }
+    const Generated rest = generate(*model, kBytes, stopped, options_of(40 - printed));
+    EXPECT_EQ(begun.text + rest.text, expected.text) << type;
+  }
+}
+
+TEST(Generate, TheStateEndsWithinATokenWhereTheTextDoes) {
+  Progress silent;
+  const std::vector<std::string_view> texts = {"abab"};
+  const tokens::Tokenizer pairs =
+      tokens::train_bpe(texts, {.vocab_size = 257, .special_tokens = {}}, silent); // token 256: "ab"
+  const auto model = random_model(
+      {.type = "lstm", .vocab_size = 257, .width = 8, .heads = 1, .layers = 1, .max_length = 64});
+  make_most_probable(*model, 256);
+  TextContext context = start_context(*model);
+  add_tokens(*model, context, pairs.encode("x"));
+  GenerateOptions options = options_of(20);
+  options.stop_strings = {"ba"};
+  options.removes_stop_string = true;
+  EXPECT_EQ(generate(*model, pairs, context, options).text, "a");
+  EXPECT_EQ(context.recent, pairs.encode("xa"));
+  EXPECT_EQ(context.size(), 2);
+}
+
 TEST(Generate, EndsAtAStopStringWithoutIt) {
   const auto model = byte_model();
   TextContext first = context_of(*model, "Once");

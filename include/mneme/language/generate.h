@@ -57,6 +57,10 @@ struct GenerateOptions {
   uint64_t seed = 1, sample = 0;
   std::vector<std::string> stop_strings = {};
   bool ignore_end = false; ///< do not stop at the end-of-text token
+  /// After a stop string, the context ends with the text before it instead of the last token: its tokens are
+  /// added again to a copy of the context from before the call. If the text ends within a token, its part of
+  /// this token is encoded separately.
+  bool removes_stop_string = false;
 };
 
 enum class StopReason {
@@ -73,9 +77,9 @@ struct Generated {
   StopReason reason = StopReason::max_tokens;
 };
 
-/// Continues a text; the context then includes the generated tokens. `print` receives the text in parts of
-/// whole characters as soon as they are certain, see TextStream. Tokens that the tokenizer does not have are
-/// never drawn.
+/// Continues a text; the context then includes the generated tokens (see `removes_stop_string`). `print`
+/// receives the text in parts of whole characters as soon as they are certain, see TextStream. Tokens that
+/// the tokenizer does not have are never drawn.
 ///
 /// The text can become one token longer than max_length of the model, which does not receive the last one.
 ///
