@@ -351,7 +351,9 @@ std::string choice_text(const RecallRun& run) {
   if (any([](const trials::MemoryReport& memory) {
         return memory.parameters.hamming_radius > 0 && !memory.kind.uses.finite_locations;
       })) {
-    aims.emplace_back("the noise up to which a pattern has more weight than all others");
+    aims.emplace_back(
+        "the noise up to which a pattern has more weight than all others, if these have their mean distances "
+        "from the cue");
   }
   if (any([](const trials::MemoryReport& memory) { return memory.kind.uses.finite_locations; })) {
     aims.emplace_back(

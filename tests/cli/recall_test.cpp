@@ -701,7 +701,7 @@ TEST(RecallVerb, PrintsTheParametersOfEachMemory) {
   }
   const std::string chosen = recall({"--memory", "sdm,pattern-sdm", "--noise", "0.1"}).out;
   for (const char* part : {"of 512 encoded bits (", "% of bits right after one read), 2000 hard",
-                           "patterns outweigh all others up to 40 % noise on average",
+                           "patterns outweigh all others up to at least 40 %",
                            "chosen from the distances between the stored patterns"}) {
     EXPECT_TRUE(contains(chosen, part)) << part << "\n" << chosen;
   }
