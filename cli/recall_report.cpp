@@ -3,6 +3,7 @@
 #include "cli/recall_report.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <numeric>
@@ -529,26 +530,47 @@ std::string capacity_text(const RecallRun& run) {
 
 /// Reports cues that are nearest to a wrong pattern, which no memory can recall; empty if they are few.
 std::string misleading_text(const RecallRun& run) {
-  std::vector<std::string> kinds;
-  for (const bool on_bits : {true, false}) {
-    const auto memory = std::ranges::find_if(
-        run.memories, [&](const trials::MemoryReport& each) { return each.kind.on_bits == on_bits; });
+  struct Kind {
+    std::string text, measures;
+  };
+  std::vector<Kind> kinds;
+  constexpr std::array kMeasures{"Hamming distance", "dot product", "cosine", "Euclidean distance",
+                                 "Manhattan distance"};
+  std::vector<size_t> reported;
+  for (const trials::MemoryReport& memory : run.memories) {
+    const size_t measure = trials::measure_of(memory.kind).index();
+    if (std::ranges::find(reported, measure) != reported.end()) {
+      continue;
+    }
+    reported.push_back(measure);
     std::vector<std::string> levels;
     for (const trials::SweepRow& row : run.rows) {
       constexpr double kMinReported = 0.05;
-      if (memory != run.memories.end() && row.memory == memory->kind.name && row.misleading >= kMinReported) {
+      if (row.memory == memory.kind.name && row.misleading >= kMinReported) {
         levels.push_back(fmt::format("{:.0f} % at {}", 100 * row.misleading, noise_name(run, row)));
       }
     }
-    if (!levels.empty()) {
-      kinds.push_back(fmt::format("{} as {}", fmt::join(levels, ", "), on_bits ? "bits" : "real numbers"));
+    if (levels.empty()) {
+      continue;
+    }
+    const std::string text = fmt::format("{} as {}", fmt::join(levels, ", "),
+                                         memory.kind.on_bits ? "bits" : "real numbers"),
+                      name = kMeasures[measure];
+    const auto known = std::ranges::find(kinds, text, &Kind::text);
+    if (known == kinds.end()) {
+      kinds.push_back({text, memory.kind.on_bits ? "" : "by " + name});
+    } else {
+      known->measures += " and " + name;
     }
   }
-  return kinds.empty()
-             ? ""
-             : fmt::format("Cues that are nearer to another stored pattern than to their own cannot be "
-                           "recalled: {}.",
-                           fmt::join(kinds, "; "));
+  std::vector<std::string> texts;
+  for (const Kind& kind : kinds) {
+    texts.push_back(kind.measures.empty() ? kind.text : fmt::format("{}, {}", kind.text, kind.measures));
+  }
+  return kinds.empty() ? ""
+                       : fmt::format("Cues that are nearer to another stored pattern than to their own are "
+                                     "rarely recalled: {}.",
+                                     fmt::join(texts, "; "));
 }
 
 /// Advice if at least half of the cues of a noise level have nothing within the Hamming radius; else empty.
