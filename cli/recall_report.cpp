@@ -573,7 +573,26 @@ std::string misleading_text(const RecallRun& run) {
                                      fmt::join(texts, "; "));
 }
 
-/// Advice if at least half of the cues of a noise level have nothing within the Hamming radius; else empty.
+/// Reason why a cue reads nothing, such as "no stored pattern is within twice its Hamming radius, 102 of 256
+/// bits".
+std::string empty_read_text(const RecallRun& run, const trials::MemoryReport& memory) {
+  const trials::MemoryUses& uses = memory.kind.uses;
+  const int64_t radius = memory.parameters.hamming_radius, encoded = memory.parameters.encoded_bits,
+                bits = encoded > 0 ? encoded : run.patterns.patterns.size();
+  if (uses.hard_locations || uses.equal_within_radius) {
+    return fmt::format("no {} is within its Hamming radius of {} of {} bits",
+                       uses.hard_locations ? "hard location" : "stored pattern", radius, bits);
+  }
+  if (uses.finite_locations) {
+    return fmt::format(
+        "no hard location is within its Hamming radius of {} of {} bits from both the cue and a "
+        "stored pattern",
+        radius, bits);
+  }
+  return fmt::format("no stored pattern is within twice its Hamming radius, {} of {} bits", 2 * radius, bits);
+}
+
+/// Advice if at least half of the cues of a noise level read nothing; else empty.
 std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& memory) {
   constexpr double kMinReported = 0.5;
   const auto row = std::ranges::find_if(run.rows, [&](const trials::SweepRow& each) {
@@ -582,10 +601,8 @@ std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& m
   if (row == run.rows.end() || memory.out_of_reach || !memory.kind.uses.hamming_radius) {
     return "";
   }
-  return fmt::format("{}: for {:.0f} % of the cues ({}) nothing is within its Hamming radius of {} bits. "
-                     "Increase --hamming-radius{}.",
-                     memory.kind.name, 100 * row->unanswered, noise_name(run, *row),
-                     memory.parameters.hamming_radius,
+  return fmt::format("{}: for {:.0f} % of the cues ({}) {}. Increase --hamming-radius{}.", memory.kind.name,
+                     100 * row->unanswered, noise_name(run, *row), empty_read_text(run, memory),
                      memory.kind.uses.hard_locations ? ", or --hard-locations" : "");
 }
 
@@ -619,13 +636,10 @@ std::vector<std::string> remarks(const RecallRun& run) {
                         memory.kind.name));
       }
     } else if (memory.out_of_reach) {
-      lines.push_back(fmt::format(
-          "{}: for most patterns nothing is within its Hamming radius of {} of {} bits, so "
-          "cues are returned unchanged. Increase --hamming-radius, or leave it out so that it "
-          "is chosen automatically{}.",
-          memory.kind.name, memory.parameters.hamming_radius,
-          memory.parameters.encoded_bits > 0 ? memory.parameters.encoded_bits : run.patterns.patterns.size(),
-          memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
+      lines.push_back(fmt::format("{}: for most patterns {}, so cues are returned unchanged. Increase "
+                                  "--hamming-radius, or leave it out so that it is chosen automatically{}.",
+                                  memory.kind.name, empty_read_text(run, memory),
+                                  memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
     }
     if (std::string text = empty_reads_text(run, memory); !text.empty()) {
       lines.push_back(std::move(text));
