@@ -1190,6 +1190,7 @@ private:
                                {"stored", result.stored},
                                {"files", result.files},
                                {"missing_snapshot_files", result.missing},
+                               {"damaged_snapshot_files", result.damaged_snapshot_files},
                                {"problems", result.problems}});
     } else {
       for (const std::string& problem : result.problems) {
@@ -1202,6 +1203,12 @@ private:
         context.out << fmt::format("{} snapshot file{} missing, which makes opening slower. The "
                                    "snapshot is written again by: mneme memory compact {}\n",
                                    result.missing, result.missing == 1 ? " is" : "s are", printable(folder_));
+      }
+      if (!is_intact && result.damaged_snapshot_files == std::ssize(result.problems)) {
+        context.out << fmt::format(
+            "Only the snapshot is damaged, which makes opening slower; no pattern is lost. "
+            "It is written again by: mneme memory compact {}\n",
+            printable(folder_));
       }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;

@@ -579,6 +579,22 @@ TEST_F(MemoryVerb, IsIntactWithoutSnapshotFiles) {
   EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
 }
 
+TEST_F(MemoryVerb, AdvisesToCompactIfOnlyTheSnapshotIsDamaged) {
+  succeed("create", {"--bits", "64", "--memory", "sdm", "--hard-locations", "100"});
+  succeed("write", {"one", "two"});
+  succeed("compact");
+  for (const auto& file : fs::directory_iterator(fs::path(memory_) / "snapshot")) {
+    fs::resize_file(file.path(), 100);
+  }
+  const ProgramResult verify = run("verify");
+  EXPECT_EQ(verify.exit_code, 4);
+  expect_contains(verify.out, {"DAMAGED", "Only the snapshot is damaged", "mneme memory compact"});
+  EXPECT_EQ(testing::results_of(run("verify", {"--json"}).out).at("damaged_snapshot_files"), 2);
+  expect_contains(succeed("read", {"one"}), {"one"});
+  succeed("compact");
+  EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
+}
+
 TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
   expect_refused(run("create", {"--memory", "sdm", "--hard-locations", "1e9", "--bits", "10000"}), 1,
                  {"1000000000 hard locations needs", "of main memory", "fewer or smaller patterns"});

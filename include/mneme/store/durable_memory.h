@@ -135,7 +135,10 @@ struct MemoryInfo {
 /// Result of `verify`. Each problem names the file and the record.
 struct Verification {
   int64_t records = 0, stored = 0, files = 0; ///< that were checked
-  int64_t missing = 0;               ///< snapshot files that do not exist; `compact` writes them again
+  int64_t missing = 0; ///< snapshot files that do not exist; `compact` writes them again
+  /// Snapshot files that cannot be read as such, each with one of the problems. They are not used, and
+  /// `compact` writes them again.
+  int64_t damaged_snapshot_files = 0;
   std::vector<std::string> problems; ///< empty: the memory is intact
 };
 
