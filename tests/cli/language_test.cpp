@@ -263,6 +263,21 @@ TEST(EvalLm, NamesItsProtocolAndCountsEveryTokenOnce) {
   EXPECT_EQ(json::parse(read_text(here / "run/eval.json")), carry);
 }
 
+TEST(EvalLm, ReportsATextThatIsLongerThanTheRowsOfTheTraining) {
+  const Workplace here;
+  json config = json::parse(read_text(here / "model/config.json"));
+  config["version"] = "0.1.0";
+  config["verb"] = "train";
+  config["task"] = "lm";
+  config["training"] = {{"length", 16}};
+  write_text(here / "model/config.json", config.dump());
+  const ProgramResult whole = here.run({"eval", "lm", "model", "--text", "text.txt"});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  expect_contains(whole.err, {"2700 tokens as a whole", "rows of 16", "--window 16"});
+  EXPECT_EQ(here.run({"eval", "lm", "model", "--text", "text.txt", "--window", "16"}).err.find("rows of"),
+            std::string::npos);
+}
+
 TEST(EvalLm, MeasuresTokenFiles) {
   const Workplace here;
   ASSERT_EQ(here.run({"tokenize", "encode", "--text", "text.txt", "--out", "text.tokens"}).exit_code, 0);
