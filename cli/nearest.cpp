@@ -108,7 +108,8 @@ public:
                     "File with an id for each pattern of --patterns, printed with it: one per line, or "
                     "integers in an .npy file (default: the column id, key or name of a table)")
         ->type_name("FILE");
-    add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    add_integer_option(arguments, "--limit", limit_, {.min = 0},
+                       "Search only among the first N patterns (0: all)");
     arguments
         .add_option("--tensor", tensor_,
                     "Name of the array in npz, safetensors and pt files of --patterns and --queries")
