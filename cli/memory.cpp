@@ -732,6 +732,12 @@ private:
       if (given_.keys->count() > 0) {
         std::vector<std::string> keys = column(keys_file_, "key", lines);
         for (size_t i = 0; i < keys.size(); ++i) {
+          if (keys[i].empty() || keys[i].size() > store::kTextMax) {
+            throw UsageError(
+                fmt::format("{}: line {}: the key has {} bytes, but must have 1 to {}.\n  Give each "
+                            "pattern a key of this size.",
+                            printable(keys_file_), i + 1, keys[i].size(), store::kTextMax));
+          }
           lines.annotations[i].key = std::move(keys[i]);
         }
       }

@@ -931,10 +931,11 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
   }
   const int64_t trials = trials_of(run);
   text += "\n" +
-          line_of(fmt::format("Seed {}, {}; at most {} update steps.", run.options.seed,
+          line_of(fmt::format("Seed {}, {}; at most {} update step{}.", run.options.seed,
                               trials == 1 ? std::string("one trial")
                                           : fmt::format("{} trials each, 95 % confidence intervals", trials),
-                              run.options.parameters.update_steps_max));
+                              run.options.parameters.update_steps_max,
+                              run.options.parameters.update_steps_max == 1 ? "" : "s"));
   if (any_memory(run, true)) {
     text += line_of("Bits are " + threshold_text(run) + ".");
   }

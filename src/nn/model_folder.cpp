@@ -11,6 +11,7 @@
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/file_exists.h"
+#include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 #include "nn/checks.h"
 
@@ -54,6 +55,21 @@ std::filesystem::path parameters_in(const std::filesystem::path& folder) {
       return folder / name;
     }
     names += c10::str(names.empty() ? "" : ", ", name);
+  }
+  std::string shard;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_shard =
+        name.find("-of-") != std::string::npos && (name.ends_with(".safetensors") || name.ends_with(".bin"));
+    shard = is_shard && (shard.empty() || name < shard) ? name : shard;
+  }
+  if (!shard.empty()) {
+    throw DataError(
+        folder.string() + ": the parameters are in shards, such as " + printable(shard) +
+        ", but their index is missing.\n  Copy " +
+        (shard.ends_with(".bin") ? "pytorch_model.bin.index.json" : "model.safetensors.index.json") +
+        " of the model into the folder.");
   }
   throw DataError(folder.string() + ": no parameters found (looked for " + names +
                   ").\n  Give the folder of a model, with a config.json as well.");

@@ -35,7 +35,6 @@ namespace fs = std::filesystem;
 constexpr int64_t kTailRecordsMax = 1 << 17, kTailCounterChangesMax = 1 << 13;
 constexpr int64_t kTailBytesMax = 64 << 20;
 constexpr int64_t kChunkBytes = 64 << 20; // of the contents of a snapshot file
-constexpr size_t kTextMax = 64 << 10;
 constexpr int64_t kCounterMax = std::numeric_limits<int16_t>::max();
 
 const Environment& environment_of(const OpenOptions& options) {

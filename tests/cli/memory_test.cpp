@@ -335,6 +335,15 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   expect_contains(succeed("forget", {"--patterns", grey}), {"Forgot 40 patterns"});
 }
 
+TEST_F(MemoryVerb, NamesTheLineOfAnEmptyKey) {
+  succeed("create", {"--bits", "64"});
+  data::write_npy(folder_ / "two.npy", data::random_bits(2, 64, Random(1)));
+  write_text(folder_ / "gap.txt", "a\n\n");
+  expect_refused(
+      run("write", {"--patterns", (folder_ / "two.npy").string(), "--keys", (folder_ / "gap.txt").string()}),
+      2, {"gap.txt: line 2: the key has 0 bytes"});
+}
+
 TEST_F(MemoryVerb, RefusesQueriesOnOneSideOfAThresholdOfZero) {
   const BitPatterns patterns = data::random_bits(20, 64, Random(6));
   const std::string signs = write_numbers(folder_ / "signs.npy", patterns, -2, 2),

@@ -112,7 +112,7 @@ TEST(RecallReads, CuesWithoutArrayNamesTogetherWithTensor) {
   for (const char* cues : {"cues.npy", "x.safetensors"}) {
     EXPECT_EQ(stored({"--patterns", "x.safetensors", "--tensor", "a", "--cues", cues}, here), Size(3, 24));
   }
-  expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\""},
+  expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\" (--tensor NAME)"},
                  here);
 }
 

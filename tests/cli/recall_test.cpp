@@ -817,6 +817,11 @@ TEST(RecallVerb, CustomMemoryEqualsTheNamedMemoryWithTheSameSteps) {
   }
 }
 
+TEST(RecallVerb, CountsASingleUpdateStep) {
+  EXPECT_TRUE(contains(recall({"--memory", "pattern-sdm", "--noise", "0.1", "--update-steps", "1"}).out,
+                       "at most 1 update step."));
+}
+
 TEST(RecallVerb, ComparesTheNumbersOfTheFileIfAsked) {
   const TemporaryFolder folder;
   const std::string stored = (folder / "stored.csv").string();

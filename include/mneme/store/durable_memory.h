@@ -23,6 +23,8 @@
 
 namespace mneme::store {
 
+constexpr size_t kTextMax = 64 << 10; ///< maximum size of a key or label in bytes
+
 /// Kind and parameters of a memory, fixed when it is created.
 struct MemoryDesign {
   int64_t bits = 1024; ///< of a pattern, 1 .. 2^20
