@@ -77,6 +77,27 @@ nlohmann::ordered_json parameters_of(const EvalRequest& request, const EvalOutco
           {"stride", stride}};
 }
 
+/// The number of tokens in a row of the training, if the model is of a run of `mneme train lm`.
+std::optional<int64_t> length_of_training(const std::string& model) {
+  const nlohmann::ordered_json run = read_train_config(model);
+  const nlohmann::ordered_json::json_pointer place("/training/length");
+  return !run.is_null() && run.contains(place) && run.at(place).is_number_integer()
+             ? std::optional(run.at(place).get<int64_t>())
+             : std::nullopt;
+}
+
+/// Reports that a text is read as a whole which is longer than the rows of the training.
+void note_longer_text(const std::string& model, const EvalOutcome& outcome, Progress& progress) {
+  const std::optional<int64_t> length = length_of_training(model);
+  if (length && outcome.options.protocol != language::EvalProtocol::windows &&
+      outcome.result.tokens > *length) {
+    progress.message(
+        fmt::format("The model reads this text of {} tokens as a whole, but was trained on rows of "
+                    "{}; --window {} measures it on texts of that length.",
+                    outcome.result.tokens + 1, *length, *length));
+  }
+}
+
 } // namespace
 
 void EvalLm::declare(Arguments& arguments) {
@@ -151,6 +172,7 @@ ExitCode EvalLm::run(Context& context) {
     lock.emplace(open_run_folder(folder, identity));
   }
   const EvalOutcome outcome = evaluate_text(request, context.progress);
+  note_longer_text(model_, outcome, context.progress);
   const nlohmann::ordered_json json = to_json(outcome, model_, weights_, text_.paths);
   if (!folder.empty()) {
     nlohmann::ordered_json config = {{"version", version()}};

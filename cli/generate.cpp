@@ -97,6 +97,7 @@ public:
                                    "one of them.",
                                    request_.samples));
     }
+    check_sampler();
     if (!state_out_.empty()) {
       require_replaceable({.option = "--state-out",
                            .path = state_out_,
@@ -135,6 +136,33 @@ public:
   }
 
 private:
+  /// Errors  UsageError for an option without effect
+  void check_sampler() const {
+    const language::SamplerOptions& sampler = request_.sampler;
+    if (repeat_last_->count() > 0 && sampler.repeat_penalty == 1 && state_out_.empty()) {
+      throw UsageError(
+          "--repeat-last has no effect without --repeat-penalty.\n  Give a penalty, such as 1.1, or "
+          "leave it out.");
+    }
+    if (sampler.temperature > 0) {
+      return;
+    }
+    for (const Option* option : of_random_tokens_) {
+      if (option->count() > 0) {
+        throw UsageError(
+            fmt::format("{} has no effect with --temperature 0, which always takes the most probable "
+                        "token.\n  Leave out one of them.",
+                        option->name()));
+      }
+    }
+    if (request_.samples > 1) {
+      throw UsageError(
+          fmt::format("--samples {} with --temperature 0: all samples would be the same text.\n  "
+                      "Leave out one of them.",
+                      request_.samples));
+    }
+  }
+
   void declare_sampler(Arguments& arguments) {
     const std::string group = "Selection of the next token, in this order (temperature last)";
     language::SamplerOptions& sampler = request_.sampler;
@@ -142,26 +170,28 @@ private:
     add_real_option(arguments, "--repeat-penalty", sampler.repeat_penalty, {.min = 0.001, .max = 1000},
                     "Divide positive logits of recent tokens by this, and multiply negative ones; 1 = none")
         ->group(group);
-    add_integer_option(
+    repeat_last_ = add_integer_option(
         arguments, "--repeat-last", sampler.repeat_last, {.min = 0, .max = kMaxTokens},
-        "Number of recent tokens that --repeat-penalty applies to, the prompt included; 0 = all")
-        ->group(group);
-    add_integer_option(arguments, "--top-k", sampler.top_k, {.min = 0, .max = kMaxTokens},
-                       "Keep the K most probable tokens; 0 = all")
-        ->group(group);
-    add_real_option(arguments, "--top-p", sampler.top_p, {.min = 0, .max = 1, .min_included = false},
-                    "Keep the fewest most probable tokens whose probabilities add up to P")
-        ->group(group);
-    add_real_option(arguments, "--min-p", sampler.min_p, fraction,
-                    "Keep tokens with at least P times the probability of the most probable one")
-        ->group(group);
+        "Number of recent tokens that --repeat-penalty applies to, the prompt included; 0 = all");
+    repeat_last_->group(group);
+    of_random_tokens_.push_back(add_integer_option(arguments, "--top-k", sampler.top_k,
+                                                   {.min = 0, .max = kMaxTokens},
+                                                   "Keep the K most probable tokens; 0 = all"));
+    of_random_tokens_.push_back(
+        add_real_option(arguments, "--top-p", sampler.top_p, {.min = 0, .max = 1, .min_included = false},
+                        "Keep the fewest most probable tokens whose probabilities add up to P"));
+    of_random_tokens_.push_back(
+        add_real_option(arguments, "--min-p", sampler.min_p, fraction,
+                        "Keep tokens with at least P times the probability of the most probable one"));
     add_real_option(arguments, "--temperature", sampler.temperature, {.min = 0, .max = 1e6},
                     "Divide logits by this; 0 = always the most probable token")
         ->group(group);
-    arguments
-        .add_flag("--hf-order", sampler.hf_order,
-                  "Apply the temperature before --top-k, as the library transformers does")
-        ->group(group);
+    of_random_tokens_.push_back(
+        arguments.add_flag("--hf-order", sampler.hf_order,
+                           "Apply the temperature before --top-k, as the library transformers does"));
+    for (Option* option : of_random_tokens_) {
+      option->group(group);
+    }
   }
 
   /// Whether a file was written by --state-out.
@@ -258,6 +288,8 @@ private:
 
   std::string model_, prompt_, file_, state_in_, state_out_;
   Option* prompt_option_ = nullptr; ///< an empty prompt is a prompt, too
+  Option* repeat_last_ = nullptr;
+  std::vector<Option*> of_random_tokens_; ///< options without effect if the most probable token is taken
   GenerateRequest request_{.max_tokens = 200, .stop_strings = {}};
 };
 

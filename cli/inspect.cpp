@@ -27,6 +27,7 @@
 #include "learning/texts.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/npy.h"
@@ -163,7 +164,7 @@ private:
   void check_model(const std::string& type) const {
     std::error_code unreadable;
     const std::filesystem::path model(model_);
-    if (!std::filesystem::exists(model, unreadable)) {
+    if (!file_exists(model)) {
       throw DataError(
           fmt::format("{}: there is no such file or folder.\n  Give a folder with config.json and "
                       "model.safetensors, or a checkpoint file.",

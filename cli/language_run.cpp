@@ -116,7 +116,8 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
                                                         .seed = request.seed,
                                                         .sample = static_cast<uint64_t>(sample),
                                                         .stop_strings = request.stop_strings,
-                                                        .ignore_end = request.ignore_end},
+                                                        .ignore_end = request.ignore_end,
+                                                        .removes_stop_string = !request.state_out.empty()},
                                                        [&](std::string_view text) { print(sample, text); });
     if (!request.state_out.empty()) {
       const int64_t recent = request.sampler.repeat_last == 0 ? context.size() : request.sampler.repeat_last;

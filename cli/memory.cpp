@@ -735,6 +735,12 @@ private:
       if (given_.keys->count() > 0) {
         std::vector<std::string> keys = column(keys_file_, "key", lines);
         for (size_t i = 0; i < keys.size(); ++i) {
+          if (keys[i].empty() || keys[i].size() > store::kTextMax) {
+            throw UsageError(
+                fmt::format("{}: line {}: the key has {} bytes, but must have 1 to {}.\n  Give each "
+                            "pattern a key of this size.",
+                            printable(keys_file_), i + 1, keys[i].size(), store::kTextMax));
+          }
           lines.annotations[i].key = std::move(keys[i]);
         }
       }
@@ -1194,6 +1200,7 @@ private:
                                {"stored", result.stored},
                                {"files", result.files},
                                {"missing_snapshot_files", result.missing},
+                               {"damaged_snapshot_files", result.damaged_snapshot_files},
                                {"problems", result.problems}});
     } else {
       for (const std::string& problem : result.problems) {
@@ -1208,6 +1215,12 @@ private:
                                    "snapshot is written again by: mneme memory compact {}\n",
                                    report::counted(result.missing, "snapshot file"),
                                    result.missing == 1 ? "is" : "are", printable(folder_));
+      }
+      if (!is_intact && result.damaged_snapshot_files == std::ssize(result.problems)) {
+        context.out << fmt::format(
+            "Only the snapshot is damaged, which makes opening slower; no pattern is lost. "
+            "It is written again by: mneme memory compact {}\n",
+            printable(folder_));
       }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;

@@ -35,11 +35,8 @@ std::string ranges_text(const data::PatternSet& set, const store::Threshold& kep
                      number_text(kept.min * kept.file_scale), number_text(kept.max * kept.file_scale));
 }
 
-[[noreturn]] void refuse_scale(const std::string& problem) {
-  throw UsageError(problem +
-                   ".\n  Bring the numbers to the scale of the memory, or give a threshold for them with "
-                   "--threshold.");
-}
+constexpr const char* kAdvice =
+    "Bring the numbers to the scale of the memory, or give a threshold for them with --threshold.";
 
 /// The threshold that the memory keeps, after the numbers were brought to the scale of those for which it was
 /// chosen.
@@ -48,8 +45,10 @@ std::string ranges_text(const data::PatternSet& set, const store::Threshold& kep
 ///         numbers
 data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Threshold& kept,
                                      const FileReader& memory, Progress& progress) {
+  const data::PatternSet first{
+      .patterns = {1, 2, {kept.min, kept.max}}, .file_scale = kept.file_scale, .source = "the memory"};
+  data::ThresholdChoice choice{kept.value, "the threshold of the memory"};
   if (kept.value != 0) { // 0 is the same on every scale
-    const data::PatternSet first{.patterns = {1, 2, {kept.min, kept.max}}, .file_scale = kept.file_scale};
     try {
       if (!data::match_scale(first, set).empty()) {
         progress.message(fmt::format("{}: the numbers were brought to the scale of the memory, {} to {}",
@@ -59,18 +58,15 @@ data::ThresholdChoice kept_threshold(data::PatternSet& set, const store::Thresho
     } catch (const UsageError&) {
       const std::string ranges = ranges_text(set, kept);
       if (!memory.writes) {
-        refuse_scale(ranges);
+        throw UsageError(ranges + ".\n  " + kAdvice);
       }
       progress.message(ranges);
     }
-    const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
-    const bool is_equal = highest <= kept.value || lowest > kept.value;
-    if (!memory.writes && is_equal && lowest < highest) { // equal numbers are a blank query
-      refuse_scale(fmt::format("{}, so that every bit would be {}", ranges_text(set, kept),
-                               lowest > kept.value ? 1 : 0));
-    }
   }
-  return {kept.value, "the threshold of the memory"};
+  if (!memory.writes) {
+    data::require_both_bits(first, choice, set, kAdvice);
+  }
+  return choice;
 }
 
 void require_kept(const data::PatternSet& set, const store::Threshold& kept, double given) {

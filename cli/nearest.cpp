@@ -109,7 +109,8 @@ public:
                     "File with an id for each pattern of --patterns, printed with it: one per line, or "
                     "integers in an .npy file (default: the column id, key or name of a table)")
         ->type_name("FILE");
-    add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    add_integer_option(arguments, "--limit", limit_, {.min = 0},
+                       "Search only among the first N patterns (0: all)");
     arguments
         .add_option("--tensor", tensor_,
                     "Name of the array in npz, safetensors and pt files of --patterns and --queries")
@@ -322,6 +323,9 @@ private:
       }
     }
     const data::ThresholdChoice choice = data::choose_threshold(stored, threshold_);
+    if (queries) {
+      data::require_both_bits(stored, choice, *queries);
+    }
     const auto in_file = [&](const data::PatternSet& set) { return choice.threshold * set.file_scale; };
     if (!data::are_bits(stored.patterns) || (queries && !data::are_bits(queries->patterns))) {
       progress.message(fmt::format("Bits are 1 for numbers above {:.4g}{} ({}).", in_file(stored),

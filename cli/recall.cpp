@@ -95,7 +95,7 @@ public:
             "safetensors or pt files, also compressed (.gz); - for stdin; random:COUNTxBITS for random bit "
             "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
         ->type_name("PATH");
-    add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Store only the first N patterns (0: all)");
     given_.counts = add_parsed_option(
         arguments, "--counts", "N,..", "all patterns",
         [this](const std::string& name, const std::string& text) {
@@ -304,7 +304,7 @@ public:
     if (!cues_.empty()) {
       // --tensor applies to the cues only if their files contain named arrays.
       options_.cues = load(cues_, std::ranges::any_of(cues_, has_names) ? tensor_ : "",
-                           Random(seed).stream(kStreamOfCues));
+                           Random(seed).stream(kStreamOfCues), true, 0);
     }
     if (const std::string note = default_steps(); is_custom && !note.empty()) {
       result.notes.push_back(note);
@@ -319,6 +319,10 @@ public:
     if (options_.cues) {
       if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
         result.notes.push_back(note);
+      }
+      if (std::ranges::any_of(options_.memories, [](const auto& kind) { return kind.on_bits; })) {
+        data::require_both_bits(result.patterns, {result.patterns.threshold, result.threshold_origin},
+                                *options_.cues);
       }
       if (const std::string note = note_on_zero_cues(options_.cues->patterns); !note.empty()) {
         result.notes.push_back(note);
@@ -662,7 +666,9 @@ private:
 
   /// `is_packed`: --packed, --bits and --transpose apply.
   data::PatternSet load(const std::vector<std::string>& paths, const std::string& tensor,
-                        const Random& random, bool is_packed = true) const {
+                        const Random& random, bool is_packed = true,
+                        std::optional<int64_t> given_limit = {}) const {
+    const int64_t limit = given_limit.value_or(limit_);
     data::PatternSet set;
     const std::string source = paths.empty() ? "" : paths[0];
     if (!paths.empty() && std::ranges::any_of(paths, &std::string::empty)) {
@@ -700,16 +706,16 @@ private:
       set = {.patterns = data::random_sphere(sphere->first, sphere->second, random), .source = source};
     } else {
       set = data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
-                                is_packed ? data::LoadOptions{.limit = limit_,
+                                is_packed ? data::LoadOptions{.limit = limit,
                                                               .tensor = tensor,
                                                               .packed = packed_,
                                                               .bits = bits_,
                                                               .transpose = transpose_}
-                                          : data::LoadOptions{.limit = limit_, .tensor = tensor});
+                                          : data::LoadOptions{.limit = limit, .tensor = tensor});
     }
-    if (limit_ > 0 && limit_ < set.patterns.count()) { // random or built-in; file readers apply the limit
-      set.patterns = slice(set.patterns, 0, limit_);
-      set.labels.resize(std::min(set.labels.size(), static_cast<size_t>(limit_)));
+    if (limit > 0 && limit < set.patterns.count()) { // random or built-in; file readers apply the limit
+      set.patterns = slice(set.patterns, 0, limit);
+      set.labels.resize(std::min(set.labels.size(), static_cast<size_t>(limit)));
     }
     return set;
   }

@@ -3,6 +3,7 @@
 #include "cli/recall_report.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <numeric>
@@ -351,7 +352,9 @@ std::string choice_text(const RecallRun& run) {
   if (any([](const trials::MemoryReport& memory) {
         return memory.parameters.hamming_radius > 0 && !memory.kind.uses.finite_locations;
       })) {
-    aims.emplace_back("the noise up to which a pattern has more weight than all others");
+    aims.emplace_back(
+        "the noise up to which a pattern has more weight than all others, if these have their mean distances "
+        "from the cue");
   }
   if (any([](const trials::MemoryReport& memory) { return memory.kind.uses.finite_locations; })) {
     aims.emplace_back(
@@ -527,29 +530,69 @@ std::string capacity_text(const RecallRun& run) {
 
 /// Reports cues that are nearest to a wrong pattern, which no memory can recall; empty if they are few.
 std::string misleading_text(const RecallRun& run) {
-  std::vector<std::string> kinds;
-  for (const bool on_bits : {true, false}) {
-    const auto memory = std::ranges::find_if(
-        run.memories, [&](const trials::MemoryReport& each) { return each.kind.on_bits == on_bits; });
+  struct Kind {
+    std::string text, measures;
+  };
+  std::vector<Kind> kinds;
+  constexpr std::array kMeasures{"Hamming distance", "dot product", "cosine", "Euclidean distance",
+                                 "Manhattan distance"};
+  std::vector<size_t> reported;
+  for (const trials::MemoryReport& memory : run.memories) {
+    const size_t measure = trials::measure_of(memory.kind).index();
+    if (std::ranges::find(reported, measure) != reported.end()) {
+      continue;
+    }
+    reported.push_back(measure);
     std::vector<std::string> levels;
     for (const trials::SweepRow& row : run.rows) {
       constexpr double kMinReported = 0.05;
-      if (memory != run.memories.end() && row.memory == memory->kind.name && row.misleading >= kMinReported) {
+      if (row.memory == memory.kind.name && row.misleading >= kMinReported) {
         levels.push_back(fmt::format("{:.0f} % at {}", 100 * row.misleading, noise_name(run, row)));
       }
     }
-    if (!levels.empty()) {
-      kinds.push_back(fmt::format("{} as {}", fmt::join(levels, ", "), on_bits ? "bits" : "real numbers"));
+    if (levels.empty()) {
+      continue;
+    }
+    const std::string text = fmt::format("{} as {}", fmt::join(levels, ", "),
+                                         memory.kind.on_bits ? "bits" : "real numbers"),
+                      name = kMeasures[measure];
+    const auto known = std::ranges::find(kinds, text, &Kind::text);
+    if (known == kinds.end()) {
+      kinds.push_back({text, memory.kind.on_bits ? "" : "by " + name});
+    } else {
+      known->measures += " and " + name;
     }
   }
-  return kinds.empty()
-             ? ""
-             : fmt::format("Cues that are nearer to another stored pattern than to their own cannot be "
-                           "recalled: {}.",
-                           fmt::join(kinds, "; "));
+  std::vector<std::string> texts;
+  for (const Kind& kind : kinds) {
+    texts.push_back(kind.measures.empty() ? kind.text : fmt::format("{}, {}", kind.text, kind.measures));
+  }
+  return kinds.empty() ? ""
+                       : fmt::format("Cues that are nearer to another stored pattern than to their own are "
+                                     "rarely recalled: {}.",
+                                     fmt::join(texts, "; "));
 }
 
-/// Advice if at least half of the cues of a noise level have nothing within the Hamming radius; else empty.
+/// Reason why a cue reads nothing, such as "no stored pattern is within twice its Hamming radius, 102 of 256
+/// bits".
+std::string empty_read_text(const RecallRun& run, const trials::MemoryReport& memory) {
+  const trials::MemoryUses& uses = memory.kind.uses;
+  const int64_t radius = memory.parameters.hamming_radius, encoded = memory.parameters.encoded_bits,
+                bits = encoded > 0 ? encoded : run.patterns.patterns.size();
+  if (uses.hard_locations || uses.equal_within_radius) {
+    return fmt::format("no {} is within its Hamming radius of {} of {} bits",
+                       uses.hard_locations ? "hard location" : "stored pattern", radius, bits);
+  }
+  if (uses.finite_locations) {
+    return fmt::format(
+        "no hard location is within its Hamming radius of {} of {} bits from both the cue and a "
+        "stored pattern",
+        radius, bits);
+  }
+  return fmt::format("no stored pattern is within twice its Hamming radius, {} of {} bits", 2 * radius, bits);
+}
+
+/// Advice if at least half of the cues of a noise level read nothing; else empty.
 std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& memory) {
   constexpr double kMinReported = 0.5;
   const auto row = std::ranges::find_if(run.rows, [&](const trials::SweepRow& each) {
@@ -558,10 +601,8 @@ std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& m
   if (row == run.rows.end() || memory.out_of_reach || !memory.kind.uses.hamming_radius) {
     return "";
   }
-  return fmt::format("{}: for {:.0f} % of the cues ({}) nothing is within its Hamming radius of {} bits. "
-                     "Increase --hamming-radius{}.",
-                     memory.kind.name, 100 * row->unanswered, noise_name(run, *row),
-                     memory.parameters.hamming_radius,
+  return fmt::format("{}: for {:.0f} % of the cues ({}) {}. Increase --hamming-radius{}.", memory.kind.name,
+                     100 * row->unanswered, noise_name(run, *row), empty_read_text(run, memory),
                      memory.kind.uses.hard_locations ? ", or --hard-locations" : "");
 }
 
@@ -595,13 +636,10 @@ std::vector<std::string> remarks(const RecallRun& run) {
                         memory.kind.name));
       }
     } else if (memory.out_of_reach) {
-      lines.push_back(fmt::format(
-          "{}: for most patterns nothing is within its Hamming radius of {} of {} bits, so "
-          "cues are returned unchanged. Increase --hamming-radius, or leave it out so that it "
-          "is chosen automatically{}.",
-          memory.kind.name, memory.parameters.hamming_radius,
-          memory.parameters.encoded_bits > 0 ? memory.parameters.encoded_bits : run.patterns.patterns.size(),
-          memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
+      lines.push_back(fmt::format("{}: for most patterns {}, so cues are returned unchanged. Increase "
+                                  "--hamming-radius, or leave it out so that it is chosen automatically{}.",
+                                  memory.kind.name, empty_read_text(run, memory),
+                                  memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
     }
     if (std::string text = empty_reads_text(run, memory); !text.empty()) {
       lines.push_back(std::move(text));
@@ -893,10 +931,11 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
   }
   const int64_t trials = trials_of(run);
   text += "\n" +
-          line_of(fmt::format("Seed {}, {}; at most {} update steps.", run.options.seed,
+          line_of(fmt::format("Seed {}, {}; at most {} update step{}.", run.options.seed,
                               trials == 1 ? std::string("one trial")
                                           : fmt::format("{} trials each, 95 % confidence intervals", trials),
-                              run.options.parameters.update_steps_max));
+                              run.options.parameters.update_steps_max,
+                              run.options.parameters.update_steps_max == 1 ? "" : "s"));
   if (any_memory(run, true)) {
     text += line_of("Bits are " + threshold_text(run) + ".");
   }

@@ -204,11 +204,12 @@ private:
     }
     context.out << fmt::format(
         "Trained on {} of text: {} tokens (256 bytes, {} merges, {} special).\n"
-        "This text has {} tokens, {}.\n"
+        "This text has {} {}, {}.\n"
         "Written to {}: tokenizer.json, tokenizer_config.json, special_tokens_map.json\n\n"
         "To use it: mneme tokenize encode --tokenizer {} \"Hello world\"\n",
         bytes_text(static_cast<double>(bytes)), tokenizer.vocab_size(), tokenizer.num_merges(),
-        options_.special_tokens.size(), count, per_token(bytes, count), name, name);
+        options_.special_tokens.size(), count, count == 1 ? "token" : "tokens", per_token(bytes, count), name,
+        name);
   }
 
   std::vector<std::string> files_;

@@ -348,7 +348,7 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
                   scope(settings), settings.seed, markdown_table(summary_table(findings)));
   for (const Finished& finished : findings) {
     const Outcome& outcome = finished.outcome;
-    text += fmt::format("\n## {}\n\n`{}`. {}\n", finished.experiment->title, finished.experiment->id,
+    text += fmt::format("\n## {}\n\n`{}`. Claim: {}\n", finished.experiment->title, finished.experiment->id,
                         finished.experiment->claim);
     if (!outcome.skipped.empty()) {
       text += "\nNot run: " + outcome.skipped + "\n";

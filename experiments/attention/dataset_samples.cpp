@@ -86,10 +86,11 @@ Outcome run(const RunSettings& settings, Progress&) {
       {"Balance of the labels in batches of 200 samples, by form and sparsity s", table});
   outcome.notes = {
       "The probability of a 1 is fixed: (1/2)^(1/3) in the plain form and (1/2)^(1/2) with a rule token. The "
-      "labels are therefore balanced only for s = 3 and s = 2, respectively. For s = 4 with a rule token, "
-      "the dense case of the published comparison, only a quarter of the labels are true; the required "
-      "fraction of 45 to 55 % is never reached, and the published generator returns its hundredth batch "
-      "without a warning. A constant prediction of false then has an accuracy of 75 %.",
+      "labels are therefore balanced only for s = 3 and s = 2, respectively. A batch is accepted if 40 to "
+      "60 % of its labels are true in the plain form, and 45 to 55 % with a rule token. For s = 4 with a "
+      "rule token, the dense case of the published comparison, only a quarter of the labels are true; the "
+      "required fraction is never reached, and the published generator returns its hundredth batch without "
+      "a warning. A constant prediction of false then has an accuracy of 75 %.",
       "mneme rejects such a batch unless `--accept-last-try` is given; with `--balanced` it uses the "
       "probability that balances the labels."};
   return outcome;

@@ -240,7 +240,7 @@ Outcome run(const RunSettings& settings, Progress&) {
                "With both "
                "gains at 0, all positions have the same weight and y is the mean of x. A large z1 alone "
                "selects the left end, a large z2 the right end. The weights become sparser as the gains "
-               "grow: at 1000, almost all weight is on one position."}}};
+               "grow: at 1000 for one gain alone, almost all weight is on one position."}}};
 }
 
 } // namespace

@@ -25,7 +25,7 @@ namespace {
     advice = "The system limits the size of files (ulimit -f): raise the limit, or write less.";
   }
   throw OutputError("cannot write " + printable(path.string()) + ": " + what + ": " + std::strerror(error) +
-                    ".\n  Nothing was changed. " + advice);
+                    ".\n  This file was not changed. " + advice);
 }
 
 /// File descriptor for writing; every error names the target path.

@@ -235,7 +235,7 @@ std::string advice_to_name_one(const std::vector<std::string>& names) {
   if (names.size() > kShown) {
     shown += fmt::format(" and {} more", names.size() - kShown);
   }
-  return fmt::format("Name one of {}.", shown);
+  return fmt::format("Name one of {} (--tensor NAME).", shown);
 }
 
 Array find_safetensors(const Source& source, const std::string& tensor) {

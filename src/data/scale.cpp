@@ -29,6 +29,8 @@ struct Range {
     }
   }
 
+  /// Whether all numbers become the same bit.
+  bool is_on_one_side_of(double threshold) const { return max <= threshold || min > threshold; }
   double width() const { return max - min; }
   double max_abs() const { return std::max(std::abs(min), std::abs(max)); }
   bool is_bipolar() const { return only_signs && min < 0; }
@@ -71,6 +73,19 @@ std::string match_scale(const PatternSet& patterns, PatternSet& cues) {
   cues.file_scale = patterns.file_scale;
   return fmt::format("The cues were {} {:g} to match the scale of the patterns.",
                      factor < 1 ? "divided by" : "multiplied by", factor < 1 ? 1 / factor : factor);
+}
+
+void require_both_bits(const PatternSet& patterns, const ThresholdChoice& choice, const PatternSet& cues,
+                       const std::string& advice) {
+  const Range stored(patterns.patterns), given(cues.patterns);
+  const double threshold = choice.threshold;
+  if (given.width() > 0 && given.is_on_one_side_of(threshold) && !stored.is_on_one_side_of(threshold)) {
+    throw UsageError(
+        fmt::format("the numbers of the cues are {}, those of the patterns {}: every bit of the cues would "
+                    "be {}, because a bit is 1 above {:.6g} ({}).\n  {}",
+                    text_of(given, cues), text_of(stored, patterns), given.min > threshold ? 1 : 0,
+                    threshold * cues.file_scale, choice.origin, advice));
+  }
 }
 
 } // namespace mneme::data

@@ -98,7 +98,7 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
   if (set.is_image() || set.file_scale != 1) {
     origin = "half of white";
   } else if (set.threshold == 0.5) {
-    origin = "between 0 and 1";
+    origin = "halfway between 0 and 1";
   }
   const ThresholdChoice default_choice{set.threshold, origin};
   if (is_constant(numbers)) { // no threshold separates equal numbers, so the default keeps their meaning

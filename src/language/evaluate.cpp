@@ -37,7 +37,8 @@ void check(const Model& model, int64_t tokens, const EvalOptions& options) {
   if (model.max_length() && longest > *model.max_length()) {
     refuse(c10::str(in_windows ? "a window passes " : "the text passes ", longest,
                     " tokens to the model, which has ", *model.max_length(), " learned positions."),
-           "Use windows of at most that many tokens.");
+           c10::str("Use windows of at most that many tokens (mneme eval lm --window ", *model.max_length(),
+                    ")."));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 #include "mneme/language/text_stream.h"
+#include "mneme/nn/tensor_checksum.h"
 
 namespace mneme::language {
 namespace {
@@ -24,6 +25,7 @@ constexpr int64_t kPromptChunk = 512; // tokens of a call: limits its memory
 constexpr const char* kFormat = "context_format";
 constexpr const char* kFormatName = "mneme context 1";
 constexpr const char* kRecent = "context.recent";
+constexpr const char* kChecksum = "crc32c";         // absent in older files
 constexpr const char* kWeights = "context_weights"; // absent in older files: float32
 
 /// int64 [1, n]
@@ -111,6 +113,21 @@ void check_recent(const TextContext& context, const SamplerOptions& options) {
   }
 }
 
+/// Extends `context`, that of before the tokens, by those whose text is in the first `size` bytes, one by one
+/// as they were generated, and by the encoded rest of these bytes.
+void add_printed(Model& model, const tokens::Tokenizer& tokenizer, TextContext& context,
+                 std::span<const int32_t> ids, size_t size) {
+  for (const int32_t& id : ids) {
+    const std::string_view bytes = tokenizer.is_special(id) ? std::string_view() : tokenizer.token_bytes(id);
+    if (bytes.size() > size) {
+      add_tokens(model, context, tokenizer.encode(bytes.substr(0, size)));
+      return;
+    }
+    add_tokens(model, context, std::span(&id, 1));
+    size -= bytes.size();
+  }
+}
+
 } // namespace
 
 TextContext TextContext::clone() const {
@@ -131,6 +148,7 @@ void write_context(const std::filesystem::path& file, const TextContext& context
   content.texts["context_model"] = fingerprint(model);
   content.texts[kWeights] = name_of(model.weights());
   content.texts["context_tokenizer"] = tokenizer.hash();
+  content.texts[kChecksum] = nn::checksum_of(content);
   nn::write_tensor_file(file, content);
 }
 
@@ -150,6 +168,14 @@ TextContext read_context(const std::filesystem::path& file, Model& model,
   if (text(kFormat) != kFormatName) {
     fail(file, "it is not the state of a text.",
          "Give a file that write_context wrote (mneme generate --state-out).");
+  }
+  if (const std::string stored = text(kChecksum); !stored.empty()) {
+    if (const std::string actual = nn::checksum_of(content); stored != actual) {
+      fail(file,
+           "the file is damaged: its contents have the checksum " + actual + ", but " + printable(stored) +
+               " was written.",
+           "Restore the file, or generate the text again.");
+    }
   }
   const std::string weights = text(kWeights).empty() ? name_of(Weights::float32) : text(kWeights);
   if (weights != name_of(model.weights())) {
@@ -246,6 +272,10 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
     }
   };
   const Random random = Random(options.seed).stream(options.sample);
+  std::optional<TextContext> before;
+  if (options.removes_stop_string && !options.stop_strings.empty()) {
+    before = context.clone();
+  }
   while (true) {
     if (static_cast<int64_t>(result.ids.size()) == options.max_tokens) {
       result.reason = StopReason::max_tokens;
@@ -280,6 +310,10 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
     }
   }
   add_text(stream.finish());
+  if (before && result.reason == StopReason::stop_string) {
+    context = std::move(*before);
+    add_printed(model, tokenizer, context, result.ids, result.text.size());
+  }
   return result;
 }
 

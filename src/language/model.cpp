@@ -13,6 +13,7 @@
 #include "language/refuse.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 #include "mneme/nn/leap_folder.h"
@@ -97,10 +98,9 @@ std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vect
   const std::filesystem::path file = folder / "config.json";
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
-    throw DataError(
-        folder.string() +
-        (std::filesystem::exists(folder, error) ? ": is not a folder" : ": there is no such folder") +
-        ".\n  Give the folder of a model, with config.json and model.safetensors.");
+    throw DataError(folder.string() +
+                    (file_exists(folder) ? ": is not a folder" : ": there is no such folder") +
+                    ".\n  Give the folder of a model, with config.json and model.safetensors.");
   }
   nn::require_config(folder);
   const std::vector<std::byte> text = data::read_file(file);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
 #include "mneme/core/text.h"
 #include "mneme/nn/tensor_file.h"
 #include "nn/config_fields.h"
@@ -242,7 +243,7 @@ void require_config(const std::filesystem::path& model, const std::string& key) 
   std::error_code error;
   const bool is_file = std::filesystem::is_regular_file(model, error);
   const std::filesystem::path folder = is_file ? model.parent_path() : model;
-  if (!std::filesystem::exists(model, error) || std::filesystem::exists(folder / kConfigFile, error)) {
+  if (!file_exists(model) || file_exists(folder / kConfigFile)) {
     return; // open_model_folder reports a model that does not exist
   }
   std::string inferred;

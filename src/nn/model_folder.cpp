@@ -10,6 +10,8 @@
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
+#include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 #include "nn/checks.h"
 
@@ -47,13 +49,27 @@ void check_parameters(double num_parameters, const NamedTensors& state, const st
 }
 
 std::filesystem::path parameters_in(const std::filesystem::path& folder) {
-  std::error_code error;
   std::string names;
   for (const char* name : kParameterFiles) {
-    if (std::filesystem::exists(folder / name, error)) {
+    if (file_exists(folder / name)) {
       return folder / name;
     }
     names += c10::str(names.empty() ? "" : ", ", name);
+  }
+  std::string shard;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_shard =
+        name.find("-of-") != std::string::npos && (name.ends_with(".safetensors") || name.ends_with(".bin"));
+    shard = is_shard && (shard.empty() || name < shard) ? name : shard;
+  }
+  if (!shard.empty()) {
+    throw DataError(
+        folder.string() + ": the parameters are in shards, such as " + printable(shard) +
+        ", but their index is missing.\n  Copy " +
+        (shard.ends_with(".bin") ? "pytorch_model.bin.index.json" : "model.safetensors.index.json") +
+        " of the model into the folder.");
   }
   throw DataError(folder.string() + ": no parameters found (looked for " + names +
                   ").\n  Give the folder of a model, with a config.json as well.");
@@ -67,12 +83,12 @@ ModelFolder open_model_folder(const std::filesystem::path& model) {
              is_parameter_file = is_file && model.filename() != kConfigFile;
   const std::filesystem::path folder = is_file ? model.parent_path() : model,
                               config_file = folder / kConfigFile;
-  if (!std::filesystem::exists(model, error)) {
+  if (!file_exists(model)) {
     throw DataError(model.string() +
                     ": there is no such folder or file.\n  Check the spelling; relative paths "
                     "start at the current folder.");
   }
-  if (!std::filesystem::exists(config_file, error)) {
+  if (!file_exists(config_file)) {
     throw DataError(
         model.string() + ": there is no config.json " + (is_file ? "next to this file" : "in this folder") +
         ".\n  A model consists of parameters and a config.json; mneme/nn/leap_folder.h lists the fields.");

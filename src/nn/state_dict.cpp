@@ -111,9 +111,9 @@ std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors
     for (const std::string& note : notes) {
       message += "\n    (" + note + ")";
     }
-    throw DataError(
-        message + "\n  Construct the module with the options that the parameters were trained with; those of "
-                  "a model folder are in config.json.");
+    throw DataError(message +
+                    "\n  Use the options that the parameters were trained with: correct the config.json of a "
+                    "model folder, or construct the module with them.");
   }
   const at::NoGradGuard no_gradient;
   for (auto [name, tensor] : own) {

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/text.h"
@@ -34,7 +35,6 @@ namespace fs = std::filesystem;
 constexpr int64_t kTailRecordsMax = 1 << 17, kTailCounterChangesMax = 1 << 13;
 constexpr int64_t kTailBytesMax = 64 << 20;
 constexpr int64_t kChunkBytes = 64 << 20; // of the contents of a snapshot file
-constexpr size_t kTextMax = 64 << 10;
 constexpr int64_t kCounterMax = std::numeric_limits<int16_t>::max();
 
 const Environment& environment_of(const OpenOptions& options) {
@@ -1194,7 +1194,12 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   const Environment& environment = environment_of(options);
   std::error_code error;
   require_no_memory(folder);
-  if (fs::exists(folder, error) && (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))) {
+  if (file_exists(folder) && (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))) {
+    if (error) {
+      throw DataError(fmt::format("{}: the folder cannot be read: {}.\n  Check its permissions, or choose "
+                                  "another folder.",
+                                  printable(folder.string()), error.message()));
+    }
     throw UsageError(
         fmt::format("{}: a memory is created in a new or empty folder, and this is neither.\n  Choose "
                     "another folder.",

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/file_exists.h"
 #include "mneme/core/text.h"
 
 namespace mneme::store {
@@ -141,7 +142,7 @@ FileIdentity file_identity(const fs::path& folder) {
 
 OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Environment& environment) {
   const fs::path path = database_path(folder);
-  if (std::error_code error; !fs::is_regular_file(path, error)) {
+  if (std::error_code error; !file_exists(path) || !fs::is_regular_file(path, error)) {
     throw DataError(
         fmt::format("{}: there is no memory in this folder (no file memory.sqlite).\n  Create one with "
                     "`mneme memory create {}`, or give the folder of an existing one.",

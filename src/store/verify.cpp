@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <unordered_set>
 
@@ -185,15 +186,17 @@ Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
       ++result.files;
       const std::string text = path.string();
       if (name.kind == kCounterChunks) {
-        all_counters &=
+        const bool is_readable =
             passes(result, [&] { counters.push_back(parse_counter_chunk(MappedFile(path).bytes(), text)); });
+        all_counters &= is_readable;
+        result.damaged_snapshot_files += is_readable ? 0 : 1;
       } else if (name.kind == kRecordChunks) {
-        passes(result, [&] {
-          const RecordChunk chunk = parse_record_chunk(MappedFile(path).bytes(), text);
-          if (log_is_intact) {
-            check_records(log, name, chunk, printable(text));
-          }
-        });
+        std::optional<RecordChunk> chunk;
+        if (!passes(result, [&] { chunk = parse_record_chunk(MappedFile(path).bytes(), text); })) {
+          ++result.damaged_snapshot_files;
+        } else if (log_is_intact) {
+          passes(result, [&] { check_records(log, name, *chunk, printable(text)); });
+        }
       } else {
         result.problems.push_back(
             fmt::format("{}: the table chunks has a row of an unknown kind", log.name()));

@@ -2,40 +2,14 @@
 
 #include "mneme/training/checkpoint.h"
 
-#include <span>
-#include <string_view>
-
-#include "mneme/core/crc32c.h"
 #include "mneme/core/error.h"
+#include "mneme/nn/tensor_checksum.h"
 #include "mneme/nn/tensor_file.h"
 
 namespace mneme::training {
 namespace {
 
 const std::string kChecksum = "crc32c"; // text with the checksum of everything else
-
-/// CRC32C of all texts but `kChecksum` and of all tensors, sorted by name, as eight hexadecimal digits.
-std::string checksum_of(const Checkpoint& checkpoint) {
-  uint32_t crc = 0;
-  const auto add = [&](const void* data, size_t size) {
-    crc = crc32c_with_size({static_cast<const std::byte*>(data), size}, crc);
-  };
-  const auto add_text = [&](std::string_view text) { add(text.data(), text.size()); };
-  for (const auto& [name, text] : checkpoint.texts) {
-    if (name != kChecksum) {
-      add_text(name);
-      add_text(text);
-    }
-  }
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    const at::Tensor numbers = tensor.detach().cpu().contiguous();
-    add_text(name);
-    add_text(c10::toString(numbers.scalar_type()));
-    add(numbers.sizes().data(), numbers.sizes().size() * sizeof(int64_t));
-    add(numbers.const_data_ptr(), numbers.nbytes());
-  }
-  return crc32c_text(crc);
-}
 
 template <class Map>
 const typename Map::mapped_type& entry(const Map& map, const std::string& name, const char* kind,
@@ -60,7 +34,7 @@ const std::string& Checkpoint::text(const std::string& name) const {
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   nn::TensorFile file{checkpoint.tensors, checkpoint.texts};
-  file.texts[kChecksum] = checksum_of(checkpoint);
+  file.texts[kChecksum] = nn::checksum_of(file);
   nn::write_tensor_file(path, file);
 }
 
@@ -73,16 +47,15 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
       file.tensors.erase(alias);
     }
   }
-  Checkpoint checkpoint{std::move(file.tensors), std::move(file.texts), path.string()};
-  if (const auto stored = checkpoint.texts.find(kChecksum); stored != checkpoint.texts.end()) {
-    if (const std::string actual = checksum_of(checkpoint); stored->second != actual) {
+  if (const auto stored = file.texts.find(kChecksum); stored != file.texts.end()) {
+    if (const std::string actual = nn::checksum_of(file); stored->second != actual) {
       throw DataError(c10::str(path.string(), ": the file is damaged: its contents have the checksum ",
                                actual, ", but ", stored->second, " was written.\n  ",
                                "Restore the file, or delete it to continue without it."));
     }
-    checkpoint.texts.erase(stored);
+    file.texts.erase(stored);
   }
-  return checkpoint;
+  return {std::move(file.tensors), std::move(file.texts), path.string()};
 }
 
 } // namespace mneme::training

@@ -300,6 +300,13 @@ MemoryKind composed_memory(const MemorySteps& steps) {
                   .steps = steps});
 }
 
+Similarity measure_of(const MemoryKind& kind) {
+  if (kind.on_bits) {
+    return Hamming{};
+  }
+  return std::holds_alternative<Hamming>(kind.similarity) ? Cosine{} : kind.similarity;
+}
+
 bool is_classical_hopfield(const MemoryKind& kind) {
   return kind.on_bits && std::holds_alternative<Dot>(kind.similarity) && kind.separation->name == "identity";
 }

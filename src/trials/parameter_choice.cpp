@@ -3,6 +3,7 @@
 #include "mneme/trials/parameter_choice.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -41,6 +42,11 @@ constexpr double kDegreeOfDense = 3;
 /// ones start from an average.
 constexpr double kCosineOfOnlyUpdate = 0.2, kCosineOfFirstUpdate = 0.3;
 constexpr double kNoiseOfRead = 0.1; // noise level for which radius and encoding of hard locations are chosen
+/// A radius is chosen among those that tolerate this fraction of the maximum noise.
+constexpr double kNearlyMaximum = 0.99;
+/// Noise up to which the choice of a radius is explained by a number: above it, the distances of other
+/// patterns from a cue differ too much from their means.
+constexpr double kNoiseReportedMax = 0.4;
 /// Larger patterns are modelled with this many bits and the same relative distances, because the theory would
 /// cost more than recall. The number of shared hard locations hardly depends on the number of bits. Circles
 /// in fewer bits are less sharp, so the chosen radius is not too large.
@@ -215,6 +221,27 @@ std::pair<int64_t, double> find_best_radius(int64_t first, int64_t last, int64_t
   return {first + (best - values.begin()) * step, *best};
 }
 
+/// The middle of the good radii around a good one, which are found in steps of `step` and then of `fine`.
+int64_t middle_of_good(int64_t first, int64_t good, int64_t last, int64_t step, int64_t fine,
+                       const std::function<bool(int64_t radius)>& is_good) {
+  std::array<int64_t, 2> ends{};
+  parallel_for(2, 1, [&](int64_t side, int64_t) {
+    const int64_t sign = side == 0 ? -1 : 1;
+    int64_t end = good;
+    for (int64_t width = step; width >= fine; width = width > fine ? std::max(fine, width / 2) : 0) {
+      while (true) {
+        const int64_t next = end + sign * width;
+        if (next < first || next > last || !is_good(next)) {
+          break;
+        }
+        end = next;
+      }
+    }
+    ends[static_cast<size_t>(side)] = end;
+  });
+  return ends[0] + (ends[1] - ends[0]) / 2;
+}
+
 /// Chooses a radius; distance(i, j) is a fraction of all bits, and 0 means that two patterns coincide.
 template <class Distance>
 RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& criterion, uint64_t seed,
@@ -239,8 +266,15 @@ RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& crit
       12; // coarse grid, followed by a fine grid of the same size around the best radius
   const int64_t first = 1, last = bits / 2, step = std::max<int64_t>(1, (last - first) / kSteps);
   const int64_t near = find_best_radius(first, last, step, noise_at).first;
-  const auto [radius, noise] = find_best_radius(std::max(first, near - step), std::min(last, near + step),
-                                                std::max<int64_t>(1, 2 * step / kSteps), noise_at);
+  const int64_t fine = std::max<int64_t>(1, 2 * step / kSteps);
+  auto [radius, noise] =
+      find_best_radius(std::max(first, near - step), std::min(last, near + step), fine, noise_at);
+  if (weights == RadiusWeights::circle_intersection) {
+    const double enough = kNearlyMaximum * noise;
+    radius = middle_of_good(first, radius, last, step, fine,
+                            [&](int64_t tried) { return noise_at(tried) >= enough; });
+    noise = noise_at(radius);
+  }
   return {std::llround(static_cast<double>(radius) / static_cast<double>(bits) * static_cast<double>(size)),
           noise, min_beta(patterns, bits, criterion)};
 }
@@ -623,11 +657,14 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
       const RadiusChoice& choice = radius(
           kind.on_bits, uses.equal_within_radius ? RadiusWeights::equal : RadiusWeights::circle_intersection);
       parameters.hamming_radius = choice.hamming_radius;
-      const std::string limit = kind.on_bits
-                                    ? fmt::format("{:.0f} % noise", 100 * choice.noise)
-                                    : fmt::format("a cosine of {:.2f} with their cue", 1 - 2 * choice.noise);
+      const bool is_beyond = choice.noise >= kNearlyMaximum * kNoiseReportedMax;
+      const double noise = is_beyond ? kNoiseReportedMax : choice.noise;
+      const std::string limit =
+          kind.on_bits ? fmt::format("up to {}{:.0f} % noise", is_beyond ? "at least " : "", 100 * noise)
+                       : fmt::format("down to a cosine of {:.2g}{} with their cue", 1 - 2 * noise,
+                                     is_beyond ? " or less" : "");
       origin = bits_.count() == 1 ? "there are no other patterns"
-                                  : fmt::format("patterns outweigh all others up to {} on average", limit);
+                                  : fmt::format("patterns outweigh all others {}, at mean distances", limit);
     }
     if (uses.hamming_radius) {
       add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);

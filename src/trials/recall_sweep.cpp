@@ -518,20 +518,18 @@ struct Samples {
 /// Computes SweepRow::misleading; cue i belongs to stored pattern rows[i].
 template <class View>
 double misleading_fraction(const View& view, const typename View::Patterns& cues,
-                           const std::vector<int64_t>& rows) {
+                           const std::vector<int64_t>& rows, const Similarity& measure) {
   constexpr int64_t kCues = 100;
   const int64_t count = cues.count(), sampled = std::min(count, kCues);
   std::vector<uint8_t> is_misleading(static_cast<size_t>(sampled), 0);
   parallel_for(sampled, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t cue = i * count / sampled;
-      const double own = View::cosine_to(cues, cue, view.stored, rows[static_cast<size_t>(cue)]);
-      for (int64_t other = 0; other < view.stored.count() && is_misleading[static_cast<size_t>(i)] == 0;
-           ++other) {
-        constexpr double kRounding = 1e-12; // equal patterns are not nearer
-        is_misleading[static_cast<size_t>(i)] =
-            View::cosine_to(cues, cue, view.stored, other) > own + kRounding ? 1 : 0;
-      }
+      const RealPatterns scores = similarity(slice(cues, cue, cue + 1), view.stored, measure).values;
+      const double own = scores[0][static_cast<size_t>(rows[static_cast<size_t>(cue)])];
+      constexpr double kRounding = 1e-12; // equal patterns are not nearer
+      is_misleading[static_cast<size_t>(i)] =
+          std::ranges::max(scores[0]) > own + kRounding * std::max(1.0, std::abs(own)) ? 1 : 0;
     }
   });
   return mean_of(is_misleading);
@@ -605,8 +603,9 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
                                 : view.corrupted(sample, options.corruption, options.noise[level],
                                                  random_for(options, Purpose::cues, trial)
                                                      .stream(std::bit_cast<uint64_t>(options.noise[level])));
-      if (!options.cues && std::ssize(misleading[level]) == trial) { // the same cues for every memory
-        misleading[level].push_back(misleading_fraction(view, cues, sample));
+      if (!options.cues &&
+          std::ssize(misleading[level]) == trial) { // the same cues for every memory of a measure
+        misleading[level].push_back(misleading_fraction(view, cues, sample, measure_of(report.kind)));
       }
       // Without noise: already recalled.
       const bool is_self = self && !options.cues && cues == select(view.stored, sample);
@@ -805,9 +804,8 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   const auto identical = [&] { return first_of_identical_pairs(patterns.patterns, values); };
   DistinctnessOf<BitView> of_bits(bits, identical, progress);
   DistinctnessOf<RealView> of_reals(reals, identical, progress);
-  // Per noise level and trial; each is computed once.
-  std::vector<std::vector<double>> misleading_bits, misleading_reals;
-  bool has_parameters[2] = {}; // a memory of real numbers, of bits
+  std::map<size_t, std::vector<std::vector<double>>> misleading; // by measure, noise level and trial
+  bool has_parameters[2] = {};                                   // a memory of real numbers, of bits
   size_t width = 22;
   for (const MemoryKind& kind : checked.memories) {
     width = std::max(width, kind.name.size() + 1);
@@ -835,8 +833,8 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     std::vector<SweepRow> rows;
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
-      run_memory(bits, of_bits, checked, sample, misleading_bits, report, rows, examples, progress,
-                 [&](int64_t trial) {
+      run_memory(bits, of_bits, checked, sample, misleading[measure_of(kind).index()], report, rows, examples,
+                 progress, [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
                                 random_for(checked, Purpose::hard_locations, trial).at(0), &progress,
                                 bits.own_values);
@@ -844,8 +842,8 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     } else {
       RecallReals recall =
           build(kind, reals.stored, report.parameters, &progress, reals.own_values); // in every trial
-      run_memory(reals, of_reals, checked, sample, misleading_reals, report, rows, examples, progress,
-                 [&](int64_t) { return recall; });
+      run_memory(reals, of_reals, checked, sample, misleading[measure_of(kind).index()], report, rows,
+                 examples, progress, [&](int64_t) { return recall; });
     }
     progress.finish();
     report.bound = exceeded_bound(kind, patterns);

@@ -317,8 +317,9 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   const ProgramResult read = run("read", {"--patterns", grey, "--json"});
   EXPECT_EQ(distances(read), exact);
   EXPECT_EQ(read.err, "grey.npy: a bit is 1 where a number is above 0.5 (the threshold of the memory)\n");
-  expect_refused(run("read", {"--patterns", dark, "--json"}), 2,
-                 {"0.6 to 0.8", "from 0 to 1", "every bit would be 1", "--threshold"});
+  expect_refused(
+      run("read", {"--patterns", dark, "--json"}), 2,
+      {"0.6 to 0.8 (dark.npy)", "0 to 1 (the memory)", "every bit of the cues would be 1", "--threshold"});
   EXPECT_EQ(distances(run("read", {"--patterns", dark, "--threshold", "0.7", "--json"})), exact);
   for (const char* verb : {"read", "forget"}) {
     expect_refused(run(verb, {"--patterns", bytes}), 2, {"range from 0 to 10", "from 0 to 1", "--threshold"});
@@ -332,6 +333,31 @@ TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
   EXPECT_EQ(succeed("write", {"--patterns", grey, "--threshold", "0.5"}), "Wrote 20 patterns; 40 stored\n");
   EXPECT_EQ(testing::results_of(succeed("info", {"--json"})).at("threshold"), 0.5);
   expect_contains(succeed("forget", {"--patterns", grey}), {"Forgot 40 patterns"});
+}
+
+TEST_F(MemoryVerb, NamesTheLineOfAnEmptyKey) {
+  succeed("create", {"--bits", "64"});
+  data::write_npy(folder_ / "two.npy", data::random_bits(2, 64, Random(1)));
+  write_text(folder_ / "gap.txt", "a\n\n");
+  expect_refused(
+      run("write", {"--patterns", (folder_ / "two.npy").string(), "--keys", (folder_ / "gap.txt").string()}),
+      2, {"gap.txt: line 2: the key has 0 bytes"});
+}
+
+TEST_F(MemoryVerb, RefusesQueriesOnOneSideOfAThresholdOfZero) {
+  const BitPatterns patterns = data::random_bits(20, 64, Random(6));
+  const std::string signs = write_numbers(folder_ / "signs.npy", patterns, -2, 2),
+                    large = write_numbers(folder_ / "large.npy", patterns, -200, 300),
+                    positive = write_numbers(folder_ / "positive.npy", patterns, 1, 7.97);
+  succeed("create", {"--bits", "64"});
+  succeed("write", {"--patterns", signs});
+  for (const char* verb : {"read", "forget"}) {
+    expect_refused(run(verb, {"--patterns", positive}), 2,
+                   {"1 to 7.97 (positive.npy)", "-2 to 2 (the memory)", "every bit of the cues would be 1",
+                    "above 0 (the threshold of the memory)", "--threshold"});
+  }
+  EXPECT_EQ(run("read", {"--patterns", positive, "--threshold", "2"}).exit_code, 0);
+  expect_contains(succeed("forget", {"--patterns", large}), {"Forgot 20 patterns"});
 }
 
 TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
@@ -510,6 +536,15 @@ TEST_F(MemoryVerb, RefusesOptionsWithoutAnEffect) {
   expect_refused(run("forget", {"--key", "k", "--format", "hex"}), 2, {"--format has no effect"});
 }
 
+TEST_F(MemoryVerb, ReportsFoldersThatCannotBeRead) {
+  fs::create_symlink("loop", folder_ / "loop");
+  memory_ = (folder_ / "loop").string();
+  for (const char* subcommand :
+       {"write", "read", "forget", "info", "verify", "compact", "export", "create"}) {
+    expect_refused(run(subcommand), 3, {"loop", "cannot be read: Too many levels of symbolic links"});
+  }
+}
+
 TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
   for (const char* subcommand : {"write", "read", "forget", "info", "verify", "compact", "export"}) {
     expect_refused(run(subcommand), 3, {"there is no memory in this folder", "mneme memory create"});
@@ -550,6 +585,22 @@ TEST_F(MemoryVerb, IsIntactWithoutSnapshotFiles) {
   EXPECT_EQ(json.at("intact"), true);
   EXPECT_EQ(json.at("missing_snapshot_files"), 2);
   EXPECT_GT(testing::results_of(succeed("compact", {"--json"})).at("bytes_snapshot"), 0);
+  EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
+}
+
+TEST_F(MemoryVerb, AdvisesToCompactIfOnlyTheSnapshotIsDamaged) {
+  succeed("create", {"--bits", "64", "--memory", "sdm", "--hard-locations", "100"});
+  succeed("write", {"one", "two"});
+  succeed("compact");
+  for (const auto& file : fs::directory_iterator(fs::path(memory_) / "snapshot")) {
+    fs::resize_file(file.path(), 100);
+  }
+  const ProgramResult verify = run("verify");
+  EXPECT_EQ(verify.exit_code, 4);
+  expect_contains(verify.out, {"DAMAGED", "Only the snapshot is damaged", "mneme memory compact"});
+  EXPECT_EQ(testing::results_of(run("verify", {"--json"}).out).at("damaged_snapshot_files"), 2);
+  expect_contains(succeed("read", {"one"}), {"one"});
+  succeed("compact");
   EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
 }
 

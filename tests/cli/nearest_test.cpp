@@ -213,6 +213,17 @@ TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
                  {"q.csv: a query has 1 number", "x.csv have 2", "one row"});
 }
 
+TEST_F(NearestVerb, RefusesQueriesThatWouldAllBecomeTheSameBits) {
+  write_text(folder_ / "bits.csv", "0,1,1,0\n1,1,0,0\n");
+  write_text(folder_ / "large.csv", "1,7.9,3,2\n2,3,4,5\n");
+  write_text(folder_ / "signs.csv", "-1.5,2,0.5,-3\n1,-1,-2,3\n");
+  expect_refused({"--patterns", path("bits.csv"), "--queries", path("large.csv")},
+                 {"1 to 7.9 (large.csv)", "0 to 1 (bits.csv)", "every bit of the cues would be 1"});
+  expect_refused({"--patterns", path("signs.csv"), "--queries", path("large.csv"), "--similarity", "hamming"},
+                 {"1 to 7.9 (large.csv)", "-3 to 3 (signs.csv)", "above 0 (the sign of the numbers)"});
+  EXPECT_EQ(run({"--patterns", path("signs.csv"), "--queries", path("large.csv")}).exit_code, 0);
+}
+
 TEST_F(NearestVerb, ChecksTheNumberOfIdsAlsoWithALimit) {
   data::write_npy(path("x.npy"), data::random_bits(6, 16, Random(1)));
   write_text(path("all.txt"), "a\nb\nc\nd\ne\nf\n");

@@ -112,7 +112,31 @@ TEST(RecallReads, CuesWithoutArrayNamesTogetherWithTensor) {
   for (const char* cues : {"cues.npy", "x.safetensors"}) {
     EXPECT_EQ(stored({"--patterns", "x.safetensors", "--tensor", "a", "--cues", cues}, here), Size(3, 24));
   }
-  expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\""}, here);
+  expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\" (--tensor NAME)"},
+                 here);
+}
+
+TEST(RecallReads, AllCuesWithALimitOfPatterns) {
+  const TemporaryFolder folder;
+  const ProgramOptions here{.folder = folder.path()};
+  data::write_npy(folder / "bits.npy", bits(5));
+  const ProgramResult result = recall({"--patterns", "bits.npy", "--cues", "bits.npy", "--limit", "3"}, here);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(testing::parameters_of(result.out).at("patterns").at("count"), 3);
+  EXPECT_EQ(testing::results_of(result.out)[0].at("recalled").at("row").size(), 5U) << result.out;
+}
+
+TEST(RecallReads, NoCuesThatWouldAllBecomeTheSameBits) {
+  const TemporaryFolder folder;
+  const ProgramOptions here{.folder = folder.path()};
+  data::write_npy(folder / "bits.npy", bits(3));
+  write_text(folder / "large.csv", "1,2,3,4,5,6,7,7.9,1,2,3,4,1,2,3,4,5,6,7,7.9,1,2,3,4\n");
+  expect_refused({"--patterns", "bits.npy", "--cues", "large.csv"}, 2,
+                 {"1 to 7.9 (large.csv)", "0 to 1 (bits.npy)", "every bit of the cues would be 1"}, here);
+  EXPECT_EQ(
+      run_mneme({"recall", "--memory", "attention", "--patterns", "bits.npy", "--cues", "large.csv"}, here)
+          .exit_code,
+      0);
 }
 
 TEST(RecallReads, TablesAndPackedBits) {

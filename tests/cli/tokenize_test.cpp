@@ -123,6 +123,12 @@ TEST(TokenizeVerb, ReportsAVocabularyThatIsSmallerThanRequested) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_TRUE(contains(result.err, "tokens instead of 4096"));
   EXPECT_TRUE(std::filesystem::exists(folder / "tokenizer/tokenizer.json")) << "the default of --out";
+  write_text(folder / "one.txt", "x");
+  EXPECT_TRUE(
+      contains(run_mneme({"tokenize", "train", "--text", "one.txt", "--vocab-size", "257", "--out", "one"},
+                         {.folder = folder.path()})
+                   .out,
+               "This text has 1 token, "));
 }
 
 TEST(TokenizeVerb, EndsEveryDocumentOfJsonLines) {

@@ -56,5 +56,30 @@ TEST(MatchScale, DoesNotMixBitsWithSigns) {
   expect_error<UsageError>([&] { match_scale(signs, cues); }, {"0 to 1 (bits)", "-1 to 1 (signs)"});
 }
 
+TEST(RequireBothBits, RefusesCuesOnOneSideOfTheThresholdThatDividesThePatterns) {
+  const PatternSet bits = set_of({0, 1, 1}, 1, "bits.npy");
+  const ThresholdChoice half{0.5, "halfway between 0 and 1"};
+  expect_error<UsageError>(
+      [&] {
+        require_both_bits(bits, half, set_of({1, 7.97, 3}, 1, "cues.npy"));
+      },
+      {"1 to 7.97 (cues.npy)", "0 to 1 (bits.npy)", "every bit of the cues would be 1", "above 0.5",
+       "scale"});
+  expect_error<UsageError>(
+      [&] {
+        require_both_bits(bits, half, set_of({-4.9, 0.5, -1}, 1, "low.npy"));
+      },
+      {"every bit of the cues would be 0"});
+  const PatternSet bytes = set_of({0, 1}, 255, "bytes");
+  expect_error<UsageError>(
+      [&] {
+        require_both_bits(bytes, {0.5, "half of white"}, set_of({0.6, 0.8}, 255, "cues"), "Advice.");
+      },
+      {"153 to 204 (cues)", "above 127.5 (half of white)", "\n  Advice."});
+  require_both_bits(bits, half, set_of({0.2, 0.9, 7}, 1, "both sides"));
+  require_both_bits(bits, half, set_of({3, 3, 3}, 1, "blank"));
+  require_both_bits(set_of({1, 1, 2}, 1, "ones"), half, set_of({1, 7.97, 3}, 1, "cues"));
+}
+
 } // namespace
 } // namespace mneme::data

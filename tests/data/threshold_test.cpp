@@ -113,7 +113,7 @@ TEST(ChooseThreshold, KeepsTheDefaultIfOtsuIsNoBetter) {
 TEST(ChooseThreshold, KeepsTheDefaultIfAllNumbersAreEqual) {
   const PatternSet ones{.patterns = row({1, 1, 1}), .threshold = 0.5, .source = "ones.npy"};
   EXPECT_EQ(choose_threshold(ones).threshold, 0.5);
-  EXPECT_EQ(choose_threshold(ones).origin, "between 0 and 1");
+  EXPECT_EQ(choose_threshold(ones).origin, "halfway between 0 and 1");
   EXPECT_EQ(choose_threshold(ones, 0.5).threshold, 0.5);
   EXPECT_EQ(choose_threshold(ones, 0).threshold, 0);
   expect_error<UsageError>([&] { choose_threshold(ones, 1); }, {"every bit would be 0", "1 to 1"});

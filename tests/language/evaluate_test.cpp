@@ -128,6 +128,7 @@ TEST(Evaluate, NamesBothSidesOfErrors) {
   expect(message(60, {.window = 8, .stride = 9}), "stride is 9");
   expect(message(60, {.window = 0, .stride = 1}), "window is 0");
   expect(message(60, {.window = 50, .stride = 50}), "48 learned positions");
+  expect(message(60, {.window = 50, .stride = 50}), "--window 48");
   expect(message(60, {.protocol = EvalProtocol::full}), "59 tokens");
   expect(message(60, {.protocol = EvalProtocol::carry}), "48 learned positions");
 }

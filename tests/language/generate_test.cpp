@@ -10,6 +10,8 @@
 #include "language/small_models.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "mneme/nn/tensor_file.h"
+#include "mneme/tokens/train_bpe.h"
 
 namespace mneme::language {
 namespace {
@@ -35,6 +37,17 @@ TextContext context_of(Model& model, const std::string& text) {
   TextContext context = start_context(model);
   add_tokens(model, context, kBytes.encode(text));
   return context;
+}
+
+void make_most_probable(Model& model, int64_t id) {
+  const at::NoGradGuard no_gradient;
+  for (auto& parameter : model.module().named_parameters()) {
+    if (parameter.key() == "last_norm.bias") {
+      parameter.value().fill_(10);
+    } else if (parameter.key() == "word_embedding.weight") {
+      parameter.value()[id].fill_(10);
+    }
+  }
 }
 
 GenerateOptions options_of(int64_t tokens, uint64_t seed = 3) {
@@ -152,6 +165,34 @@ TEST(Generate, RefusesStatesOfOtherModels) {
             std::string::npos);
 }
 
+TEST(Generate, RefusesDamagedStates) {
+  for (const char* type : {"leap", "matrix-leap", "gpt2", "lstm", "fastformer"}) {
+    const auto model = byte_model(type);
+    const TemporaryFolder folder;
+    const TextContext context = context_of(*model, "Once there was a time");
+    write_context(folder / "state", context, 8, *model, kBytes);
+    const nn::TensorFile written = nn::read_tensor_file(folder / "state");
+    for (const auto& [name, tensor] : written.tensors) {
+      if (tensor.numel() > 0) {
+        nn::TensorFile damaged = written;
+        damaged.tensors[name] = tensor.clone();
+        at::Tensor& numbers = damaged.tensors[name];
+        static_cast<unsigned char*>(numbers.mutable_data_ptr())[numbers.nbytes() - 1] ^= 1;
+        nn::write_tensor_file(folder / "damaged", damaged);
+        EXPECT_NE(error_of([&] {
+                    read_context(folder / "damaged", *model, kBytes);
+                  }).find("damaged: its contents have the checksum"),
+                  std::string::npos)
+            << type << " " << name;
+      }
+    }
+    nn::TensorFile older = written;
+    older.texts.erase("crc32c");
+    nn::write_tensor_file(folder / "older", older);
+    EXPECT_EQ(read_context(folder / "older", *model, kBytes).size(), context.size());
+  }
+}
+
 TEST(Generate, PrintsThePartsOfTheText) {
   const auto model = byte_model();
   TextContext context = context_of(*model, "Once");
@@ -160,6 +201,48 @@ TEST(Generate, PrintsThePartsOfTheText) {
       generate(*model, kBytes, context, options_of(60), [&](std::string_view part) { printed += part; });
   EXPECT_EQ(printed, generated.text);
   EXPECT_EQ(generated.text, kBytes.decode(generated.ids)); // any bytes, also incomplete characters
+}
+
+TEST(Generate, ATextContinuesAfterAStopStringAsIfItHadNotBeenInterrupted) {
+  for (const char* type : {"leap", "matrix-leap", "gpt2", "lstm", "fastformer"}) {
+    const auto model = byte_model(type);
+    TextContext whole = context_of(*model, "Once");
+    const Generated expected = generate(*model, kBytes, whole, options_of(40));
+    TextContext stopped = context_of(*model, "Once");
+    GenerateOptions options = options_of(40);
+    options.stop_strings = {expected.text.substr(20, 3)};
+    options.removes_stop_string = true;
+    const Generated begun = generate(*model, kBytes, stopped, options);
+    const auto printed = static_cast<int64_t>(begun.text.size());
+    EXPECT_EQ(stopped.size(), 4 + printed);
+    TextContext shorter = context_of(*model, "Once");
+    generate(*model, kBytes, shorter, options_of(printed));
+    EXPECT_EQ(stopped.recent, shorter.recent);
+    const nn::TensorFile state = stopped.state->to_file(), direct = shorter.state->to_file();
+    for (const auto& [name, tensor] : direct.tensors) {
+      EXPECT_TRUE(state.tensors.at(name).equal(tensor)) << type << " " << name;
+    }
+    const Generated rest = generate(*model, kBytes, stopped, options_of(40 - printed));
+    EXPECT_EQ(begun.text + rest.text, expected.text) << type;
+  }
+}
+
+TEST(Generate, TheStateEndsWithinATokenWhereTheTextDoes) {
+  Progress silent;
+  const std::vector<std::string_view> texts = {"abab"};
+  const tokens::Tokenizer pairs =
+      tokens::train_bpe(texts, {.vocab_size = 257, .special_tokens = {}}, silent); // token 256: "ab"
+  const auto model = random_model(
+      {.type = "lstm", .vocab_size = 257, .width = 8, .heads = 1, .layers = 1, .max_length = 64});
+  make_most_probable(*model, 256);
+  TextContext context = start_context(*model);
+  add_tokens(*model, context, pairs.encode("x"));
+  GenerateOptions options = options_of(20);
+  options.stop_strings = {"ba"};
+  options.removes_stop_string = true;
+  EXPECT_EQ(generate(*model, pairs, context, options).text, "a");
+  EXPECT_EQ(context.recent, pairs.encode("xa"));
+  EXPECT_EQ(context.size(), 2);
 }
 
 TEST(Generate, EndsAtAStopStringWithoutIt) {
@@ -210,16 +293,7 @@ TEST(Generate, NamesErrors) {
 TEST(Generate, NeverDrawsWordsWithoutAToken) {
   const auto model = random_model(
       {.type = "lstm", .vocab_size = 257, .width = 8, .heads = 1, .layers = 1, .max_length = 64});
-  {
-    const at::NoGradGuard no_gradient;
-    for (auto& parameter : model->module().named_parameters()) {
-      if (parameter.key() == "last_norm.bias") {
-        parameter.value().fill_(10);
-      } else if (parameter.key() == "word_embedding.weight") {
-        parameter.value()[256].fill_(10); // by far the most probable word
-      }
-    }
-  }
+  make_most_probable(*model, 256);
   TextContext context = context_of(*model, "x");
   for (const int32_t id : generate(*model, kBytes, context, options_of(20)).ids) {
     EXPECT_LT(id, 256);

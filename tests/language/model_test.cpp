@@ -38,6 +38,13 @@ std::string error_of(const std::function<void()>& call) {
   }
 }
 
+TEST(LanguageModel, ReportsFoldersThatCannotBeRead) {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_NE(error_of([&] { read_model(folder / "loop"); }).find("cannot be read: Too many levels"),
+            std::string::npos);
+}
+
 TEST(LanguageModel, LossIsTheCrossEntropyOfItsLogits) {
   for (const ModelConfig& config : small_configs()) {
     const auto model = random_model(config);

@@ -65,6 +65,15 @@ TEST(LeapFolder, InfersAMissingConfigurationFromTheShapes) {
   std::filesystem::create_directory(folder / "empty");
   expect_contains(data_error_of([&] { read_leap_model(folder / "empty"); }),
                   {"there is no config.json in this folder", "such as model.safetensors"});
+  std::filesystem::create_directory(folder / "shards");
+  write_text(folder / "shards" / "config.json", proposed);
+  write_text(folder / "shards" / "model-00001-of-00004.safetensors", "");
+  expect_contains(
+      data_error_of([&] { read_leap_model(folder / "shards"); }),
+      {"in shards, such as model-00001-of-00004.safetensors", "Copy model.safetensors.index.json"});
+  std::filesystem::create_symlink("loop", folder / "loop");
+  expect_contains(data_error_of([&] { read_leap_model(folder / "loop" / "model"); }),
+                  {"loop/model: cannot be read: Too many levels of symbolic links"});
 }
 
 TEST(LeapFolder, RoundTripPreservesModel) {

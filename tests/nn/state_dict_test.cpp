@@ -68,7 +68,7 @@ TEST(StateDict, ListsAllMismatchesAndLeavesTheModuleUnchanged) {
   expect_contains(data_error_of([&] { load_state_dict(*layer, state, "file"); }),
                   {"file: ", "missing: norm_state_pattern.bias of shape [6]",
                    "of another shape: association_core.out_proj.weight is [6, 5], expected [6, 6]",
-                   "unexpected: extra of shape [2]", "options"});
+                   "unexpected: extra of shape [2]", "options", "correct the config.json of a model folder"});
   for (const auto& [name, tensor] : state_dict(*layer)) {
     EXPECT_EQ(max_abs_difference(tensor, before.at(name)), 0) << name;
   }

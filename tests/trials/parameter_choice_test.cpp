@@ -67,11 +67,25 @@ double recalled(const Sides& sides, const std::string& name, double noise,
 /// A single pattern, or one far from all others, tolerates the maximum noise: 40 % of the bits.
 TEST(ChooseRadius, ReachesTheMaximumNoise) {
   for (const int64_t count : {1, 5}) {
-    const RadiusChoice choice = choose_radius(data::random_bits(count, 1000, Random(1)), kSeed);
-    EXPECT_GE(choice.hamming_radius, 200) << count;
-    EXPECT_LE(choice.hamming_radius, 206) << count << ": as fine as radii are tried";
-    EXPECT_DOUBLE_EQ(choice.noise, 0.4) << count;
+    const BitPatterns patterns = data::random_bits(count, 1000, Random(1));
+    const RadiusChoice choice = choose_radius(patterns, kSeed);
+    EXPECT_GE(choice.hamming_radius, 250) << count << ": the smallest one is 200";
+    EXPECT_LE(choice.hamming_radius, 400) << count;
+    EXPECT_GE(choice.noise, 0.396) << count;
+    const RadiusChoice of_equal = choose_radius(patterns, kSeed, RadiusWeights::equal);
+    EXPECT_GE(of_equal.hamming_radius, 400) << count;
+    EXPECT_LE(of_equal.hamming_radius, 406) << count << ": as fine as radii are tried";
+    EXPECT_DOUBLE_EQ(of_equal.noise, 0.4) << count;
   }
+}
+
+/// Recall does not end at the limit of the choice: a larger radius would recall hardly more.
+TEST(ChooseRadius, HasAMarginForFarPatterns) {
+  const Sides sides(data::random_bits(10, 2000, Random(3)));
+  EXPECT_EQ(recalled(sides, "pattern-sdm", 0.44), 1);
+  const Sides more(data::random_bits(100, 256, Random(3)));
+  EXPECT_GT(recalled(more, "pattern-sdm", 0.42),
+            recalled(more, "pattern-sdm", 0.42, {.hamming_radius = 80}) - 0.1);
 }
 
 TEST(ChooseRadius, ChoosesSmallerCirclesForSimilarPatterns) {
@@ -343,8 +357,8 @@ TEST(ParameterChooser, ReportsTheParametersOfEachMemoryAndTheirOrigin) {
   EXPECT_EQ(text("dense", given), "degree=3[]");
   EXPECT_EQ(text("transformer", given), "beta=0[1 / sqrt(size)]");
   EXPECT_TRUE(mneme::testing::contains(text("attention", given), "[fitted to the Hamming radius 20]"));
-  EXPECT_TRUE(mneme::testing::contains(text("pattern-sdm", {}),
-                                       "[patterns outweigh all others up to 40 % noise on average]"))
+  EXPECT_TRUE(mneme::testing::contains(
+      text("pattern-sdm", {}), "[patterns outweigh all others up to at least 40 % noise, at mean distances]"))
       << text("pattern-sdm", {});
   EXPECT_TRUE(mneme::testing::contains(text("sdm", {}), "% of bits right after one read]encoded_bits=512[]"))
       << text("sdm", {});

@@ -460,6 +460,26 @@ TEST(SweepRecall, ReportsTheParametersThatEachMemoryUsed) {
   EXPECT_EQ(outcome.calls[1].memory.parameters.encoded_bits, 0);
 }
 
+/// The best match by the similarity of the memory is recalled, so that a cue cannot be both.
+TEST(SweepRecall, CountsNearerPatternsByTheSimilarityOfTheMemory) {
+  SweepOptions options = small({"attention"}, {0.2, 0.3, 0.4});
+  options.memories.clear();
+  for (const char* similarity : {"euclidean", "manhattan", "dot"}) {
+    options.memories.push_back(
+        composed_memory({.similarity = similarity, .separation = "best-match", .projection = "average"}));
+  }
+  options.centre = options.normalise = false;
+  const Outcome outcome = sweep(data::builtin_glyphs(), options);
+  double all = 0;
+  for (const Call& call : outcome.calls) {
+    for (const SweepRow& row : call.rows) {
+      EXPECT_LE(row.misleading, 1 - row.exact.mean + 1e-12) << call.memory.kind.name << " " << *row.noise;
+      all += row.misleading;
+    }
+  }
+  EXPECT_GT(all, 0);
+}
+
 /// With half of the bits flipped a cue is independent of its pattern, and with none it is equal to it.
 TEST(SweepRecall, CountsCuesThatAreNearerToAnotherPattern) {
   const data::PatternSet patterns = random_set(8, 256);

@@ -34,12 +34,15 @@ struct TextContext {
 TextContext start_context(const Model& model);
 
 /// Writes a context with its last `recent` tokens. For recurrent models, its size does not depend on that of
-/// the text. Errors  OutputError
+/// the text. The text "crc32c" of the file is the checksum of its contents (nn::checksum_of).
+/// Errors  OutputError
 void write_context(const std::filesystem::path& file, const TextContext& context, int64_t recent,
                    Model& model, const tokens::Tokenizer& tokenizer);
 
-/// Reads a context. Errors  DataError, also if it was written with other parameters, the other kind of
-/// weights (model.h) or another tokenizer: the text would not continue as if it had not been interrupted
+/// Reads a context. A file without a checksum, from an earlier version, is read as it is.
+/// Errors  DataError, also if the contents do not have their checksum, or were written with other parameters,
+///         the other kind of weights (model.h) or another tokenizer: the text would not continue as if it had
+///         not been interrupted
 TextContext read_context(const std::filesystem::path& file, Model& model, const tokens::Tokenizer& tokenizer);
 
 /// Adds tokens to a text. The logits after the last one are computed by the next call of `generate`.
@@ -54,6 +57,10 @@ struct GenerateOptions {
   uint64_t seed = 1, sample = 0;
   std::vector<std::string> stop_strings = {};
   bool ignore_end = false; ///< do not stop at the end-of-text token
+  /// After a stop string, the context ends with the text before it instead of the last token: its tokens are
+  /// added again to a copy of the context from before the call. If the text ends within a token, its part of
+  /// this token is encoded separately.
+  bool removes_stop_string = false;
 };
 
 enum class StopReason {
@@ -70,9 +77,9 @@ struct Generated {
   StopReason reason = StopReason::max_tokens;
 };
 
-/// Continues a text; the context then includes the generated tokens. `print` receives the text in parts of
-/// whole characters as soon as they are certain, see TextStream. Tokens that the tokenizer does not have are
-/// never drawn.
+/// Continues a text; the context then includes the generated tokens (see `removes_stop_string`). `print`
+/// receives the text in parts of whole characters as soon as they are certain, see TextStream. Tokens that
+/// the tokenizer does not have are never drawn.
 ///
 /// The text can become one token longer than max_length of the model, which does not receive the last one.
 ///

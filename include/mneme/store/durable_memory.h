@@ -23,6 +23,8 @@
 
 namespace mneme::store {
 
+constexpr size_t kTextMax = 64 << 10; ///< maximum size of a key or label in bytes
+
 /// Kind and parameters of a memory, fixed when it is created.
 struct MemoryDesign {
   int64_t bits = 1024; ///< of a pattern, 1 .. 2^20
@@ -135,7 +137,10 @@ struct MemoryInfo {
 /// Result of `verify`. Each problem names the file and the record.
 struct Verification {
   int64_t records = 0, stored = 0, files = 0; ///< that were checked
-  int64_t missing = 0;               ///< snapshot files that do not exist; `compact` writes them again
+  int64_t missing = 0; ///< snapshot files that do not exist; `compact` writes them again
+  /// Snapshot files that cannot be read as such, each with one of the problems. They are not used, and
+  /// `compact` writes them again.
+  int64_t damaged_snapshot_files = 0;
   std::vector<std::string> problems; ///< empty: the memory is intact
 };
 

@@ -63,6 +63,11 @@ MemoryKind composed_memory(const MemorySteps& steps);
 /// True if the steps are those of the classical Hopfield network, for any name.
 bool is_classical_hopfield(const MemoryKind& kind);
 
+/// The similarity by which a memory orders stored patterns, the same one for memories with the same order:
+/// `Hamming` for bits, because all similarities of bits depend on the Hamming distance alone, and never for
+/// real patterns, whose Hamming distance is that of their angle.
+Similarity measure_of(const MemoryKind& kind);
+
 /// Options of `associate` for a memory of this kind. `size` is the number of bits or components in which
 /// patterns are compared. `seed` is used for the random rounding of a finite number of locations.
 ///

@@ -34,12 +34,19 @@ enum class RadiusWeights { circle_intersection, equal };
 /// distance from the pattern. The radius maximises the noise e / n up to which this condition holds, averaged
 /// over at most 100 patterns drawn with `seed`. Noise is limited to 40 % of the bits, and to 50 % for real
 /// patterns: in images with a black background a fraction of wrong pixels rotates a pattern further, because
-/// the mean is subtracted. Ties are resolved to the smallest radius. Patterns that coincide do not compete; a
-/// pattern that is not recalled exactly from itself tolerates no noise.
+/// the mean is subtracted. Patterns that coincide do not compete; a pattern that is not recalled exactly from
+/// itself tolerates no noise.
+///
+/// Where patterns are far from each other, a range of radii reaches the maximum. With circle intersections,
+/// the middle of those that tolerate 99 % of it is chosen, because with the smallest one, cues with slightly
+/// more noise read nothing; with equal weights, the smallest one.
+///
+/// The distances of other patterns vary around these means, so that at high noise fewer cues are recalled
+/// than `noise` suggests.
 ///
 /// Types   real patterns have length 1 or 0; their distance is n (1 - cosine) / 2
 /// Errors  UsageError if there is no pattern, or patterns have fewer than 4 components
-/// Cost    for m patterns O(min(m, 100) m n) for distances, and about 20 radii of at most O(n^2 log n) per
+/// Cost    for m patterns O(min(m, 100) m n) for distances, and about 40 radii of at most O(n^2 log n) per
 ///         sampled pattern, with n limited to 4096
 RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed,
                            RadiusWeights weights = RadiusWeights::circle_intersection);

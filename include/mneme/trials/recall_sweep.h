@@ -66,8 +66,8 @@ struct SweepRow {
   MeanInterval steps;                    ///< mean number of update steps
   double settled = 0;                    ///< fraction of cues that converged
   double unanswered = 0; ///< fraction of cues that activated no location or pattern in the last step
-  /// Fraction of cues that are nearer to another stored pattern than to their own, among at most 100 cues of
-  /// each trial; mean over the trials. 0 if the cues were given.
+  /// Fraction of cues that are nearer to another stored pattern than to their own, by the similarity of the
+  /// memory, among at most 100 cues of each trial; mean over the trials. 0 if the cues were given.
   double misleading = 0;
   /// Mean cosine between a given cue and the stored pattern to which its readout belongs; bits as -1 and +1.
   std::optional<double> cue_cosine = {};
