@@ -36,8 +36,8 @@ template <class Element> struct Rows {
   int64_t row, inner;
 };
 
-/// Numbers that are read later: `count` pieces of `size` adjacent numbers, `stride` apart. Prefetchers of CPUs
-/// do not follow them from one piece to the next.
+/// Numbers that are read later: `count` pieces of `size` adjacent numbers, `stride` apart. Prefetchers of
+/// CPUs do not follow them from one piece to the next.
 template <class T> struct Pieces {
   const T* data = nullptr;
   int64_t count = 0, stride = 0, size = 0;
@@ -54,8 +54,8 @@ template <class T> struct Pieces {
   }
 };
 
-/// The numbers of a that a product reads next: those of `count` rows from `row` on, over the kInnerPerSum steps
-/// from `begin` on; after the last row, those of the first rows over the next steps.
+/// The numbers of a that a product reads next: those of `count` rows from `row` on, over the kInnerPerSum
+/// steps from `begin` on; after the last row, those of the first rows over the next steps.
 template <class T>
 HWY_INLINE Pieces<T> NextRows(const LinearArgs<T>& args, int64_t begin, int64_t row, int64_t count) {
   if (row >= args.rows) {

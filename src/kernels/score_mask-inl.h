@@ -147,8 +147,9 @@ template <class T> HWY_INLINE int64_t EndOfUnmasked(const T* bias, int64_t begin
   return end;
 }
 
-/// Limits the tile to the patterns before those that none of the `queries` queries from `query` on attends to:
-/// about half of a tile that a causal mask cuts. False if no pattern is left; such a tile is skipped.
+/// Limits the tile to the patterns before those at its end that none of the `queries` queries from `query` on
+/// attends to: about half of a tile that a causal mask cuts. False if no pattern is left; such a tile is
+/// skipped.
 template <class T>
 HWY_INLINE bool KeepAttended(const ScoreMask<T>& mask, int64_t query, int64_t queries, StoredTile& tile) {
   constexpr int64_t kRowsAtOnce = 4; // of LaneProduct
