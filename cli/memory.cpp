@@ -108,9 +108,10 @@ public:
     given_.payload = write_->add_option(
         "--payload", payload_, "File of which the bytes are stored with the pattern (default: the text)");
     given_.payload->type_name("PATH");
-    given_.payloads = write_->add_option(
-        "--payloads", payloads_,
-        "File with a payload for each pattern of --patterns: one per line, or integers in an .npy file");
+    given_.payloads = write_->add_option("--payloads", payloads_,
+                                         "File with a payload for each pattern of --patterns: one per line, "
+                                         "or integers in an .npy file or an IDX "
+                                         "file of labels");
     given_.payloads->type_name("PATH");
     sources_.back().of_files.push_back(given_.payloads);
     given_.keys =

@@ -117,7 +117,8 @@ public:
     arguments
         .add_option("--ids", ids_,
                     "File with an id for each pattern of --patterns, printed with it: one per line, or "
-                    "integers in an .npy file (default: the column id, key or name of a table)")
+                    "integers in an .npy file or an IDX file of labels (default: the column id, key or name "
+                    "of a table)")
         ->type_name("FILE");
     add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
     arguments

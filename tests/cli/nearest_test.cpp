@@ -241,6 +241,24 @@ TEST_F(NearestVerb, ChecksTheNumberOfIdsAlsoWithALimit) {
   expect_contains(four.err, {"the file has 4 ids, but 3 patterns are used of 12"});
 }
 
+TEST_F(NearestVerb, ReadsLabelsOfIdxFilesAsIds) {
+  write_text(folder_ / "x.csv", "0110\n1111\n1010\n");
+  const std::string labels("\0\0\x08\x01\0\0\0\x03\x07\x0A\x00", 11);
+  write_text(folder_ / "labels", labels);
+  EXPECT_EQ(testing::run_program({"gzip", "-k", path("labels")}, {}).exit_code, 0);
+  for (const char* file : {"labels", "labels.gz"}) {
+    const json found = neighbours(
+        {"--patterns", path("x.csv"), "--queries", path("x.csv"), "--top", "1", "--ids", path(file)});
+    EXPECT_EQ(found.at(0).at("id"), "7");
+    EXPECT_EQ(found.at(1).at("id"), "10") << "not a line feed";
+    EXPECT_EQ(found.at(2).at("id"), "0");
+  }
+  write_text(folder_ / "images", std::string("\0\0\x08\x03\0\0\0\x03\0\0\0\x01\0\0\0\x01\x07\x0A\x00", 19));
+  const ProgramResult images = run({"--patterns", path("x.csv"), "--ids", path("images")});
+  EXPECT_EQ(images.exit_code, 3);
+  expect_contains(images.err, {"This is a file of images: use the file of labels"});
+}
+
 TEST_F(NearestVerb, ReadsLinesOfZerosAndOnesAsBits) {
   const std::string line(400, '1'), other = "0" + line.substr(1);
   write_text(path("codes.txt"), line + "\n" + other + "\n" + std::string(400, '0') + "\n");
@@ -323,16 +341,16 @@ TEST_F(NearestVerb, HintsAtPackedBitsForBytes) {
 
 TEST_F(NearestVerb, AnswersEachLineWhenItArrives) {
   write_text(folder_ / "x.csv", "a,b,id\n0,0,zero\n3,4,far\n0,1,one\n");
-  const ProgramResult
-      result = testing::run_program({"sh", "-c",
-                                     "mkfifo in out && { \"$0\" nearest --patterns x.csv --query-lines csv "
-                                     "--similarity euclidean --top 1 --csv "
-                                     "--quiet < in > out & exec 3> in 4< out; "
-                                     "echo 3,3 >&3; read -r title <&4; read -r first <&4; echo \"$title "
-                                     "$first\"; " // the pipe is still open
-                                     "echo 0,2 >&3; read -r second <&4; echo \"$second\"; exec 3>&-; wait; }",
-                                     MNEME_PROGRAM},
-                                    {.folder = folder_.path()});
+  const ProgramResult result =
+      testing::run_program({"sh", "-c",
+                            "mkfifo in out && { \"$0\" nearest --patterns x.csv --query-lines csv "
+                            "--similarity euclidean --top 1 --csv "
+                            "--quiet < in > out & exec 3> in 4< out; "
+                            "echo 3,3 >&3; read -r title <&4; read -r first <&4; echo \"$title "
+                            "$first\"; " // the pipe is still open
+                            "echo 0,2 >&3; read -r second <&4; echo \"$second\"; exec 3>&-; wait; }",
+                            MNEME_PROGRAM},
+                           {.folder = folder_.path()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   std::string out = result.out;
   std::erase(out, '\r');
