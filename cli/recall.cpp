@@ -212,7 +212,7 @@ public:
         },
         "alpha of the separation entmax: the limit 1 is softmax, 2 is sparsemax");
     given_.degree = add_parsed_option(
-        arguments, "--degree", "X", "the beta of softmax, rounded up; dense: 3",
+        arguments, "--degree", "X", "the beta of softmax, rounded up",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.degree = parse_real(name, text, {.min = 0, .min_included = false});
         },
