@@ -627,6 +627,10 @@ TEST(RecallVerb, ReportsPatternsThatCoincideAsBits) {
        {"patterns coincide", "Only 3 of 6 patterns are distinct as bits", "--threshold", "ambiguous"}) {
     EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
   }
+  const std::string file = (folder / "faces.npy").string();
+  std::string of_cues = recall({"--patterns", file, "--memory", "pattern-sdm", "--cues", file}).out;
+  std::ranges::replace(of_cues, '\n', ' ');
+  EXPECT_TRUE(contains(of_cues, "does not count as \"any stored pattern\", but as ambiguous")) << of_cues;
 }
 
 TEST(RecallVerb, RecallsAPatternOfOnlyOnes) {
