@@ -101,8 +101,7 @@ public:
         [this](const std::string& name, const std::string& text) {
           counts_ = parse_integers(name, text, {.min = 1, .max = 10'000'000});
           std::ranges::sort(counts_);
-          const auto repeated = std::ranges::unique(counts_);
-          counts_.erase(repeated.begin(), repeated.end());
+          counts_.erase(std::unique(counts_.begin(), counts_.end()), counts_.end());
         },
         "Numbers of patterns to store, such as 10,20,40 or 10..100..10: measures recall of the first N "
         "patterns "

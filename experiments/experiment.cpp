@@ -29,12 +29,18 @@ template <class Number> Number only_one(std::string_view name, const std::vector
 
 std::vector<int64_t> RunSettings::values_of(std::string_view name, std::vector<int64_t> published) const {
   const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
-  return given == parameters.end() ? std::move(published) : given->values;
+  if (given == parameters.end()) {
+    return published;
+  }
+  return given->values;
 }
 
 std::vector<double> RunSettings::numbers_of(std::string_view name, std::vector<double> published) const {
   const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
-  return given == parameters.end() ? std::move(published) : given->numbers;
+  if (given == parameters.end()) {
+    return published;
+  }
+  return given->numbers;
 }
 
 int64_t RunSettings::value_of(std::string_view name, int64_t published) const {

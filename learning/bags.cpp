@@ -68,12 +68,12 @@ RealPatterns joined(const RealPatterns& first, const RealPatterns& second) {
   return both;
 }
 
-report::Chart panel(const std::vector<BagGroup>& groups, report::Axis y, const char* training_key,
+report::Chart panel(const std::vector<BagGroup>& groups, const report::Axis& y, const char* training_key,
                     const char* validation_key) {
   report::LineChart chart{.title = y.title,
                           .description = fmt::format("{} over epochs.", y.title),
                           .x = {.title = "epoch"},
-                          .y = std::move(y)};
+                          .y = y};
   for (const BagGroup& group : groups) {
     for (const char* key : {training_key, validation_key}) {
       const BagMeasure& measure = bag_measure(key);
