@@ -31,6 +31,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kRefuse = "refuse"; ///< values of --missing
 constexpr const char* kMean = "mean";
+constexpr const char* kBest = "best"; ///< value of --keep
 
 /// Calls `visit` with the key in config.json and the variable of each setting.
 template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
@@ -153,6 +154,9 @@ nlohmann::ordered_json to_json(const BagRun& run) {
     json["alpha"] = run.model.separation.alpha;
   }
   json["balanced_classes"] = run.schedule.balanced_classes;
+  if (run.schedule.keeps_best) { // early versions had no such setting
+    json["keep"] = kBest;
+  }
   if (run.task == kOwnBags) {
     json["standardize"] = run.own.standardize;
     if (!run.own.columns.instance_column.empty()) {
@@ -208,6 +212,7 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
     }
   }
   run.schedule.balanced_classes = json.value("balanced_classes", Json()) == true; // early versions had none
+  run.schedule.keeps_best = json.value("keep", Json()) == kBest;
   if (const auto found = json.find("standardize");
       found != json.end()) { // early versions had no such setting
     run.own.standardize = found->is_boolean() && found->get<bool>();

@@ -28,7 +28,7 @@
 #include "cli/memory_lines.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
-#include "cli/run.h"
+#include "cli/standard_input.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -108,9 +108,10 @@ public:
     given_.payload = write_->add_option(
         "--payload", payload_, "File of which the bytes are stored with the pattern (default: the text)");
     given_.payload->type_name("PATH");
-    given_.payloads = write_->add_option(
-        "--payloads", payloads_,
-        "File with a payload for each pattern of --patterns: one per line, or integers in an .npy file");
+    given_.payloads = write_->add_option("--payloads", payloads_,
+                                         "File with a payload for each pattern of --patterns: one per line, "
+                                         "or integers in an .npy file or an IDX "
+                                         "file of labels");
     given_.payloads->type_name("PATH");
     sources_.back().of_files.push_back(given_.payloads);
     given_.keys =
@@ -454,28 +455,7 @@ private:
 
   /// Prints the error of a line of standard input in place of its result.
   void answer_error(Context& context, int64_t line, const std::exception_ptr& error) {
-    std::string message;
-    try {
-      std::rethrow_exception(error);
-    } catch (const UsageError& usage) {
-      message = usage.what();
-      worst_ = std::max(worst_, ExitCode::wrong_usage);
-    } catch (const DataError& data) {
-      message = data.what();
-      worst_ = std::max(worst_, ExitCode::bad_input);
-    } catch (const Error& other) {
-      message = other.what();
-      worst_ = ExitCode::failed;
-    }
-    message = without_functions(message);
-    if (const std::string where = fmt::format("line {}: ", line); message.starts_with(where)) {
-      message.erase(0, where.size());
-    }
-    constexpr std::string_view kAdvice = "\n  ";
-    for (size_t at = 0; (at = message.find(kAdvice)) != std::string::npos;) {
-      message.replace(at, kAdvice.size(), " ");
-    }
-    print_line(context, {{"error", message}, {"line", line}});
+    print_line(context, error_json(line, error, worst_));
   }
 
   // --- memory ------------------------------------------------------------------------------------

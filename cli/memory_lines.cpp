@@ -4,18 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <poll.h>
-#include <unistd.h>
 
 #include "json/strict_json.h"
 #include "mneme/core/error.h"
-#include "mneme/core/interrupt.h"
 #include "mneme/core/nearest_word.h"
 #include "mneme/core/text.h"
 #include "mneme/data/text_bits.h"
@@ -26,7 +22,6 @@ namespace {
 
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kHex = "0123456789abcdef";
-constexpr size_t kLineMax = size_t{512} << 20; // a payload of 256 MiB as base64
 
 [[noreturn]] void fail(const std::string& where, const std::string& what, const std::string& advice) {
   throw DataError(fmt::format("{}: {}.\n  {}", where, what, advice));
@@ -435,65 +430,6 @@ std::string json_line(const store::Entry& entry, const store::Threshold& thresho
     object["threshold"][name] = threshold.*member;
   }
   return object.dump();
-}
-
-void StandardInput::fill() {
-  constexpr int kPollMilliseconds = 200; // between checks for an interrupt
-  constexpr size_t kBlock = 1 << 16;
-  for (;;) {
-    throw_if_interrupted();
-    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&input, 1, kPollMilliseconds);
-    if (ready == 0 || (ready < 0 && errno == EINTR)) {
-      continue;
-    }
-    buffer_.erase(0, begin_);
-    begin_ = 0;
-    if (buffer_.size() > kLineMax) {
-      throw DataError(fmt::format(
-          "stdin: a line is longer than {} bytes.\n  Separate patterns by line feeds.", kLineMax));
-    }
-    const size_t size = buffer_.size();
-    buffer_.resize(size + kBlock);
-    const ssize_t count = ::read(STDIN_FILENO, buffer_.data() + size, kBlock);
-    buffer_.resize(size + static_cast<size_t>(std::max<ssize_t>(count, 0)));
-    if (count < 0 && errno != EINTR && errno != EAGAIN) {
-      throw DataError(
-          fmt::format("stdin: {}.\n  Redirect a file or a pipe to it, or give the patterns as arguments.",
-                      std::strerror(errno)));
-    }
-    at_end_ = count == 0;
-    if (count >= 0) {
-      return;
-    }
-  }
-}
-
-std::vector<std::string> StandardInput::next(size_t count_max) {
-  std::vector<std::string> lines;
-  while (lines.size() < count_max) {
-    const size_t end = buffer_.find('\n', begin_);
-    if (end == std::string::npos) {
-      if (!lines.empty()) {
-        return lines; // what has arrived is processed before more is awaited
-      }
-      if (!at_end_) {
-        fill();
-        continue;
-      }
-      if (begin_ < buffer_.size()) {
-        lines.push_back(buffer_.substr(begin_));
-        begin_ = buffer_.size();
-      }
-      return lines;
-    }
-    lines.push_back(buffer_.substr(begin_, end - begin_));
-    if (lines.back().ends_with('\r')) {
-      lines.back().pop_back();
-    }
-    begin_ = end + 1;
-  }
-  return lines;
 }
 
 } // namespace mneme::cli

@@ -70,20 +70,4 @@ template <class Json> void add_annotation(Json& object, const store::Annotation&
 std::string to_base64(std::string_view bytes);
 bool is_utf8(std::string_view text);
 
-/// Lines of standard input as they arrive.
-class StandardInput {
-public:
-  /// All complete lines that are available, at most `count_max`, after waiting for the first; empty at the
-  /// end.
-  ///
-  /// Errors  DataError if a line is longer than 512 MiB or stdin cannot be read; Interrupted
-  std::vector<std::string> next(size_t count_max);
-
-private:
-  void fill();
-  std::string buffer_;
-  size_t begin_ = 0;
-  bool at_end_ = false;
-};
-
 } // namespace mneme::cli

@@ -14,6 +14,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
+#include "mneme/data/idx.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/read_file.h"
 #include "mneme/memory/associate.h"
@@ -184,6 +185,10 @@ std::vector<std::string> read_column(const std::filesystem::path& path) {
       throw DataError(message.substr(0, message.find('\n')) +
                       "\n  Save one integer per pattern as x.astype(numpy.int64), or texts as lines: "
                       "numpy.savetxt(\"FILE.txt\", x, fmt=\"%s\").");
+    }
+  } else if (text.starts_with(std::string_view("\0\0", 2))) { // IDX
+    for (const int64_t label : data::parse_idx_labels(bytes, path.string())) {
+      values.push_back(std::to_string(label));
     }
   } else {
     for (size_t begin = 0; begin < text.size();) {

@@ -50,8 +50,8 @@ private:
   std::optional<store::Threshold> threshold_of_file_; ///< none for a folder
 };
 
-/// Payloads or keys in a file, which may be compressed by gzip: one per line, or the integers of an .npy file
-/// as digits.
+/// Payloads, keys or ids in a file, which may be compressed by gzip: one per line, or the integers of an .npy
+/// file or of an IDX file of labels (MNIST) as digits.
 std::vector<std::string> read_column(const std::filesystem::path& path);
 /// One (a "payload", "key" or "id") for each of the `count` patterns that were read. If a limit leaves out
 /// patterns, the file may also have one for each of the `count_without_limit()` patterns without the limit;

@@ -19,6 +19,8 @@
 #include "cli/json_output.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
+#include "cli/query_lines.h"
+#include "cli/standard_input.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
@@ -72,6 +74,7 @@ public:
   }
   bool writes_files() const override { return false; }
   bool uses_seed(const Arguments&) const override { return false; }
+  bool streams_json() const override { return query_lines_.has_value(); }
 
   void declare(Arguments& arguments) override {
     arguments
@@ -85,6 +88,13 @@ public:
                     "Files of queries, of the same kinds (default: the patterns themselves; the nearest "
                     "others of each are listed)")
         ->type_name("PATH");
+    given_.query_lines = add_choice_option<std::optional<QueryFormat>>(
+        arguments, "--query-lines", query_lines_,
+        {{"none", std::nullopt}, {"csv", QueryFormat::csv}, {"json", QueryFormat::json}},
+        "Answer each line of standard input when it arrives, as another process needs that keeps the program "
+        "open. csv: rows of a table, json: {\"vector\": [0.5, ...]} or {\"bits\": \"0110...\"}, optionally "
+        "with "
+        "\"id\". With --json, each query has a line of output");
     std::vector<std::string> words{"auto"};
     std::ranges::transform(measures(), std::back_inserter(words), &Measure::name);
     add_word_option(
@@ -107,7 +117,8 @@ public:
     arguments
         .add_option("--ids", ids_,
                     "File with an id for each pattern of --patterns, printed with it: one per line, or "
-                    "integers in an .npy file (default: the column id, key or name of a table)")
+                    "integers in an .npy file or an IDX file of labels (default: the column id, key or name "
+                    "of a table)")
         ->type_name("FILE");
     add_integer_option(arguments, "--limit", limit_, {.min = 0},
                        "Search only among the first N patterns (0: all)");
@@ -136,7 +147,7 @@ public:
     check_options(context);
     data::PatternSet stored = load(patterns_, "--patterns");
     std::optional<data::PatternSet> queries;
-    if (!queries_.empty()) {
+    if (!queries_.empty() && !query_lines_) {
       queries = load(queries_, "--queries");
     }
     if (measure_ == nullptr) {
@@ -162,6 +173,9 @@ public:
     }
     if (ids_.empty()) {
       ids_of_patterns_ = stored.ids;
+    }
+    if (query_lines_) {
+      return answer_lines(stored, context);
     }
     ids_of_queries_ = queries ? queries->ids : ids_of_patterns_;
     const bool is_search_of_bits = measure_ == &measures().front();
@@ -222,7 +236,17 @@ private:
       throw UsageError("--patterns and --queries are both standard input, which can be read only once.\n  "
                        "Give a file for one of them.");
     }
-    if (pairs_ && !queries_.empty()) {
+    if (query_lines_ && std::ranges::any_of(patterns_, data::is_standard_input)) {
+      throw UsageError(
+          "--query-lines reads standard input, and so does --patterns.\n  Give a file of patterns.");
+    }
+    if (query_lines_ && !queries_.empty() &&
+        (queries_.size() > 1 || !data::is_standard_input(queries_.front()))) {
+      throw UsageError(
+          "--query-lines reads queries from standard input, but --queries is a file.\n  Leave out one "
+          "of them.");
+    }
+    if (pairs_ && (query_lines_ || !queries_.empty())) {
       throw UsageError(
           "--pairs has no effect with --queries: it is for pairs of --patterns.\n  Leave out one of "
           "them.");
@@ -284,6 +308,105 @@ private:
                           "of one row, x[None, :]."
                         : "Give queries of the same size."));
     }
+  }
+
+  /// Answers lines of standard input, each when it arrives.
+  ExitCode answer_lines(data::PatternSet& stored, const Context& context) {
+    const bool of_bits = measure_ == &measures().front();
+    double threshold = 0.5; // on the scale of the file of the patterns
+    if (!packed_ && of_bits) {
+      const data::ThresholdChoice choice = data::choose_threshold(stored, threshold_);
+      threshold = choice.threshold * stored.file_scale;
+      if (!data::are_bits(stored.patterns)) {
+        context.progress.message(
+            fmt::format("Bits are 1 for numbers above {:.4g} ({}).", threshold, choice.origin));
+      }
+      stored.bits = to_bits(stored.patterns, choice.threshold);
+    } else if (!packed_) {
+      std::optional<data::PatternSet> none;
+      to_numbers_of_file(stored, none);
+    }
+    RealPatterns nonzero;
+    if (measure_->name == std::string_view("cosine")) {
+      nonzero = set_aside_zero_vectors(stored, std::nullopt, context.progress);
+    }
+    const int64_t size = of_bits ? stored.bits.bits() : stored.patterns.size();
+    QueryLines parser(*query_lines_, size);
+    StandardInput input;
+    ExitCode worst = ExitCode::ok;
+    int64_t line_number = 0;
+    constexpr size_t kLinesMax = 1024;
+    for (std::vector<std::string> lines = input.next(kLinesMax); !lines.empty();
+         lines = input.next(kLinesMax)) {
+      std::vector<double> numbers;
+      ids_of_queries_.clear();
+      const auto answer = [&] {
+        const int64_t count = std::ssize(ids_of_queries_);
+        const RealPatterns queries(count, size, std::move(numbers));
+        numbers = {};
+        if (!parser.has_ids()) {
+          ids_of_queries_.clear();
+        }
+        const auto done = [&](int64_t first) { print_block(stored, first, context); };
+        if (of_bits) {
+          search(stored.bits, to_bits(queries, threshold), context.progress, done);
+        } else {
+          search(zero_rows_.empty() ? stored.patterns : nonzero, queries, context.progress, done);
+        }
+        num_answered_ += count;
+        ids_of_queries_.clear();
+      };
+      for (const std::string& line : lines) {
+        try {
+          if (std::optional<QueryLines::Query> query = parser.next(line, ++line_number)) {
+            numbers.insert(numbers.end(), query->numbers.begin(), query->numbers.end());
+            ids_of_queries_.push_back(std::move(query->id));
+          }
+        } catch (const DataError&) {
+          answer(); // the lines before it
+          if (!context.options.json) {
+            throw;
+          }
+          context.out << report::json_text(error_json(line_number, std::current_exception(), worst), -1)
+                      << std::flush;
+        }
+      }
+      answer();
+    }
+    return worst;
+  }
+
+  /// Prints the results of a block of lines.
+  void print_block(const data::PatternSet& stored, int64_t first, const Context& context) {
+    const report::Table block = table(stored, first, std::ssize(rows_));
+    if (csv_) {
+      const std::string text = report::to_csv(block);
+      context.out << (num_answered_ + first == 0 ? text : text.substr(text.find('\n') + 1));
+    } else if (!context.options.json) {
+      context.out << report::to_text(block, context.text_style()) << '\n';
+    } else {
+      const nlohmann::ordered_json rows = report::to_json(block);
+      size_t next = 0;
+      for (size_t q = 0; q + 1 < offsets_.size(); ++q) {
+        const int64_t query = first + static_cast<int64_t>(q);
+        nlohmann::ordered_json line = {{"query", num_answered_ + query}};
+        if (!ids_of_queries_.empty() && !ids_of_queries_[static_cast<size_t>(query)].empty()) {
+          line["query_id"] = ids_of_queries_[static_cast<size_t>(query)];
+        }
+        line["neighbours"] = nlohmann::ordered_json::array();
+        for (int64_t i = offsets_[q]; i < offsets_[q + 1]; ++i) {
+          nlohmann::ordered_json row = rows[next++];
+          row.erase("query");
+          row.erase("query_id");
+          line["neighbours"].push_back(std::move(row));
+        }
+        context.out << report::json_text(line, -1);
+      }
+    }
+    context.out.flush();
+    rows_.clear();
+    numbers_.clear();
+    offsets_ = {0};
   }
 
   data::PatternSet load(const std::vector<std::string>& paths, const char* option) const {
@@ -469,7 +592,7 @@ private:
       for (int64_t i = offsets_[q]; i < offsets_[q + 1] && i < max; ++i) {
         const int64_t row = rows_[static_cast<size_t>(i)];
         const int64_t query = first + static_cast<int64_t>(q);
-        std::vector<report::Cell> cells{query};
+        std::vector<report::Cell> cells{num_answered_ + query};
         if (!ids_of_queries_.empty()) {
           cells.emplace_back(ids_of_queries_[static_cast<size_t>(query)]);
         }
@@ -525,7 +648,7 @@ private:
   }
 
   struct {
-    Option *top, *within, *at_least, *ties, *bits, *threshold;
+    Option *top, *within, *at_least, *ties, *bits, *threshold, *query_lines;
   } given_ = {};
   std::vector<std::string> patterns_, queries_;
   std::string ids_, tensor_;
@@ -534,11 +657,13 @@ private:
   std::optional<double> limit_of_search_, threshold_;
   Ties ties_ = Ties::first;
   std::optional<data::BitOrder> packed_;
+  std::optional<QueryFormat> query_lines_; ///< of standard input; none: it is read as a file
   bool csv_ = false, pairs_ = false;
   bool skips_itself_ = false; ///< the patterns are the queries
 
   std::vector<std::string> ids_of_patterns_, ids_of_queries_; ///< empty: there are none
   std::vector<int64_t> zero_rows_, nonzero_rows_;             ///< with cosines: of the stored patterns
+  int64_t num_answered_ = 0;                                  ///< queries of earlier lines
   int64_t num_results_ = 0;
   report::Table shown_; ///< the first results
   nlohmann::ordered_json neighbours_ = nlohmann::ordered_json::array();

@@ -104,7 +104,7 @@ public:
   void declare(Arguments& arguments) override {
     arguments
         .add_option("RUN", run_folder_,
-                    "Run folder of `mneme train bags`; the weights are those after the last epoch")
+                    "Run folder of `mneme train bags`; the weights are those of its option --keep")
         ->type_name("DIR")
         ->required();
     arguments

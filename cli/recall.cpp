@@ -101,8 +101,7 @@ public:
         [this](const std::string& name, const std::string& text) {
           counts_ = parse_integers(name, text, {.min = 1, .max = 10'000'000});
           std::ranges::sort(counts_);
-          const auto repeated = std::ranges::unique(counts_);
-          counts_.erase(repeated.begin(), repeated.end());
+          counts_.erase(std::unique(counts_.begin(), counts_.end()), counts_.end());
         },
         "Numbers of patterns to store, such as 10,20,40 or 10..100..10: measures recall of the first N "
         "patterns "
@@ -212,7 +211,7 @@ public:
         },
         "alpha of the separation entmax: the limit 1 is softmax, 2 is sparsemax");
     given_.degree = add_parsed_option(
-        arguments, "--degree", "X", "the beta of softmax, rounded up; dense: 3",
+        arguments, "--degree", "X", "the beta of softmax, rounded up",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.degree = parse_real(name, text, {.min = 0, .min_included = false});
         },

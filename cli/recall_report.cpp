@@ -440,6 +440,9 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
       names.push_back(each.kind.name);
     }
   }
+  const std::string counts_not =
+      run.options.cues ? fmt::format("does not count as \"{}\", but as ambiguous", exact_name(run))
+                       : "counts as ambiguous, not as exact";
   const char* subtracted = run.options.centre ? " after subtracting the mean of all patterns" : "";
   if (memory->without_direction > 0) {
     lines.push_back(fmt::format("{} of {} patterns are zero{}, so {} cannot recall them.{}",
@@ -450,24 +453,24 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
   } else if (memory->distinct < memory->count && memory->distinct == memory->different) {
     lines.push_back(
         fmt::format("{} of {} patterns are identical with an earlier one, for {}. Recall of one of "
-                    "identical patterns counts as exact.",
-                    memory->count - memory->distinct, memory->count, fmt::join(names, ", ")));
+                    "identical patterns counts as {}.",
+                    memory->count - memory->distinct, memory->count, fmt::join(names, ", "),
+                    run.options.cues ? fmt::format("\"{}\"", exact_name(run)) : "exact"));
   } else if (memory->distinct < memory->count && on_bits) {
     const data::PatternSet& set = run.patterns;
     const auto [lowest, highest] = std::minmax_element(
         set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
     lines.push_back(fmt::format("Only {} of {} patterns are distinct as bits, {}. Recall of a pattern that "
-                                "coincides with a different one counts as ambiguous, not as exact. Change "
+                                "coincides with a different one {}. Change "
                                 "--threshold (the numbers range from {} to {}).",
-                                memory->distinct, memory->count, threshold_text(run),
+                                memory->distinct, memory->count, threshold_text(run), counts_not,
                                 report::format_number(*lowest * set.file_scale, Notation::automatic, 4),
                                 report::format_number(*highest * set.file_scale, Notation::automatic, 4)));
   } else if (memory->distinct < memory->count) {
     lines.push_back(fmt::format("{} {} of {} patterns are distinct for {} (cosine below {}{}). Recall of a "
-                                "pattern that coincides with a different one counts as ambiguous, not as "
-                                "exact.{}",
+                                "pattern that coincides with a different one {}.{}",
                                 memory->all_compared ? "Only" : "At most", memory->distinct, memory->count,
-                                fmt::join(names, ", "), trials::kExactCosine, subtracted,
+                                fmt::join(names, ", "), trials::kExactCosine, subtracted, counts_not,
                                 run.options.centre ? "" : " Subtract the mean (without --no-centre)."));
   }
 }
@@ -878,7 +881,9 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
                                      : "Means over trials with 95 % confidence intervals",
       .remark = fmt::format(
           "{}: all bits are {}, or the cosine is at least {} for real-valued memories.{} Ambiguous: the "
-          "recalled pattern coincides with different ones. Empty reads: nothing was within reach of the cue, "
+          "recalled pattern coincides with different ones, and is not counted there; identical patterns are "
+          "one "
+          "pattern. Empty reads: nothing was within reach of the cue, "
           "so it was returned unchanged.",
           run.options.cues ? run.options.values ? "Any value" : "Any stored pattern" : "Recalled exactly",
           run.options.cues ? "those of any of them" : "correct", trials::kExactCosine,

@@ -31,6 +31,23 @@ using experiments::Experiment;
 using experiments::Finished;
 using experiments::GivenParameter;
 
+/// Lists and ranges of positive numbers; a range of whole numbers needs no step.
+std::vector<double> parse_positive_numbers(const std::string& name, const std::string& text) {
+  std::vector<double> numbers;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    std::string part = text.substr(begin, end - begin);
+    const bool is_whole = part.find_first_not_of("0123456789_.") == std::string::npos;
+    if (is_whole && part.find("..") != std::string::npos && std::ranges::count(part, '.') == 2) {
+      part += "..1";
+    }
+    std::ranges::copy(parse_reals(name, part, {.min = 0, .min_included = false}),
+                      std::back_inserter(numbers));
+    begin = end + 1;
+  }
+  return numbers;
+}
+
 constexpr int64_t kListWidth = 140; // columns, on a wider terminal or without one
 constexpr const char* kFullFolder = "runs/reproduce";
 constexpr const char* kQuickFolder = "runs/reproduce-quick"; // a quick run must not overwrite a full one
@@ -98,10 +115,16 @@ public:
     for (const experiments::ParameterInfo& parameter : experiments::all_parameters()) {
       const bool is_path = !parameter.path.empty();
       add_parsed_option(
-          arguments, "--" + parameter.name, is_path ? parameter.path : "N", is_path ? "" : "per experiment",
+          arguments, "--" + parameter.name,
+          is_path             ? parameter.path
+          : parameter.is_real ? "X"
+                              : "N",
+          is_path ? "" : "per experiment",
           [this, &parameter, is_path](const std::string& name, const std::string& text) {
             GivenParameter given{.name = parameter.name, .text = text};
-            if (!is_path) {
+            if (parameter.is_real) {
+              given.numbers = parse_positive_numbers(name, text);
+            } else if (!is_path) {
               given.values = parse_integers(name, text, {.min = 0, .max = 100'000'000});
             } else if (text.empty()) {
               throw UsageError(name + ": the path is empty.\n  Give a path, or leave out " + name + ".");
@@ -250,7 +273,7 @@ private:
     for (const GivenParameter& parameter : parameters_) {
       std::filesystem::path path = std::filesystem::path(parameter.text).lexically_normal();
       path = path.has_filename() ? path.filename() : path.parent_path().filename();
-      folder += "-" + parameter.name + "-" + (parameter.values.empty() ? path.string() : parameter.text);
+      folder += "-" + parameter.name + "-" + (parameter.is_path() ? path.string() : parameter.text);
     }
     std::ranges::replace_if(
         folder, [](char c) { return c == ' ' || c == ','; }, '_');

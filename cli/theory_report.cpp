@@ -110,8 +110,8 @@ std::vector<size_t> independent_settings(const TheoryRun& run, const Table& tabl
     }
   }
   std::vector<size_t> candidates(columns.rbegin(), columns.rend()); // the distance is the last setting
-  std::ranges::stable_partition(
-      candidates, [&](size_t c) { return run.quantity->settings[c] == Setting::hamming_radius; });
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [&](size_t c) { return run.quantity->settings[c] == Setting::hamming_radius; });
   for (const size_t candidate : candidates) {
     std::vector<size_t> others = columns;
     std::erase(others, candidate);

@@ -46,17 +46,16 @@ constexpr const char* kSeedsText = "Seeds differ in initial weights, order of th
 std::string best_epochs_text(const BagGroup& group) {
   constexpr size_t kShown = 5;
   std::vector<int64_t> best;
-  for (const BagFit& fit : group.fits) {
-    const auto lowest = std::ranges::min_element(
-        fit.epochs, {}, [](const training::BagEpoch& epoch) { return epoch.validation.loss; });
-    best.push_back(lowest - fit.epochs.begin() + 1);
-  }
+  std::ranges::transform(group.fits, std::back_inserter(best),
+                         [](const BagFit& fit) { return training::best_epoch(fit.epochs); });
   const auto [first, last] = std::ranges::minmax(best);
-  return fmt::format(
-      "The validation loss was lowest after {}; checkpoints contain the weights of the last epoch.",
-      best.size() > kShown
-          ? fmt::format("epochs {} to {}", first, last)
-          : fmt::format("{} {}", best.size() == 1 ? "epoch" : "epochs", fmt::join(best, ", ")));
+  return fmt::format("The validation loss was lowest after {}; {}.",
+                     best.size() > kShown
+                         ? fmt::format("epochs {} to {}", first, last)
+                         : fmt::format("{} {}", best.size() == 1 ? "epoch" : "epochs", fmt::join(best, ", ")),
+                     !group.fits.front().keeps_best ? "checkpoints contain the weights of the last epoch"
+                     : best.size() == 1             ? "the results are those of this epoch"
+                                                    : "the results are those of these epochs");
 }
 
 /// The entries of config.json that must be equal when a run is resumed.
@@ -129,6 +128,11 @@ public:
     add_integer_option(
         arguments, "--patience", patience_, {.min = 0, .max = 1'000'000},
         "Early stopping: stop when the validation loss has not decreased for N epochs (0: never)");
+    add_word_option(
+        arguments, "--keep", {"last", "best"}, "last", [this](size_t index) { keeps_best_ = index == 1; },
+        "Epoch whose weights are evaluated, and used by `mneme eval` and `predict`: the last one, or the one "
+        "with the "
+        "lowest validation loss. A choice by validation bags makes their measures optimistic");
     add_word_option(
         arguments, "--class-weights", {"none", "balanced"}, "none",
         [this](size_t index) { balanced_classes_ = index == 1; },
@@ -242,6 +246,7 @@ private:
     run_.schedule.weight_decay = weight_decay_.value_or(run_.schedule.weight_decay);
     run_.schedule.patience = patience_;
     run_.schedule.balanced_classes = balanced_classes_;
+    run_.schedule.keeps_best = keeps_best_;
   }
 
   /// Errors  as learning::check_bag_checkpoint, for the jobs that have a checkpoint
@@ -361,6 +366,8 @@ private:
   report::Page page(const std::string& head, const BagGroup& group, const report::Table& classes,
                     const report::Table& summary, const report::Chart& curves,
                     const std::string& majority) const {
+    const std::string after =
+        keeps_best_ ? "After the epoch with the lowest validation loss" : "After the last epoch";
     report::Parameters parameters;
     const nlohmann::ordered_json settings = shown_settings();
     for (const auto& [key, value] : settings.items()) {
@@ -382,11 +389,10 @@ private:
                  report::CaptionedTable{.table = classes,
                                         .caption = "Number of bags of each class" +
                                                    (majority.empty() ? "" : ". " + majority)},
-                 report::CaptionedTable{.table = summary,
-                                        .caption = run_.seeds == 1
-                                                       ? "After the last epoch; one seed, so the spread "
-                                                         "over seeds is unknown"
-                                                       : std::string("After the last epoch. ") + kSeedsText},
+                 report::CaptionedTable{
+                     .table = summary,
+                     .caption = run_.seeds == 1 ? after + "; one seed, so the spread over seeds is unknown"
+                                                : after + ". " + kSeedsText},
                  report::Figure{
                      .chart = curves,
                      .remark = (run_.seeds == 1 ? "One seed. "
@@ -401,7 +407,7 @@ private:
   std::optional<double> learning_rate_, weight_decay_, alpha_;
   std::string separation_ = "softmax";
   int64_t patience_ = 0;
-  bool allow_one_class_ = false, balanced_classes_ = false;
+  bool allow_one_class_ = false, balanced_classes_ = false, keeps_best_ = false;
 };
 
 constexpr IntegerLimits kCount{.min = 1, .max = 10'000'000};

@@ -14,20 +14,41 @@
 #include "mneme/core/text.h"
 
 namespace mneme::experiments {
+namespace {
 
-std::vector<int64_t> RunSettings::values_of(std::string_view name, std::vector<int64_t> published) const {
-  const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
-  return given == parameters.end() ? std::move(published) : given->values;
-}
-
-int64_t RunSettings::value_of(std::string_view name, int64_t published) const {
-  const std::vector<int64_t> values = values_of(name, {published});
+template <class Number> Number only_one(std::string_view name, const std::vector<Number>& values) {
   if (values.size() != 1) {
     throw UsageError(fmt::format("--{}: {} values are given, but this experiment uses one at a time.\n  Give "
                                  "one value, and run the experiment once per value.",
                                  name, values.size()));
   }
   return values.front();
+}
+
+} // namespace
+
+std::vector<int64_t> RunSettings::values_of(std::string_view name, std::vector<int64_t> published) const {
+  const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
+  if (given == parameters.end()) {
+    return published;
+  }
+  return given->values;
+}
+
+std::vector<double> RunSettings::numbers_of(std::string_view name, std::vector<double> published) const {
+  const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
+  if (given == parameters.end()) {
+    return published;
+  }
+  return given->numbers;
+}
+
+int64_t RunSettings::value_of(std::string_view name, int64_t published) const {
+  return only_one(name, values_of(name, {published}));
+}
+
+double RunSettings::number_of(std::string_view name, double published) const {
+  return only_one(name, numbers_of(name, {published}));
 }
 
 bool RunSettings::has_given(std::string_view name) const {
@@ -40,8 +61,9 @@ std::filesystem::path RunSettings::path_of(std::string_view name) const {
 }
 
 nlohmann::ordered_json values_json(const GivenParameter& parameter) {
-  return parameter.values.empty() ? nlohmann::ordered_json(printable(parameter.text))
-                                  : nlohmann::ordered_json(parameter.values);
+  return parameter.is_path()        ? nlohmann::ordered_json(printable(parameter.text))
+         : parameter.values.empty() ? nlohmann::ordered_json(parameter.numbers)
+                                    : nlohmann::ordered_json(parameter.values);
 }
 
 namespace {

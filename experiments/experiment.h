@@ -28,7 +28,10 @@ namespace mneme::experiments {
 struct GivenParameter {
   std::string name = {};            ///< such as "hamming-radius"
   std::string text = {};            ///< as given, such as "20..40"
-  std::vector<int64_t> values = {}; ///< empty for a path
+  std::vector<int64_t> values = {}; ///< of a parameter of whole numbers
+  std::vector<double> numbers = {}; ///< of a parameter of real numbers
+
+  bool is_path() const { return values.empty() && numbers.empty(); }
 };
 
 struct RunSettings {
@@ -48,6 +51,9 @@ struct RunSettings {
   ///
   /// Errors  UsageError if several values are given
   int64_t value_of(std::string_view name, int64_t published) const;
+  /// As values_of and value_of, for a parameter of real numbers.
+  std::vector<double> numbers_of(std::string_view name, std::vector<double> published) const;
+  double number_of(std::string_view name, double published) const;
   bool has_given(std::string_view name) const;
   /// The given file or folder; empty if none is given.
   std::filesystem::path path_of(std::string_view name) const;
@@ -59,7 +65,8 @@ struct ParameterInfo {
   std::string help = {};      ///< such as "Hamming radius d"
   std::string published = {}; ///< the published values, as text
   int64_t min = 1, max = 10'000;
-  std::string path = {};    ///< for a parameter that is a path: "DIR" or "FILE"; empty: whole numbers
+  std::string path = {};    ///< for a parameter that is a path: "DIR" or "FILE"; empty: numbers
+  bool is_real = false;     ///< real numbers above 0 and up to `max`; else whole numbers
   bool is_required = false; ///< the experiment is skipped without it; an error if it runs alone
 };
 

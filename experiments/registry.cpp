@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "mneme/core/error.h"
 #include "mneme/core/nearest_word.h"
 
@@ -199,6 +201,14 @@ std::vector<std::string> check_parameters(std::span<const Experiment* const> cho
       if (info == experiment->parameters.end()) {
         without.push_back(experiment);
         continue;
+      }
+      for (const double number : parameter.numbers) {
+        if (number > static_cast<double>(info->max)) {
+          throw UsageError(
+              fmt::format("--{} {}: the experiment {} accepts numbers up to {}.\n  Give values in this "
+                          "range.",
+                          parameter.name, number, experiment->id, info->max));
+        }
       }
       for (const int64_t value : parameter.values) {
         if (value < info->min || value > info->max) {

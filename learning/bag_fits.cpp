@@ -11,8 +11,10 @@ namespace {
 BagCheckpoint measure(const training::BagJob& job) {
   training::BagTrainer trainer(*job.task, job.model, job.schedule, job.seed);
   trainer.restore(job.checkpoint);
+  trainer.load_best();
   const data::LabelledBags& bags = job.task->validation;
-  return {.epochs = static_cast<int64_t>(trainer.epochs().size()),
+  return {.epochs =
+              job.schedule.keeps_best ? training::best_epoch(trainer.epochs()) : std::ssize(trainer.epochs()),
           .num_parameters = trainer.num_parameters(),
           .validation = trainer.validate(),
           .metrics = training::classification_metrics(trainer.logits(bags), bags.targets)};

@@ -33,7 +33,7 @@ inline constinit TorchFunction<void(const training::BagJob& job)> check_bag_chec
 
 /// Measures of a checkpoint.
 struct BagCheckpoint {
-  int64_t epochs = 0; ///< number of epochs it was trained for
+  int64_t epochs = 0; ///< number of epochs after which its parameters were kept
   int64_t num_parameters = 0;
   training::BagScore validation = {};
   training::ClassificationMetrics metrics = {}; ///< on the validation bags

@@ -68,12 +68,12 @@ RealPatterns joined(const RealPatterns& first, const RealPatterns& second) {
   return both;
 }
 
-report::Chart panel(const std::vector<BagGroup>& groups, report::Axis y, const char* training_key,
+report::Chart panel(const std::vector<BagGroup>& groups, const report::Axis& y, const char* training_key,
                     const char* validation_key) {
   report::LineChart chart{.title = y.title,
                           .description = fmt::format("{} over epochs.", y.title),
                           .x = {.title = "epoch"},
-                          .y = std::move(y)};
+                          .y = y};
   for (const BagGroup& group : groups) {
     for (const char* key : {training_key, validation_key}) {
       const BagMeasure& measure = bag_measure(key);
@@ -111,10 +111,10 @@ std::vector<double> after_epochs(const BagGroup& group, const BagMeasure& measur
   return numbers;
 }
 
-std::vector<double> after_last_epoch(const BagGroup& group, const BagMeasure& measure) {
+std::vector<double> after_kept_epoch(const BagGroup& group, const BagMeasure& measure) {
   std::vector<double> numbers;
   for (const BagFit& fit : group.fits) {
-    numbers.push_back(measure.of(fit.epochs.back()));
+    numbers.push_back(measure.of(fit.epochs[static_cast<size_t>(fit.kept_epoch() - 1)]));
   }
   return numbers;
 }
@@ -142,7 +142,7 @@ report::Table bag_table(const std::vector<BagGroup>& groups) {
   for (const BagGroup& group : groups) {
     for (const BagMeasure& measure : bag_measures()) {
       table.rows.push_back({group.name, group.fits.front().num_parameters, std::string(measure.name)});
-      std::ranges::copy(seed_cells(after_last_epoch(group, measure), single,
+      std::ranges::copy(seed_cells(after_kept_epoch(group, measure), single,
                                    {0, std::string_view(measure.key).ends_with("accuracy") ? 1 : INFINITY}),
                         std::back_inserter(table.rows.back()));
     }

@@ -35,8 +35,8 @@ struct BagGroup {
 
 /// A measure of every fit after a number of epochs; if a fit stopped earlier, after its last epoch.
 std::vector<double> after_epochs(const BagGroup& group, const BagMeasure& measure, int64_t epochs);
-/// A measure of every fit after its last epoch.
-std::vector<double> after_last_epoch(const BagGroup& group, const BagMeasure& measure);
+/// A measure of every fit after the epoch whose model is the result (BagFit::kept_epoch).
+std::vector<double> after_kept_epoch(const BagGroup& group, const BagMeasure& measure);
 
 /// A measure over epochs: median of the seeds, with the range from minimum to maximum as a band.
 report::Series seeds_series(const std::string& name, const BagGroup& group, const BagMeasure& measure);
@@ -45,7 +45,7 @@ report::Series seeds_series(const std::string& name, const BagGroup& group, cons
 bool has_single_seeds(const std::vector<BagGroup>& groups);
 
 /// Mean and 95 % confidence interval, minimum, median and maximum (seed_columns in sparse_and.h) of the four
-/// measures after the last epoch, one row per group and measure.
+/// measures after the kept epoch, one row per group and measure.
 report::Table bag_table(const std::vector<BagGroup>& groups);
 
 /// Loss and accuracy side by side, training and validation of each group.

@@ -18,7 +18,7 @@ namespace mneme::experiments {
 namespace {
 
 constexpr double kFailure = 0.001; // p of the published examples
-constexpr int64_t kBeta = 1;
+constexpr double kBeta = 1;
 constexpr int64_t kTheoremSizeMax = 100; // maximum dimension of the theorem's curve
 
 /// One radius of the sphere.
@@ -119,7 +119,7 @@ theory::HopfieldCapacity theorem(const Sphere& sphere, double beta, int64_t size
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  const auto beta = static_cast<double>(given_value(settings, "beta", kBeta));
+  const double beta = settings.number_of("beta", kBeta);
   const bool is_published = !settings.has_given("bits") && !settings.has_given("beta");
   const std::vector<Sphere> spheres = {
       {
@@ -239,21 +239,24 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment hopfield_capacity() {
-  return {
-      .id = "hopfield/capacity",
-      .title = "Capacity grows exponentially with the dimension",
-      .claim = "Of random patterns on a sphere, with high probability at least sqrt(p) c^((d-1)/4) can be "
-               "stored and retrieved with one update: exponentially many in the dimension d.",
-      .source = "Ramsauer et al. 2020, theorem 3",
-      .is_parallel = true,
-      .run = run,
-      .parameters = {
-          {.name = "bits",
-           .help = "Bits per pattern n",
-           .published = "12 to 22, 4 to 8",
-           .min = 2,
-           .max = 100},
-          {.name = "beta", .help = "Inverse temperature, a whole number", .published = "1", .max = 1000}}};
+  return {.id = "hopfield/capacity",
+          .title = "Capacity grows exponentially with the dimension",
+          .claim =
+              "Of random patterns on a sphere, with high probability at least sqrt(p) c^((d-1)/4) can be "
+              "stored and retrieved with one update: exponentially many in the dimension d.",
+          .source = "Ramsauer et al. 2020, theorem 3",
+          .is_parallel = true,
+          .run = run,
+          .parameters = {{.name = "bits",
+                          .help = "Bits per pattern n",
+                          .published = "12 to 22, 4 to 8",
+                          .min = 2,
+                          .max = 100},
+                         {.name = "beta",
+                          .help = "Inverse temperature",
+                          .published = "1",
+                          .max = 1'000'000,
+                          .is_real = true}}};
 }
 
 } // namespace mneme::experiments

@@ -101,11 +101,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const Random random(settings.seed);
   const int64_t size = given_value(settings, "bits", kSize),
                 num_stored = given_value(settings, "patterns", kStored);
-  std::vector<double> betas = kBetas;
-  if (settings.has_given("beta")) {
-    const std::vector<int64_t> given = settings.values_of("beta", {});
-    betas.assign(given.begin(), given.end());
-  }
+  const std::vector<double> betas = settings.numbers_of("beta", kBetas);
   const RealPatterns stored = sphere_patterns(num_stored, size, 1, random.stream(kPatterns));
   const RealPatterns inside = mixtures(stored, count, random.stream(kMixtures));
   const RealPatterns outside = perturbed(inside, 2 * max_norm(stored), random.stream(kNoise));
@@ -192,9 +188,10 @@ Experiment hopfield_energy_descent() {
       .parameters = {{.name = "bits", .help = "Bits per pattern n", .published = "32", .min = 2},
                      {.name = "patterns", .help = "Number of stored patterns", .published = "64", .min = 2},
                      {.name = "beta",
-                      .help = "Inverse temperature, a whole number",
+                      .help = "Inverse temperature",
                       .published = "0.01 to 10",
-                      .max = 1000}}};
+                      .max = 1'000'000,
+                      .is_real = true}}};
 }
 
 } // namespace mneme::experiments

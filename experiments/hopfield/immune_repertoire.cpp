@@ -35,7 +35,7 @@ std::string caption_of(const std::vector<learning::BagGroup>& groups) {
   std::vector<std::string> separated, others;
   for (const learning::BagGroup& group : groups) {
     const std::vector<double> accuracies =
-        learning::after_last_epoch(group, learning::bag_measure("validation_accuracy"));
+        learning::after_kept_epoch(group, learning::bag_measure("validation_accuracy"));
     (std::ranges::min(accuracies) >= kSeparated ? separated : others).push_back(group.name);
   }
   std::string text = "Medians of the seeds, with bands from the minimum to the maximum.";

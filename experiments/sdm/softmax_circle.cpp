@@ -391,17 +391,18 @@ Outcome run(const RunSettings& settings, Progress&) {
       {"fit", "distances 0 to d - 1 (1 to d for beta by radius), r = 2^64"},
       {"figures", settings.quick ? "all radii for n = 64, two for each of the others" : "all radii"}};
   outcome.notes = {
-      "The published slope divides the covariance by N - 1 and the variance by N, so every published beta is "
-      "the least-squares slope times N / (N - 1), where N is the number of fitted distances: 25 % more at d "
-      "= 5, 0.2 % more at d = 447. Values are compared including this factor; a table lists the "
-      "least-squares slopes.",
-      "The range of the fit differs between notebooks: distances 0 to d - 1 in the recall algorithms, 1 to d "
-      "in the plots of beta over d.",
-      "The published intersection of two caps adds 2 to a logarithm instead of log 2: all values are too "
-      "large by a factor of e^2 / 2 = 3.69. This rescales all weights by the same factor, so betas and "
-      "normalised weights do not change.",
-      "The \"gold standard\" fit is a one-dimensional minimisation, which the original performs by 5000 "
-      "steps of Adam from a random initial value. Bracketing and Brent's method find the same minimum.",
+      // a concatenated text in parentheses is one note
+      ("The published slope divides the covariance by N - 1 and the variance by N, so every published beta"
+       " is the least-squares slope times N / (N - 1), where N is the number of fitted distances: 25 % "
+       "more at d = 5, 0.2 % more at d = 447. Values are compared including this factor; a table lists the"
+       " least-squares slopes."),
+      ("The range of the fit differs between notebooks: distances 0 to d - 1 in the recall algorithms, 1 "
+       "to d in the plots of beta over d."),
+      ("The published intersection of two caps adds 2 to a logarithm instead of log 2: all values are too "
+       "large by a factor of e^2 / 2 = 3.69. This rescales all weights by the same factor, so betas and "
+       "normalised weights do not change."),
+      ("The \"gold standard\" fit is a one-dimensional minimisation, which the original performs by 5000 "
+       "steps of Adam from a random initial value. Bracketing and Brent's method find the same minimum."),
       "The title of the first figure contains r = n^2 instead of r = 2^n.",
       "A third beta of cell 14, 31.42, comes from a function that was removed later; it is not compared."};
   return outcome;

@@ -723,7 +723,7 @@ std::string content_hash(const BagFile& bags) {
   hash.add(std::as_bytes(std::span(bags.offsets)));
   for (const std::string& name : bags.classes) {
     hash.add(name);
-    hash.add(std::string_view("", 1)); // classes are separated by a byte that is 0
+    hash.add(std::string_view("\0", 1)); // classes are separated by a byte that is 0
   }
   return hash.digits();
 }

@@ -86,6 +86,42 @@ public:
     return set;
   }
 
+  bool has_ids() const { return id_column_.has_value(); }
+
+  /// As CsvLines::next.
+  std::optional<CsvLines::Row> read_line(std::string_view line, int64_t number, int64_t size) {
+    rows_.continue_with(line, number);
+    numbers_.clear();
+    ids_.clear();
+    labels_.clear();
+    label_lines_.clear();
+    may_be_bits_ = false;
+    if (!rows_.next()) {
+      return std::nullopt;
+    }
+    if (!has_begun_) {
+      has_begun_ = true;
+      if (is_header()) {
+        read_header();
+        return std::nullopt;
+      }
+      reject_column_numbers();
+    }
+    if (cells().size() == 1 && size > 1 && std::ssize(cells()[0]) == size && is_bit_string(cells()[0])) {
+      bit_strings_ = cells();
+      put_bit_strings(true);
+    } else {
+      columns_ = columns_ == 0 ? static_cast<size_t>(size) : columns_; // without a header
+      read_row();
+    }
+    if (std::ssize(numbers_) != size) {
+      rows_.wrong(rows_.location(),
+                  fmt::format("has {} numbers, but {} were expected", numbers_.size(), size),
+                  "Give patterns of the same size.");
+    }
+    return CsvLines::Row{.numbers = numbers_, .id = ids_.empty() ? "" : ids_[0]};
+  }
+
 private:
   const std::vector<std::string>& cells() const { return rows_.cells(); }
 
@@ -171,7 +207,8 @@ private:
     }
     if (cells().size() != columns_) {
       rows_.wrong(rows_.location(),
-                  fmt::format("has {} cells, but the previous lines have {}", cells().size(), columns_),
+                  fmt::format("has {} cells, but {} {}", cells().size(),
+                              has_begun_ ? "the number of columns is" : "the previous lines have", columns_),
                   "Complete the line, or remove it.");
     }
     for (size_t column = 0; column < columns_; ++column) {
@@ -266,6 +303,7 @@ private:
 
   const Source& source_;
   CsvRows rows_;
+  bool has_begun_ = false; ///< read_line: a line that is not blank was read
   size_t columns_ = 0;
   std::optional<size_t> label_column_, id_column_;
   std::string label_name_;
@@ -278,6 +316,31 @@ private:
 };
 
 } // namespace
+
+class CsvLines::State {
+public:
+  State(const std::string& name, int64_t size) : source_({}, name), table_(source_, ""), size_(size) {}
+  std::optional<Row> next(std::string_view line, int64_t number) {
+    return table_.read_line(line, number, size_);
+  }
+  bool has_ids() const { return table_.has_ids(); }
+
+private:
+  MemorySource source_; ///< without bytes: for its name
+  Table table_;
+  int64_t size_;
+};
+
+CsvLines::CsvLines(const std::string& name, int64_t size) : state_(std::make_unique<State>(name, size)) {}
+CsvLines::~CsvLines() = default;
+
+bool CsvLines::has_ids() const {
+  return state_->has_ids();
+}
+
+std::optional<CsvLines::Row> CsvLines::next(std::string_view line, int64_t number) {
+  return state_->next(line, number);
+}
 
 PatternSet read_csv(const Source& source, int64_t limit) {
   limited(0, limit);

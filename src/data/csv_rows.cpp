@@ -57,6 +57,15 @@ CsvRows::CsvRows(const Source& source, std::string_view text) : source_(source),
   }
 }
 
+void CsvRows::continue_with(std::string_view text, int64_t line) {
+  text_ = text;
+  at_ = 0;
+  line_ = row_line_ = line;
+  if (line == 1 && text_.starts_with("\xEF\xBB\xBF")) {
+    text_.remove_prefix(3);
+  }
+}
+
 void CsvRows::wrong(const std::string& where, const std::string& problem, const std::string& advice) const {
   fail(source_.name(), fmt::format("{}: {}", where, problem), advice);
 }

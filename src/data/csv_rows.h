@@ -24,6 +24,9 @@ public:
   /// Both must outlive the rows.
   CsvRows(const Source& source, std::string_view text);
 
+  /// Continues with `text`, which begins at this line. It must outlive the rows; the delimiter is kept.
+  void continue_with(std::string_view text, int64_t line);
+
   /// Reads the next line that is not blank into `cells`. Returns false at the end of the text.
   ///
   /// Errors  DataError for a quote that is not closed, or that text follows

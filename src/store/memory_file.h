@@ -20,7 +20,7 @@ enum class Checksum { verify, ignore };
 /// Errors  DataError with `name`
 template <class Patterns>
 ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::string& name,
-                                  Checksum checksum = Checksum::verify,
+                                  Checksum verification = Checksum::verify,
                                   std::optional<Threshold>* threshold = nullptr);
 
 extern template ItemMemory<BitPatterns> parse_memory(std::span<const std::byte>, const std::string&, Checksum,

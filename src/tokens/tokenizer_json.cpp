@@ -105,7 +105,8 @@ public:
         "{}: {} is {}, which mneme does not support.\n"
         "  Supported are byte-level BPE; the normalizers NFC, NFD, NFKC, NFKD, Lowercase, Prepend, "
         "Replace of a text, and Strip; the pre-tokenizers Split, Digits, Punctuation, Whitespace and "
-        "WhitespaceSplit before ByteLevel; and the post-processors ByteLevel, TemplateProcessing, "
+        "WhitespaceSplit before ByteLevel, or the normalizer ByteLevel without a pre-tokenizer; and the "
+        "post-processors ByteLevel, TemplateProcessing, "
         "RobertaProcessing and BertProcessing.",
         printable(*name_), printable(path_), printable(summary(*value_))));
   }
@@ -261,10 +262,13 @@ TextNormalizer parse_replace(const Node& node) {
   return {.kind = TextNormalizer::Kind::replace, .text = text.text(), .content = node.at("content").text()};
 }
 
-void parse_normalizer(const Node& node, std::vector<TextNormalizer>& normalizers, int depth = 0) {
+/// Returns true after ByteLevel, which must come last: it writes bytes in the byte alphabet, as the
+/// pre-tokenizer does otherwise.
+bool parse_normalizer(const Node& node, std::vector<TextNormalizer>& normalizers, int depth = 0) {
   if (node.is_null() && depth == 0) {
-    return;
+    return false;
   }
+  bool is_byte_level = false;
   const std::string type = node.at("type").is_null() ? "" : node.at("type").text();
   const auto* plain =
       std::ranges::find(kPlainNormalizers, type, &std::pair<std::string_view, TextNormalizer::Kind>::first);
@@ -281,16 +285,23 @@ void parse_normalizer(const Node& node, std::vector<TextNormalizer>& normalizers
     normalizers.push_back({.kind = TextNormalizer::Kind::strip,
                            .strips_left = node.at("strip_left").flag(true),
                            .strips_right = node.at("strip_right").flag(true)});
+  } else if (type == "ByteLevel") {
+    node.require_only({"type"});
+    is_byte_level = true;
   } else if (type == "Sequence" && depth < 8) {
     node.require_only({"type", "normalizers"});
     const Node steps = node.at("normalizers");
     steps.require(steps.value().is_array(), "a list");
     for (size_t i = 0; i < steps.size(); ++i) {
-      parse_normalizer(steps.at(i), normalizers, depth + 1);
+      if (is_byte_level) {
+        steps.at(i).refuse();
+      }
+      is_byte_level = parse_normalizer(steps.at(i), normalizers, depth + 1);
     }
   } else {
     node.refuse();
   }
+  return is_byte_level;
 }
 
 /// The post-processor TemplateProcessing, for a single text: special tokens before and after it.
@@ -553,12 +564,21 @@ Definition parse_tokenizer_json(std::string_view text, const std::string& name) 
   require_byte_pairs(root.at("model"));
   require_byte_level(root.at("decoder"));
   Definition definition;
-  parse_normalizer(root.at("normalizer"), definition.normalizers);
+  const bool is_byte_level = parse_normalizer(root.at("normalizer"), definition.normalizers);
   parse_post_processor(root.at("post_processor"), definition);
-  if (!parse_pre_tokenizer(root.at("pre_tokenizer"), definition.rules)) {
-    root.at("pre_tokenizer").refuse();
+  const Node pre_tokenizer = root.at("pre_tokenizer");
+  // After the normalizer ByteLevel, a text without a pre-tokenizer is one piece. Without both, the model
+  // would get characters instead of bytes.
+  if (is_byte_level ? !pre_tokenizer.is_null() : !parse_pre_tokenizer(pre_tokenizer, definition.rules)) {
+    pre_tokenizer.refuse();
   }
   parse_added_tokens(root.at("added_tokens"), definition);
+  for (const AddedToken& token : definition.added) { // spaces are written as letters where it is found
+    if (is_byte_level && token.after_normalizing &&
+        (token.strips_left || token.strips_right || token.is_single_word)) {
+      root.at("added_tokens").refuse();
+    }
+  }
   parse_model(root.at("model"), definition);
   definition.end_of_text = usual_end_of_text(definition);
   return definition;

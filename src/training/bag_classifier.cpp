@@ -78,14 +78,30 @@ std::optional<data::Standardization> standardization_in(const Checkpoint& checkp
 
 } // namespace
 
-nn::NamedTensors model_parameters(const Checkpoint& checkpoint) {
+nn::NamedTensors parameters_in(const Checkpoint& checkpoint, const std::string& prefix) {
   nn::NamedTensors parameters;
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    if (name.starts_with(kBagModelPrefix)) {
-      parameters.emplace(name.substr(kBagModelPrefix.size()), tensor);
+    if (name.starts_with(prefix)) {
+      parameters.emplace(name.substr(prefix.size()), tensor);
     }
   }
   return parameters;
+}
+
+std::vector<BagEpoch> epochs_in(const Checkpoint& checkpoint) {
+  const at::Tensor& tensor = checkpoint.tensor("epochs");
+  if (tensor.scalar_type() != at::kDouble || tensor.dim() != 2 || tensor.size(1) != 4) {
+    throw DataError(c10::str(checkpoint.source, ": tensor \"epochs\" is ", tensor.scalar_type(), " of shape ",
+                             tensor.sizes(),
+                             ", but must be Double of shape [epochs, 4].\n  Use an unmodified checkpoint."));
+  }
+  const at::Tensor numbers = tensor.contiguous();
+  std::vector<BagEpoch> epochs;
+  const double* from = numbers.const_data_ptr<double>();
+  for (int64_t i = 0; i < numbers.size(0); ++i, from += 4) {
+    epochs.push_back({{from[0], from[1]}, {from[2], from[3]}});
+  }
+  return epochs;
 }
 
 int64_t num_learned_parameters(const BagModel& model) {
@@ -169,8 +185,13 @@ BagClassifier::BagClassifier(const std::filesystem::path& checkpoint) {
     const int64_t* from = hashes.const_data_ptr<int64_t>();
     state_->training = BagSummary{.features = std::move(*features), .bags = {from, from + hashes.numel()}};
   }
-  nn::load_state_dict(*state_->model, model_parameters(file), file.source);
-  state_->epochs = file.tensor("epochs").dim() > 0 ? file.tensor("epochs").size(0) : 0;
+  const std::vector<BagEpoch> epochs = epochs_in(file);
+  nn::NamedTensors parameters = parameters_in(file, kBestPrefix);
+  state_->epochs = parameters.empty() ? std::ssize(epochs) : best_epoch(epochs);
+  if (parameters.empty()) {
+    parameters = parameters_in(file, kBagModelPrefix);
+  }
+  nn::load_state_dict(*state_->model, std::move(parameters), file.source);
 }
 
 BagClassifier::BagClassifier(BagClassifier&&) noexcept = default;

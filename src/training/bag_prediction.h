@@ -15,6 +15,7 @@ namespace mneme::training {
 
 inline constexpr const char* kBagFormat = "mneme bags 2";
 inline const std::string kBagModelPrefix = "model."; ///< of the parameters
+inline const std::string kBestPrefix = "best."; ///< of those after the best epoch (BagSchedule::keeps_best)
 /// Tensors of BagTask::standardization, [numbers of an instance], float32.
 inline constexpr const char* kFeatureMeans = "features.mean";
 inline constexpr const char* kFeatureDeviations = "features.deviation";
@@ -24,8 +25,13 @@ inline constexpr const char* kTrainingMeans = "training.mean";
 inline constexpr const char* kTrainingDeviations = "training.deviation";
 inline constexpr const char* kTrainingBags = "training.bags";
 
-/// The parameters of the model in a checkpoint, without their prefix.
-nn::NamedTensors model_parameters(const Checkpoint& checkpoint);
+/// The parameters in a checkpoint whose names begin with this prefix, without the prefix.
+nn::NamedTensors parameters_in(const Checkpoint& checkpoint, const std::string& prefix);
+
+/// The epochs in a checkpoint.
+///
+/// Errors  DataError for a tensor of another type or shape
+std::vector<BagEpoch> epochs_in(const Checkpoint& checkpoint);
 
 int64_t num_learned_parameters(const BagModel& model);
 

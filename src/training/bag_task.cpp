@@ -26,6 +26,12 @@ void split(BagTask& task, const data::LabelledBags& bags) {
 
 } // namespace
 
+int64_t best_epoch(const std::vector<BagEpoch>& epochs) {
+  const auto best =
+      std::ranges::min_element(epochs, {}, [](const BagEpoch& epoch) { return epoch.validation.loss; });
+  return best == epochs.end() ? 0 : best - epochs.begin() + 1;
+}
+
 std::string BagModelChoice::text() const {
   if (separation == SimplexSeparation::softmax) {
     return name;

@@ -35,6 +35,8 @@ enum Stream : uint64_t { kStart, kOrder, kDropout };
 
 /// Text of checkpoints with BagSchedule::balanced_classes.
 constexpr const char* kClassWeights = "class weights";
+/// Text of checkpoints with BagSchedule::keeps_best.
+constexpr const char* kKept = "kept parameters";
 
 const TrainerChecks kChecks("mneme::training::BagTrainer");
 
@@ -183,6 +185,7 @@ struct BagTrainer::State {
   at::Generator generator;
   std::unique_ptr<torch::optim::AdamW> adam;
   std::vector<BagEpoch> epochs = {};
+  nn::NamedTensors best = {}; ///< with keeps_best: the model after the best epoch
 
   int64_t steps_per_epoch() const { return batches_of(task.training, schedule.batch_size); }
 
@@ -205,6 +208,9 @@ struct BagTrainer::State {
         {"seed", std::to_string(seed)}};
     if (schedule.balanced_classes) { // checkpoints of early versions have no such text
       identity.emplace(kClassWeights, "balanced");
+    }
+    if (schedule.keeps_best) {
+      identity.emplace(kKept, "best epoch");
     }
     return identity;
   }
@@ -289,6 +295,15 @@ void BagTrainer::epoch() {
         c10::str("the loss in ", when, " is ", not_finite(epoch.validation.loss), ", but must be finite"));
   }
   s.epochs.push_back(epoch);
+  if (s.schedule.keeps_best && best_epoch(s.epochs) == std::ssize(s.epochs)) {
+    s.best = nn::state_dict(*s.model);
+  }
+}
+
+void BagTrainer::load_best() {
+  if (!state_->best.empty()) {
+    nn::load_state_dict(*state_->model, state_->best, "the best epoch");
+  }
 }
 
 bool BagTrainer::stopped_early() const {
@@ -366,6 +381,9 @@ void BagTrainer::save(const std::filesystem::path& path) const {
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
     checkpoint.tensors.emplace(kBagModelPrefix + name, tensor);
   }
+  for (const auto& [name, tensor] : s.best) {
+    checkpoint.tensors.emplace(kBestPrefix + name, tensor);
+  }
   save_moments<torch::optim::AdamWParamState>(*s.adam, parameters_of(*s.model), moment_name, checkpoint);
   save_checkpoint(path, checkpoint);
 }
@@ -384,24 +402,27 @@ void BagTrainer::restore(const std::filesystem::path& path) {
                     s.schedule.balanced_classes ? "out" : "", " balanced class weights."),
            "Use the same class weights, or another path for the checkpoint.");
   }
+  if (checkpoint.texts.contains(kKept) != s.schedule.keeps_best) {
+    refuse(c10::str("the checkpoint ", path.string(), " has the parameters of the ",
+                    s.schedule.keeps_best ? "last epoch alone." : "best epoch as well."),
+           "Keep the same epoch (--keep), or use another path for the checkpoint.");
+  }
   kChecks.same_run(checkpoint, identity, "a run on bags");
-  const at::Tensor& epochs = checkpoint.tensor("epochs");
-  if (epochs.scalar_type() != at::kDouble || epochs.dim() != 2 || epochs.size(1) != 4) {
-    throw DataError(c10::str(path.string(), ": tensor \"epochs\" is ", epochs.scalar_type(), " of shape ",
-                             epochs.sizes(),
-                             ", but must be Double of shape [epochs, 4].\n  Use an unmodified checkpoint."));
+  std::vector<BagEpoch> epochs = epochs_in(checkpoint);
+  nn::NamedTensors best;
+  if (s.schedule.keeps_best) {
+    for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
+      best.emplace(name, fitting(checkpoint, kBestPrefix + name, tensor));
+    }
   }
   Moments moments = read_moments<torch::optim::AdamWParamState>(
-      checkpoint, parameters_of(*s.model), moment_name, epochs.size(0) * s.steps_per_epoch());
-  nn::load_state_dict(*s.model, model_parameters(checkpoint), path.string());
+      checkpoint, parameters_of(*s.model), moment_name, std::ssize(epochs) * s.steps_per_epoch());
+  nn::load_state_dict(*s.model, parameters_in(checkpoint, kBagModelPrefix), path.string());
   // Everything has been checked: nothing below can fail and leave the trainer half restored.
   s.make_adam();
   put_moments(std::move(moments), *s.adam);
-  s.epochs.clear();
-  const double* from = epochs.const_data_ptr<double>();
-  for (int64_t i = 0; i < epochs.size(0); ++i, from += 4) {
-    s.epochs.push_back({{from[0], from[1]}, {from[2], from[3]}});
-  }
+  s.epochs = std::move(epochs);
+  s.best = std::move(best);
 }
 
 namespace {
@@ -420,11 +441,13 @@ BagFit run_job(const BagJob& job, Progress& progress) {
     }
     progress.advance();
   }
+  trainer.load_best();
   return {.model = job.model.text(),
           .seed = job.seed,
           .num_parameters = trainer.num_parameters(),
           .epochs = trainer.epochs(),
           .stopped_early = trainer.stopped_early(),
+          .keeps_best = job.schedule.keeps_best,
           .validation =
               classification_metrics(trainer.logits(job.task->validation), job.task->validation.targets),
           .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};

@@ -147,8 +147,7 @@ const std::vector<Row>& rows() {
        .title = "Dense associative memory",
        .description = "Dense associative memory: powers of dot products, then an average.",
        .use_case = "Use it to increase the capacity by a power (--degree) instead of beta.",
-       .steps = {"dot", "polynomial", "average"},
-       .is_fitted = false},
+       .steps = {"dot", "polynomial", "average"}},
   };
   return table;
 }

@@ -37,7 +37,6 @@ enum class Purpose : uint64_t { patterns = 1, cues = 2, encoding = 3, others = 4
 constexpr double kLocationsOfFit = 1e6; // changes only the bias of the fit, not beta
 constexpr int64_t kRadiusOfFitMin = 2;  // a line fit needs two points
 constexpr double kLocationsOfPatternSdm = 1e6;
-constexpr double kDegreeOfDense = 3;
 /// Cosines of the cues that the first update must recall, on average: if it is the only one, and if later
 /// ones start from an average.
 constexpr double kCosineOfOnlyUpdate = 0.2, kCosineOfFirstUpdate = 0.3;
@@ -711,7 +710,7 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
         add("degree", std::ceil(beta.value),
             fmt::format("at least as sharp as softmax with beta {:.6g}, {}", beta.value, beta.origin));
   } else if (uses.degree) {
-    parameters.degree = add("degree", choices_.degree.value_or(kDegreeOfDense), "");
+    parameters.degree = add("degree", choices_.degree.value(), "");
   }
   return parameters;
 }

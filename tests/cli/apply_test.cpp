@@ -433,7 +433,7 @@ TEST(ApplyVerb, PrintsOptionsThatWeightsShow) {
     arguments.emplace_back("--tensor");
     arguments.insert(arguments.end(), inputs.begin(), inputs.end());
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const ProgramResult result = run_mneme(arguments);
+    ProgramResult result = run_mneme(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return result;
   };

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -249,6 +252,24 @@ TEST_F(NearestVerb, ChecksTheNumberOfIdsAlsoWithALimit) {
   expect_contains(four.err, {"the file has 4 ids, but 3 patterns are used of 12"});
 }
 
+TEST_F(NearestVerb, ReadsLabelsOfIdxFilesAsIds) {
+  write_text(folder_ / "x.csv", "0110\n1111\n1010\n");
+  const std::string labels("\0\0\x08\x01\0\0\0\x03\x07\x0A\x00", 11);
+  write_text(folder_ / "labels", labels);
+  EXPECT_EQ(testing::run_program({"gzip", "-k", path("labels")}, {}).exit_code, 0);
+  for (const char* file : {"labels", "labels.gz"}) {
+    const json found = neighbours(
+        {"--patterns", path("x.csv"), "--queries", path("x.csv"), "--top", "1", "--ids", path(file)});
+    EXPECT_EQ(found.at(0).at("id"), "7");
+    EXPECT_EQ(found.at(1).at("id"), "10") << "not a line feed";
+    EXPECT_EQ(found.at(2).at("id"), "0");
+  }
+  write_text(folder_ / "images", std::string("\0\0\x08\x03\0\0\0\x03\0\0\0\x01\0\0\0\x01\x07\x0A\x00", 19));
+  const ProgramResult images = run({"--patterns", path("x.csv"), "--ids", path("images")});
+  EXPECT_EQ(images.exit_code, 3);
+  expect_contains(images.err, {"This is a file of images: use the file of labels"});
+}
+
 TEST_F(NearestVerb, ReadsLinesOfZerosAndOnesAsBits) {
   const std::string line(400, '1'), other = "0" + line.substr(1);
   write_text(path("codes.txt"), line + "\n" + other + "\n" + std::string(400, '0') + "\n");
@@ -327,6 +348,87 @@ TEST_F(NearestVerb, HintsAtPackedBitsForBytes) {
     arguments.insert(arguments.end(), options.begin(), options.end());
     EXPECT_FALSE(testing::contains(run(arguments).err, "bytes are compared")) << options.front();
   }
+}
+
+TEST_F(NearestVerb, AnswersEachLineWhenItArrives) {
+  write_text(folder_ / "x.csv", "a,b,id\n0,0,zero\n3,4,far\n0,1,one\n");
+  const ProgramResult result =
+      testing::run_program({"sh", "-c",
+                            "mkfifo in out && { \"$0\" nearest --patterns x.csv --query-lines csv "
+                            "--similarity euclidean --top 1 --csv "
+                            "--quiet < in > out & exec 3> in 4< out; "
+                            "echo 3,3 >&3; read -r title <&4; read -r first <&4; echo \"$title "
+                            "$first\"; " // the pipe is still open
+                            "echo 0,2 >&3; read -r second <&4; echo \"$second\"; exec 3>&-; wait; }",
+                            MNEME_PROGRAM},
+                           {.folder = folder_.path()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  std::string out = result.out;
+  std::erase(out, '\r');
+  EXPECT_EQ(out, "query,rank,row,id,distance 0,1,1,far,1\n1,1,2,one,1\n");
+}
+
+TEST_F(NearestVerb, AnswersLinesAsItAnswersAFile) {
+  const RealPatterns stored = data::random_sphere(300, 9, Random(1)),
+                     queries = data::random_sphere(2100, 9, Random(2));
+  data::write_npy(path("x.npy"), stored);
+  std::string table = "id,a,b,c,d,e,f,g,h,i\n", lines;
+  for (int64_t q = 0; q < queries.count(); ++q) {
+    const std::vector<double> vector(queries[q].begin(), queries[q].end());
+    lines += json{{"vector", vector}, {"id", fmt::format("q{}", q)}}.dump() + "\n";
+    table += fmt::format("q{},{}\n\n", q, fmt::join(vector, ","));
+  }
+  write_text(folder_ / "q.csv", table);
+  for (const char* similarity : {"cosine", "hamming"}) {
+    const std::vector<std::string> arguments{"nearest",  "--patterns", path("x.npy"), "--similarity",
+                                             similarity, "--top",      "2",           "--csv"};
+    const auto run_with = [&](const std::vector<std::string>& more, const std::string& input) {
+      std::vector<std::string> all = arguments;
+      all.insert(all.end(), more.begin(), more.end());
+      const ProgramResult result = run_mneme(all, {.input = input});
+      EXPECT_EQ(result.exit_code, 0) << result.err;
+      return result.out;
+    };
+    const std::string of_file = run_with({"--queries", path("q.csv")}, "");
+    EXPECT_EQ(std::ranges::count(of_file, '\n'), 4201);
+    EXPECT_EQ(run_with({"--query-lines", "csv"}, table), of_file);
+    EXPECT_EQ(run_with({"--queries", "-", "--query-lines", "json"}, lines), of_file);
+  }
+}
+
+TEST_F(NearestVerb, AnswersInvalidLinesWithErrorsInJson) {
+  write_text(folder_ / "x.csv", "0110\n1111\n");
+  const ProgramResult result =
+      run_mneme({"nearest", "--patterns", path("x.csv"), "--query-lines", "json", "--top", "1", "--json"},
+                {.input = R"({"bits": "0111", "id": 7}
+{"bits": "01"}
+{"vector": [1, "x"]}
+{"hex": "00"}
+
+{"vector": [0, 1, 1, 0]}
+)"});
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  std::vector<json> answers;
+  for (std::istringstream stream(result.out); stream.peek() != EOF; stream.get()) {
+    stream >> answers.emplace_back();
+  }
+  ASSERT_EQ(answers.size(), 5U) << result.out;
+  EXPECT_EQ(answers[0], json::parse(R"({"query": 0, "query_id": "7",
+                            "neighbours": [{"rank": 1, "row": 0, "distance": 1}]})"));
+  for (int64_t line = 2; line <= 4; ++line) {
+    EXPECT_EQ(answers[static_cast<size_t>(line - 1)].at("line"), line);
+  }
+  expect_contains(answers[1].at("error"), {"the query has 2 numbers, but the patterns have 4"});
+  expect_contains(answers[3].at("error"), {"unknown field \"hex\""});
+  EXPECT_EQ(answers[4], json::parse(R"({"query": 1, "neighbours": [{"rank": 1, "row": 0, "distance": 0}]})"));
+  const ProgramResult table =
+      run_mneme({"nearest", "--patterns", path("x.csv"), "--query-lines", "csv", "--top", "1", "--csv"},
+                {.input = "0111\n1 1 1\n"});
+  EXPECT_EQ(table.exit_code, 3);
+  EXPECT_EQ(table.out, "query,rank,row,distance\r\n0,1,0,1\r\n") << "the line before the invalid one";
+  expect_contains(table.err, {"stdin: line 2: has 3 cells"});
+  expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--query-lines", "csv"},
+                 {"--query-lines reads queries from standard input, but --queries is a file"});
 }
 
 } // namespace

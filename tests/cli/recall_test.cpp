@@ -394,10 +394,10 @@ TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
   }
   data::write_npy(folder / "same.npy", same);
   const std::string out =
-      recall({"--patterns", (folder / "same.npy").string(), "--memory", "dense", "--noise", "0.1"}).out;
+      recall({"--patterns", (folder / "same.npy").string(), "--memory", "transformer", "--noise", "0.1"}).out;
   EXPECT_TRUE(contains(out, "2 of 2 patterns are zero after subtracting the mean")) << out;
   EXPECT_TRUE(contains(out, "zero patterns")) << out;
-  EXPECT_FALSE(contains(out, "adius")) << "dense has none\n" << out;
+  EXPECT_FALSE(contains(out, "adius")) << "transformer has none\n" << out;
 }
 
 TEST(RecallVerb, StatesHowManyPatternsAreCues) {
@@ -635,6 +635,10 @@ TEST(RecallVerb, ReportsPatternsThatCoincideAsBits) {
        {"patterns coincide", "Only 3 of 6 patterns are distinct as bits", "--threshold", "ambiguous"}) {
     EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
   }
+  const std::string file = (folder / "faces.npy").string();
+  std::string of_cues = recall({"--patterns", file, "--memory", "pattern-sdm", "--cues", file}).out;
+  std::ranges::replace(of_cues, '\n', ' ');
+  EXPECT_TRUE(contains(of_cues, "does not count as \"any stored pattern\", but as ambiguous")) << of_cues;
 }
 
 TEST(RecallVerb, RecallsAPatternOfOnlyOnes) {
@@ -701,7 +705,8 @@ TEST(RecallVerb, PrintsTheParametersOfEachMemory) {
               "0.1", "--hamming-radius", "75"});
   for (const char* part :
        {"pattern-sdm      Hamming radius 75 of 256 bits\n", "transformer      beta 0.0625 (1 / sqrt(size))\n",
-        "dense            degree 3\n", "hopfield         no parameters\n",
+        "dense            degree 21 (at least as sharp as softmax with beta 20.1845, fitted to the",
+        "hopfield         no parameters\n",
         "attention        beta 20.1845 (fitted to the Hamming radius 75)\n",
         "modern-hopfield  beta 20.1845 (fitted to the Hamming radius 75)\n",
         "Bits are 1 where a number is above"}) {

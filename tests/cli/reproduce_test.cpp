@@ -88,6 +88,24 @@ TEST(ReproduceVerb, RunsWithGivenParameters) {
   EXPECT_TRUE(contains(published.err, "parameters")) << published.err;
 }
 
+TEST(ReproduceVerb, AcceptsAnyPositiveBeta) {
+  const TemporaryFolder folder;
+  const auto run_with = [&](const char* betas) {
+    return run_mneme({"reproduce", "hopfield/energy", "--quick", "--bits", "8", "--patterns", "5", "--beta",
+                      betas, "--json", "--out", (folder / betas).string()});
+  };
+  const ProgramResult result = run_with("0.5,2..4,1e-3,1e5,0.1..0.2..0.1");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(testing::parameters_of(result.out).at("beta"),
+            nlohmann::json({0.5, 2, 3, 4, 1e-3, 1e5, 0.1, 0.2}));
+  EXPECT_EQ(testing::results_of(result.out).at("experiments").at(0).at("missed"), 0);
+  for (const char* refused : {"0", "-1", "0.5..2", "2,x", "1,", "1e9"}) {
+    const ProgramResult error = run_with(refused);
+    EXPECT_EQ(error.exit_code, 2) << refused;
+    EXPECT_TRUE(contains(error.err, "--beta")) << error.err;
+  }
+}
+
 TEST(ReproduceVerb, LeavesOutPublishedRadiiThatAreTooSmallForTheGivenBits) {
   const TemporaryFolder folder;
   const auto run_at = [&](const char* id, const char* bits) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/testing.h"
+#include "mneme/core/error.h"
 
 namespace mneme::data {
 namespace {
@@ -23,8 +24,8 @@ TEST(Csv, SupportsAllDelimiters) {
   for (const std::string text :
        {"1,-2.5,3e2\n0,.25,+6\n", "1;-2.5;3e2\n0;.25;+6", "1\t-2.5\t3e2\r\n0\t.25\t+6\r\n",
         "1 -2.5  3e2\r0 .25 +6", "  1 , -2.5 ,3e2 \n 0,0.25,6", "\"1\",\"-2.5\",3e2\n\"0\",\" .25 \",6\n",
-        "\xEF\xBB\xBF"
-        "1,-2.5,3E2\n0,.25,6",
+        ("\xEF\xBB\xBF"
+         "1,-2.5,3E2\n0,.25,6"),
         "# a comment\n\n1,-2.5,3e2 # more\n  \n0,.25,6\n#end", "a,b,c\n1,-2.5,3e2\n0,.25,6", "1 -2.5\t3e2\n",
         "   1   -2.5   3e2\n   0    .25    6\n"}) {
     if (text == "1 -2.5\t3e2\n") {
@@ -140,6 +141,34 @@ TEST(Csv, ReadsAColumnOfIds) {
   expect_rejected("id\na\n", {"the only column contains ids"});
   expect_rejected("id,label\na,1\n", {"labels and ids, but no numbers"});
   expect_rejected("x,y\n1,a\n", {"\"a\" is not a number", "id, key or name"});
+}
+
+TEST(CsvLines, ReadsLinesByTheRulesOfATable) {
+  CsvLines table("stdin", 2);
+  EXPECT_FALSE(table.next("\xEF\xBB\xBFid;a;b;label", 1));
+  EXPECT_TRUE(table.has_ids());
+  EXPECT_FALSE(table.next("", 2));
+  EXPECT_FALSE(table.next("# a comment", 3));
+  const auto row = table.next("x; 1.5;-2;cat", 4);
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->numbers, (std::vector{1.5, -2.0}));
+  EXPECT_EQ(row->id, "x");
+  try {
+    table.next("y;1;2", 5);
+    FAIL() << "a cell is missing";
+  } catch (const DataError& error) {
+    EXPECT_EQ(std::string(error.what()), "stdin: line 5: has 3 cells, but the number of columns is 4.\n  "
+                                         "Complete the line, or remove it.");
+  }
+  EXPECT_EQ(table.next("z;3;4;dog", 6)->numbers, (std::vector{3.0, 4.0}));
+}
+
+TEST(CsvLines, ReadsBitStringsOfTheExpectedSize) {
+  CsvLines table("stdin", 3);
+  EXPECT_EQ(table.next("101", 1)->numbers, (std::vector{1.0, 0.0, 1.0}));
+  EXPECT_EQ(table.next("1 0 1", 2)->numbers, (std::vector{1.0, 0.0, 1.0}));
+  EXPECT_THROW(table.next("10", 3), DataError);
+  EXPECT_EQ(CsvLines("stdin", 1).next("101", 1)->numbers, std::vector{101.0});
 }
 
 } // namespace

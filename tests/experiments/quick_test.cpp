@@ -67,11 +67,13 @@ Outcome run_with(const std::string& id, std::vector<GivenParameter> parameters) 
 }
 
 TEST(HopfieldExperiment, RunsWithGivenParameters) {
-  const Outcome energy = run_with("hopfield/energy", {{.name = "beta", .text = "2,5", .values = {2, 5}},
-                                                      {.name = "bits", .text = "16", .values = {16}},
-                                                      {.name = "patterns", .text = "10", .values = {10}}});
+  const Outcome energy =
+      run_with("hopfield/energy", {{.name = "beta", .text = "0.25,5", .numbers = {0.25, 5}},
+                                   {.name = "bits", .text = "16", .values = {16}},
+                                   {.name = "patterns", .text = "10", .values = {10}}});
   EXPECT_EQ(energy.figures.at(0).name, "energy");
-  EXPECT_EQ(energy.tables.at(0).table.rows.size(), 2U) << "one row per beta";
+  ASSERT_EQ(energy.tables.at(0).table.rows.size(), 2U) << "one row per beta";
+  EXPECT_EQ(std::get<double>(energy.tables.at(0).table.rows.at(0).at(0)), 0.25);
   EXPECT_EQ(tally(energy).missed, 0) << "the theorems hold for all parameters";
   EXPECT_TRUE(mneme::testing::contains(energy.parameters.at(0).second, "10 random points"));
   EXPECT_TRUE(mneme::testing::contains(energy.parameters.at(0).second, "in 16 dimensions"));
@@ -88,7 +90,7 @@ TEST(HopfieldExperiment, RunsWithGivenParameters) {
   EXPECT_TRUE(any_beyond) << "more than 100 000 patterns with K = 3";
   const Outcome few = run_with("hopfield/capacity", {{.name = "bits", .text = "4,12", .values = {4, 12}}});
   EXPECT_EQ(std::get<std::string>(few.tables.at(1).table.rows.at(0).at(3)), "below 4") << "K = 1, d = 4";
-  EXPECT_THROW(run_with("hopfield/capacity", {{.name = "beta", .text = "1,2", .values = {1, 2}}}),
+  EXPECT_THROW(run_with("hopfield/capacity", {{.name = "beta", .text = "1,2", .numbers = {1, 2}}}),
                UsageError);
 }
 

@@ -32,7 +32,7 @@ TEST(BagGroup, ReturnsEachSeedAfterAnEpochOrItsLastEpoch) {
   const BagMeasure& loss = bag_measure("validation_loss");
   EXPECT_EQ(after_epochs(three, loss, 1), (std::vector<double>{4, 8, 5}));
   EXPECT_EQ(after_epochs(three, loss, 3), (std::vector<double>{2, 6, 5}));
-  EXPECT_EQ(after_last_epoch(three, bag_measure("training_loss")), (std::vector<double>{1, 3, 2.5}));
+  EXPECT_EQ(after_kept_epoch(three, bag_measure("training_loss")), (std::vector<double>{1, 3, 2.5}));
   const report::Series series = seeds_series("loss", three, loss);
   ASSERT_EQ(series.points.size(), 3U);
   EXPECT_EQ(series.points[1].x, 2);

@@ -43,9 +43,9 @@ template <class Error> std::string message_after(const std::function<void(json&)
 }
 
 TEST(TokenizerFiles, RestoreEveryTokenizer) {
-  for (const char* name :
-       {"gpt2_pattern", "digits", "prefix_space", "ignore_merges", "llama3_pattern", "gpt4o_pattern",
-        "deepseek_patterns", "pattern_gaps", "nfc_pattern", "roberta", "normalizers", "removed", "merged"}) {
+  for (const char* name : {"gpt2_pattern", "digits", "prefix_space", "ignore_merges", "llama3_pattern",
+                           "gpt4o_pattern", "deepseek_patterns", "pattern_gaps", "nfc_pattern", "roberta",
+                           "normalizers", "removed", "merged", "whole_text"}) {
     const Tokenizer tokenizer = testing::golden_tokenizer(name);
     const TemporaryFolder folder;
     write_tokenizer(folder / "model", tokenizer);
@@ -248,6 +248,22 @@ TEST(TokenizerFiles, NameWhatIsNotSupported) {
          d["pre_tokenizer"] = {{"type", "Metaspace"}};
        }},
       {"pre_tokenizer is null", [](json& d) { d["pre_tokenizer"] = nullptr; }},
+      {"pre_tokenizer is of the type \"ByteLevel\"",
+       [](json& d) {
+         d["normalizer"] = {{"type", "ByteLevel"}};
+       }},
+      {"normalizer.normalizers[1] is of the type \"NFC\"",
+       [](json& d) {
+         d["normalizer"] = {{"type", "Sequence"},
+                            {"normalizers", {{{"type", "ByteLevel"}}, {{"type", "NFC"}}}}};
+         d["pre_tokenizer"] = nullptr;
+       }},
+      {"added_tokens is",
+       [](json& d) {
+         d["normalizer"] = {{"type", "ByteLevel"}};
+         d["pre_tokenizer"] = nullptr;
+         d["added_tokens"][0]["normalized"] = d["added_tokens"][0]["lstrip"] = true;
+       }},
       {"pre_tokenizer is of the type \"Sequence\"",
        [](json& d) {
          d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Whitespace"}}}}};

@@ -220,6 +220,53 @@ TEST(BagTrainer, StopsEarlyWhenTheValidationLossDoesNotDecrease) {
   EXPECT_EQ(fit(task, "hopfield", schedule).epochs.size(), stopped.epochs.size() + 1);
 }
 
+TEST(BagTrainer, KeepsTheModelOfTheBestEpochAlsoWhenResumed) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const BagTask task = bits();
+  BagSchedule schedule = short_schedule(task, 40);
+  schedule.learning_rate = 0.05;
+  schedule.keeps_best = true;
+  const BagFit whole = fit(task, "hopfield", schedule);
+  const int64_t best = whole.kept_epoch();
+  ASSERT_GT(best, 1);
+  ASSERT_LT(best, 40) << "the validation loss has a minimum";
+  for (const BagEpoch& epoch : whole.epochs) {
+    EXPECT_GE(epoch.validation.loss, whole.epochs[static_cast<size_t>(best - 1)].validation.loss);
+  }
+  BagSchedule until_best = schedule;
+  until_best.epochs = best;
+  until_best.keeps_best = false;
+  BagTrainer expected(task, "hopfield", until_best, 4);
+  while (!expected.finished()) {
+    expected.epoch();
+  }
+  // Interrupted after the best epoch.
+  BagSchedule part = schedule;
+  part.epochs = best + 2;
+  fit(task, "hopfield", part, path);
+  const BagFit resumed = fit(task, "hopfield", schedule, path);
+  EXPECT_TRUE(same(resumed.epochs, whole.epochs));
+  EXPECT_EQ(resumed.kept_epoch(), best);
+  EXPECT_EQ(resumed.validation.area_under_curve, whole.validation.area_under_curve);
+  BagTrainer restored(task, "hopfield", schedule, 4);
+  restored.restore(path);
+  EXPECT_EQ(restored.validate().loss, whole.epochs.back().validation.loss)
+      << "training continues from the last";
+  restored.load_best();
+  EXPECT_EQ(restored.logits(task.validation), expected.logits(task.validation));
+  const BagClassifier classifier(path);
+  EXPECT_EQ(classifier.epochs(), best);
+  std::vector<double> logits;
+  for (const BagPrediction& prediction : classifier.predict(task.validation)) {
+    logits.push_back(prediction.logit);
+  }
+  EXPECT_EQ(logits, expected.logits(task.validation));
+  schedule.keeps_best = false;
+  BagTrainer last(task, "hopfield", schedule, 4);
+  expect_contains(usage_error_of([&] { last.restore(path); }), {"of the best epoch as well", "--keep"});
+}
+
 TEST(BagTrainer, RejectsACheckpointOfAnotherRun) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "run.safetensors";

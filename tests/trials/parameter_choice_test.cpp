@@ -251,7 +251,8 @@ TEST(ParameterChooser, UsesBetaMinIfTheFittedBetaIsTooSmall) {
   EXPECT_EQ(parameters.settings[0].origin, "minimum at which 99 % of the patterns are fixed points");
 }
 
-/// Two pairs of similar patterns: the displacement of the first update is small enough, but grows in the next.
+/// Two pairs of similar patterns: the displacement of the first update is small enough, but grows in the
+/// next.
 TEST(ParameterChooser, BetaMinKeepsPatternsInRepeatedUpdates) {
   const int64_t ones[5][3] = {{3, 6, -1}, {1, 4, 6}, {1, 2, 3}, {1, 4, -1}, {3, 4, 6}};
   RealPatterns numbers(5, 7);
@@ -305,6 +306,7 @@ TEST(ParameterChooser, KeepsGivenParameters) {
   const Sides sides(letters());
   const ParameterChoices choices{.hamming_radius = 90,
                                  .beta = 3.5,
+                                 .degree = 2.5,
                                  .hard_locations = 7,
                                  .selected_coordinates = 9,
                                  .update_steps_max = 4};
@@ -312,6 +314,7 @@ TEST(ParameterChooser, KeepsGivenParameters) {
     const MemoryParameters parameters = sides.parameters_for(kind.name, choices);
     EXPECT_EQ(parameters.hamming_radius, kind.uses.hamming_radius ? 90 : 0) << kind.name;
     EXPECT_EQ(parameters.beta, kind.uses.beta ? 3.5 : 0) << kind.name;
+    EXPECT_EQ(parameters.degree, kind.uses.degree ? 2.5 : 0) << kind.name;
     EXPECT_EQ(parameters.selected_coordinates, kind.uses.selected_coordinates ? 9 : 0) << kind.name;
     EXPECT_EQ(parameters.encoded_bits, 0) << kind.name;
     EXPECT_EQ(parameters.update_steps_max, 4) << kind.name;
@@ -354,7 +357,7 @@ TEST(ParameterChooser, ReportsTheParametersOfEachMemoryAndTheirOrigin) {
   EXPECT_EQ(text("sdm", given), "hamming_radius=20[]hard_locations=7[]");
   EXPECT_EQ(text("pattern-sdm", given), "hamming_radius=20[]");
   EXPECT_EQ(text("hopfield", given), "");
-  EXPECT_EQ(text("dense", given), "degree=3[]");
+  EXPECT_TRUE(mneme::testing::contains(text("dense", given), "[at least as sharp as softmax with beta "));
   EXPECT_EQ(text("transformer", given), "beta=0[1 / sqrt(size)]");
   EXPECT_TRUE(mneme::testing::contains(text("attention", given), "[fitted to the Hamming radius 20]"));
   EXPECT_TRUE(mneme::testing::contains(

@@ -6,8 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "mneme/data/pattern_set.h"
 
@@ -29,5 +33,34 @@ namespace mneme::data {
 ///         columns
 PatternSet parse_csv(std::span<const std::byte> bytes, const std::string& name, int64_t limit = 0);
 PatternSet read_csv(const std::filesystem::path& path, int64_t limit = 0);
+
+/// Reads a table line by line as it arrives, by the same rules, except that a line of `size` characters 0 and
+/// 1 always has a number per character, and that no line break is within a cell.
+class CsvLines {
+public:
+  struct Row {
+    std::vector<double> numbers;
+    std::string id; ///< of the column of ids; empty without one
+  };
+
+  /// `size` is the expected number of numbers of a line; other sizes are errors. `name` is that of the
+  /// source, for messages.
+  CsvLines(const std::string& name, int64_t size);
+  CsvLines(const CsvLines&) = delete;
+  CsvLines& operator=(const CsvLines&) = delete;
+  ~CsvLines();
+
+  /// The numbers of the next line; nothing for a header, a blank line or a comment. `number` is that of the
+  /// line, from 1.
+  ///
+  /// Errors  DataError as above; the next line can still be read
+  std::optional<Row> next(std::string_view line, int64_t number);
+  /// True after a header that names a column of ids.
+  bool has_ids() const;
+
+private:
+  class State;
+  std::unique_ptr<State> state_;
+};
 
 } // namespace mneme::data

@@ -19,7 +19,8 @@ struct BagPrediction {
   std::vector<double> attention = {};
 };
 
-/// Model of a checkpoint of BagTrainer. Neither the training bags nor the options of the run are needed.
+/// Model of a checkpoint of BagTrainer: that of the last epoch, or of the best one with
+/// BagSchedule::keeps_best. Neither the training bags nor the options of the run are needed.
 class BagClassifier {
 public:
   /// Errors  DataError if the file is not a checkpoint of a run on bags

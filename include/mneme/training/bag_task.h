@@ -32,6 +32,9 @@ struct BagSchedule {
   /// true: the training loss of a bag is multiplied by n / (2 n_c), with n training bags, n_c of them of its
   /// class, so that both classes have the same weight. The validation loss is never weighted.
   bool balanced_classes = false;
+  /// true: the result of training, in checkpoints and in BagFit, is the model after the epoch with the lowest
+  /// validation loss (the first one of equal epochs); false: after the last epoch.
+  bool keeps_best = false;
   /// Early stopping: number of epochs without a lower validation loss after which training stops; 0: never.
   int64_t patience = 0;
 };
@@ -117,6 +120,9 @@ struct BagEpoch {
   BagScore training = {}, validation = {};
 };
 
+/// The epoch with the lowest validation loss, from 1; the first one of equal epochs. 0 without epochs.
+int64_t best_epoch(const std::vector<BagEpoch>& epochs);
+
 /// Metrics of binary classification.
 struct ClassificationMetrics {
   double accuracy = 0;
@@ -133,8 +139,12 @@ struct BagFit {
   int64_t num_parameters = 0;
   std::vector<BagEpoch> epochs = {};
   bool stopped_early = false;
-  ClassificationMetrics validation = {}; ///< of the validation bags, after the last epoch
+  bool keeps_best = false;               ///< BagSchedule::keeps_best
+  ClassificationMetrics validation = {}; ///< of the validation bags, after the kept epoch
   double seconds = 0;                    ///< wall time of this run, without the runs that it resumed
+
+  /// The epoch whose model is the result: the best or the last one, from 1.
+  int64_t kept_epoch() const { return keeps_best ? best_epoch(epochs) : static_cast<int64_t>(epochs.size()); }
 };
 
 /// Metrics of logits, which predict the positive class if they are > 0. Without positive (negative) bags,

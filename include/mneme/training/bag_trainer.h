@@ -49,6 +49,10 @@ public:
   ///         training bags
   std::vector<double> logits(const data::LabelledBags& bags);
 
+  /// With BagSchedule::keeps_best, replaces the current parameters by those after the best epoch. Training
+  /// must not continue after this.
+  void load_best();
+
   /// Writes a checkpoint with everything that later epochs depend on. A run resumed from it has the same
   /// results, bit for bit, as an uninterrupted one.
   ///

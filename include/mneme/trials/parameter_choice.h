@@ -91,7 +91,7 @@ struct ParameterChoices {
   std::optional<double> beta = {};
   std::optional<double> alpha = {}; ///< of alpha-entmax, in (1, 2]; default: that of kSimplexSeparations
   /// For all memories that use a degree, > 0. Default: the fitted beta, rounded up, because
-  /// (1 - x)^beta <= exp(-beta x); 3 for dense associative memory.
+  /// (1 - x)^beta <= exp(-beta x).
   std::optional<double> degree = {};
   int64_t hard_locations = 100000; ///< of neuron-based SDM
   /// Of neuron-based SDM with selected coordinates. Disables its encoding of patterns.

@@ -57,7 +57,8 @@ struct SweepRow {
   /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no different
   /// one. Identical patterns with identical values are one pattern. A cue that activates no location or
   /// pattern is returned unchanged and never counts as recalled. The right pattern of given cues is not
-  /// known: this is the fraction whose readout is any of the stored patterns.
+  /// known: this is the fraction whose readout is any of the stored patterns that coincides with no different
+  /// one.
   MeanInterval exact;
   /// Fraction of cues whose readout equals a pattern that coincides with different ones.
   double ambiguous = 0;

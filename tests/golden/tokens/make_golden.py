@@ -246,6 +246,12 @@ def write_normalized(base, strings, byte_level, split):
     words = [b"KING the KING, KINGs xKING _KING KING", b"a<r>  b <r>\n<r>KING<r> <r>", b"<Tag> _<tag>x", b"  ``THE''  ", b"   ", "日KING KING日 \u0301KING".encode()]
     write("normalizers", other, words + hard + strings[190:230], keep_text=False)
 
+    whole = copy.deepcopy(base)  # no pre-tokenizer: a text is one piece
+    whole["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "ByteLevel"}]}
+    whole["pre_tokenizer"] = None
+    whole["added_tokens"].append(added(size + 1, "é <tag>", False, True))
+    write("whole_text", whole, ["the é <tag>the <|endoftext|> king e\u0301 <tag>".encode()] + hard + strings[:60], keep_text=False)
+
     for name, steps in {
             "removed": [{"type": "WhitespaceSplit"}, split("e") | {"behavior": "Removed"}, split("[a-z]+") | {"behavior": "Removed", "invert": True},
                         {"type": "Digits", "individual_digits": True}],
