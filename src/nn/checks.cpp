@@ -82,6 +82,12 @@ void check_positive(const char* layer, const char* name, double number, const ch
   }
 }
 
+void check_norm_epsilon(const char* layer, const char* name, double epsilon) {
+  if (!(std::isfinite(epsilon) && epsilon >= 0)) {
+    refuse(layer, c10::str(name, " is ", epsilon, ", but must be finite and >= 0."), "The default is 1e-5.");
+  }
+}
+
 void check_shape(const char* layer, const char* name, const at::Tensor& tensor,
                  std::initializer_list<NeededSize> shape, const char* how_to_fix,
                  std::optional<at::ScalarType> type) {

@@ -21,6 +21,11 @@ void check_sizes(const char* layer, std::initializer_list<std::pair<const char*,
 /// Errors  UsageError unless number is finite and > 0
 void check_positive(const char* layer, const char* name, double number, const char* how_to_fix);
 
+/// For the number that a layer norm adds to the variance.
+///
+/// Errors  UsageError unless epsilon is finite and >= 0
+void check_norm_epsilon(const char* layer, const char* name, double epsilon);
+
 /// The size of a dimension, or its name ("B") if it may have any size.
 using NeededSize = std::variant<int64_t, const char*>;
 /// Errors  UsageError unless tensor is defined and has this shape and type
