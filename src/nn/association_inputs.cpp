@@ -3,7 +3,6 @@
 #include "nn/association_inputs.h"
 
 #include <ATen/Functions.h>
-#include <ATen/autocast_mode.h>
 
 #include "nn/checks.h"
 #include "nn/refuse.h"
@@ -68,24 +67,6 @@ void check_two(const AssociationInputs& in, const AssociationInput& a, const Ass
            c10::str(a.name, " is ", a.tensor.scalar_type(), " on ", a.tensor.device(), " but ", b.name,
                     " is ", b.tensor.scalar_type(), " on ", b.tensor.device(), "."),
            "Convert or move one of them.");
-  }
-}
-
-bool has_autocast(at::DeviceType device) {
-  return at::autocast::is_autocast_available(device) && at::autocast::is_autocast_enabled(device);
-}
-
-void check_parameter_type(const AssociationInputs& in, const AssociationInput& input) {
-  const at::Tensor &given = input.tensor, &parameter = in.parameter;
-  if (!parameter.defined() || !at::isFloatingType(parameter.scalar_type())) {
-    return;
-  }
-  if (given.device() != parameter.device() ||
-      (given.scalar_type() != parameter.scalar_type() && !has_autocast(given.device().type()))) {
-    refuse(in.layer,
-           c10::str(input.name, " is ", given.scalar_type(), " on ", given.device(),
-                    " but the parameters are ", parameter.scalar_type(), " on ", parameter.device(), "."),
-           "Convert or move the input, or the layer with to().");
   }
 }
 
@@ -175,7 +156,7 @@ void check_inputs(const AssociationInputs& in) {
   // The stored pattern first: in a self-association it is also the state, and the argument that was given.
   for (const AssociationInput* input : {&in.stored, &in.state, &in.projection}) {
     check_one(in, *input);
-    check_parameter_type(in, *input);
+    check_parameter_type(in.layer, input->name, input->tensor, in.parameter);
   }
   check_two(in, in.state, in.stored);
   check_two(in, in.state, in.projection);

@@ -28,13 +28,13 @@ struct AssociationInputs {
   at::Tensor parameter = {}; ///< any parameter, whose type the inputs must have; undefined if there is none
 };
 
-/// Checks shapes, types and devices of inputs and masks. Inputs may have another type than the parameters under
-/// autocast.
+/// Checks shapes, types and devices of inputs and masks. Under autocast, inputs may have another type than the
+/// parameters.
 /// Errors  UsageError
 void check_inputs(const AssociationInputs& inputs);
 
-/// With masks, checks that all inputs are finite; on a CPU only. The output does not depend on patterns that are
-/// ignored, but a NaN there would make the gradients of the parameters NaN.
+/// With masks, checks that all inputs are finite; on a CPU only. The output does not depend on patterns that
+/// are ignored, but a NaN there would make the gradients of the parameters NaN.
 /// Errors  UsageError with the input and the index of the first NaN or infinity
 void check_masked_inputs(const AssociationInputs& inputs);
 
