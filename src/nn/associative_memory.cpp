@@ -30,6 +30,17 @@ void check_patterns(const char* name, const at::Tensor& patterns) {
   }
 }
 
+/// On the CPU only: on other devices this check would force a synchronisation.
+const at::Tensor& checked_result(const char* name, const at::Tensor& result) {
+  if (result.device().is_cpu() && !all_finite(result)) {
+    refuse(kMemory,
+           c10::str(name, " is not finite, although all arguments are: numbers are too large for ",
+                    result.scalar_type(), "."),
+           "Scale patterns and states down, or use float64.");
+  }
+  return result;
+}
+
 /// Checks that features, type and device are equal.
 void check_same(const char* a_name, const at::Tensor& a, const char* b_name, const at::Tensor& b) {
   if (a.size(1) != b.size(1) || a.scalar_type() != b.scalar_type() || a.device() != b.device()) {
@@ -120,6 +131,10 @@ void AssociativeMemory::check_states(const at::Tensor& states) const {
 
 at::Tensor AssociativeMemory::association(const at::Tensor& states) const {
   check_states(states);
+  return checked_result("the association", weights(states));
+}
+
+at::Tensor AssociativeMemory::weights(const at::Tensor& states) const {
   return ops::separate(at::matmul(states * options_.beta(), stored_.t()), options_.separation());
 }
 
@@ -129,11 +144,15 @@ at::Tensor AssociativeMemory::read(const at::Tensor& states, const at::Tensor& v
                           {.beta = options_.beta()})
         .squeeze(0);
   }
-  return at::matmul(association(states), values);
+  return at::matmul(weights(states), values);
 }
 
 at::Tensor AssociativeMemory::energy(const at::Tensor& states) const {
   check_states(states);
+  return checked_result("the energy", energy_of(states));
+}
+
+at::Tensor AssociativeMemory::energy_of(const at::Tensor& states) const {
   const double beta = options_.beta();
   const at::Tensor scores = at::matmul(states * beta, stored_.t());
   return states.square().sum(-1) / 2 - ops::separation_potential(scores, options_.separation()) / beta +
@@ -203,8 +222,9 @@ MemoryRetrieval AssociativeMemory::retrieve(const at::Tensor& states) const {
                          .steps = at::zeros({states.size(0)}, per_state.dtype(at::kLong)),
                          .converged = at::zeros({states.size(0)}, per_state.dtype(at::kBool))};
   const at::Tensor before = states.device().is_cpu() ? update_unconverged(result) : update_all(result);
+  checked_result("the state after an update", result.state);
   result.readout = values_.defined() ? read(before, values_) : result.state;
-  result.energy = energy(result.state);
+  result.energy = checked_result("the energy", energy_of(result.state));
   return result;
 }
 
