@@ -28,8 +28,8 @@ struct AssociationInputs {
   at::Tensor parameter = {}; ///< any parameter, whose type the inputs must have; undefined if there is none
 };
 
-/// Checks shapes, types and devices of inputs and masks. Under autocast, inputs may have another type than the
-/// parameters.
+/// Checks shapes, types and devices of inputs and masks. Under autocast, inputs may have another type than
+/// the parameters.
 /// Errors  UsageError
 void check_inputs(const AssociationInputs& inputs);
 
