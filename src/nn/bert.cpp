@@ -151,7 +151,7 @@ std::shared_ptr<torch::nn::Module> BertEncoderImpl::clone(const std::optional<to
   const at::NoGradGuard no_gradient;
   const auto copies = copy->named_parameters();
   for (const auto& parameter : named_parameters()) {
-    at::Tensor own = copies[parameter.key()];
+    const at::Tensor& own = copies[parameter.key()];
     own.set_data(device ? parameter.value().detach().to(*device, /*non_blocking=*/false, /*copy=*/true)
                         : parameter.value().detach().clone());
     own.set_requires_grad(parameter.value().requires_grad());

@@ -126,7 +126,7 @@ std::optional<int64_t> required_features(const Norm& norm, std::optional<int64_t
 }
 
 at::Tensor any_parameter(const HopfieldImpl& layer) {
-  if (const at::Tensor of_core = any_parameter(*layer.association_core); of_core.defined()) {
+  if (at::Tensor of_core = any_parameter(*layer.association_core); of_core.defined()) {
     return of_core;
   }
   for (const torch::nn::LayerNorm* norm :
