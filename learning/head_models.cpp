@@ -3,7 +3,9 @@
 #include "learning/heads.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <utility>
 
 #include <ATen/Functions.h>
@@ -51,10 +53,25 @@ template <class Tokenizer> Encode encoder_of(Tokenizer tokenizer, const tokens::
   };
 }
 
+/// Errors  DataError if a folder has no file of a tokenizer; in a folder with some of them, the reader names
+///         those that are missing
+void require_tokenizer(const std::filesystem::path& folder, std::initializer_list<const char*> files,
+                       const char* listed) {
+  std::error_code error;
+  if (std::ranges::none_of(files, [&](const char* file) { return exists(folder / file, error); })) {
+    throw DataError(
+        fmt::format("{}: contains no tokenizer: neither {}.\n  Copy it into the folder, or give token "
+                    "ids with --tokens.",
+                    folder.string(), listed));
+  }
+}
+
 ObservedModel open_gpt2(const HeadsRequest& request, std::vector<std::string>& notes) {
   nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &notes, nn::Mapping::all);
   ObservedModel result = sizes_of(model, model->config.num_layers());
   result.read_tokenizer = [folder = folder_of(request.model)] {
+    require_tokenizer(folder, {"tokenizer.json", "vocab.json", "merges.txt"},
+                      "tokenizer.json nor vocab.json and merges.txt");
     return encoder_of(tokens::read_tokenizer(folder), {});
   };
   result.run = [model](const at::Tensor& ids,
@@ -74,6 +91,7 @@ ObservedModel open_bert(const HeadsRequest& request, std::vector<std::string>& n
   nn::BertEncoder model = nn::read_bert_model(request.model, request.key, &notes);
   ObservedModel result = sizes_of(model, model->config.num_layers() * model->config.layers_per_group());
   result.read_tokenizer = [folder = folder_of(request.model)] {
+    require_tokenizer(folder, {"tokenizer.json", "vocab.txt"}, "tokenizer.json nor vocab.txt");
     const tokens::EncodeOptions options{.add_special = true};
     return tokens::has_smiles_tokenizer(folder) ? encoder_of(tokens::read_smiles_tokenizer(folder), options)
                                                 : encoder_of(tokens::read_word_piece(folder), options);

@@ -29,8 +29,14 @@ struct HeadPair {
   HeadSummary before, after;
 };
 
-/// Errors  DataError if the models have other numbers of layers or heads
+/// Errors  DataError if the models are of other types or have other numbers of layers or heads
 std::vector<HeadPair> pairs_of(const HeadsInspection& before, const HeadsInspection& after) {
+  if (before.type != after.type) {
+    throw DataError(
+        fmt::format("--fine-tuned: the model is {}, but that of --model is {}.\n  Give two models of "
+                    "which one was trained from the other.",
+                    after.type, before.type));
+  }
   if (before.layers != after.layers || before.heads_per_layer != after.heads_per_layer) {
     throw DataError(
         fmt::format("--fine-tuned: the model has {} layers of {} heads, but that of --model {} of "

@@ -104,12 +104,9 @@ void check_masks(const AssociationInputs& in, const Sizes& sizes) {
   }
 }
 
-/// Such as "key holds nan at [0, 3, 2]"; empty if all numbers are finite.
-std::string first_not_finite(const char* name, const at::Tensor& tensor) {
-  if (!tensor.defined() || all_finite(tensor)) {
-    return "";
-  }
-  const at::Tensor position = at::isfinite(tensor).logical_not().nonzero()[0];
+/// Such as "key holds nan at [0, 3, 2]", for the first element that is true in `wrong`.
+std::string first_wrong(const char* name, const at::Tensor& tensor, const at::Tensor& wrong) {
+  const at::Tensor position = wrong.nonzero()[0];
   std::vector<int64_t> index(static_cast<size_t>(position.numel()));
   for (size_t i = 0; i < index.size(); ++i) {
     index[i] = position[static_cast<int64_t>(i)].item<int64_t>();
@@ -123,11 +120,43 @@ std::string first_not_finite(const char* name, const at::Tensor& tensor) {
   return c10::str(name, " holds ", number, " at [", c10::Join(", ", index), "]");
 }
 
+/// Empty if all numbers are finite.
+std::string first_not_finite(const char* name, const at::Tensor& tensor) {
+  return !tensor.defined() || all_finite(tensor)
+             ? ""
+             : first_wrong(name, tensor, at::isfinite(tensor).logical_not());
+}
+
+void check_finite(const AssociationInputs& in) {
+  for (const AssociationInput* input : {&in.stored, &in.state, &in.projection}) {
+    if (const std::string found = first_not_finite(input->name, input->tensor); !found.empty()) {
+      refuse(in.layer, found + ", but all numbers must be finite.",
+             "Remove or correct that pattern; padding must be finite as well, for example 0.");
+    }
+  }
+}
+
+/// -infinity is a mask; NaN and +infinity make the association NaN.
+void check_attention_mask_numbers(const AssociationInputs& in) {
+  const at::Tensor& mask = in.attention_mask;
+  if (!mask.defined() || is_bool_or_byte(mask)) {
+    return;
+  }
+  const at::Tensor wrong = at::isnan(mask).logical_or(at::isposinf(mask));
+  if (wrong.any().item<bool>()) {
+    refuse(in.layer,
+           first_wrong(in.attention_mask_name, mask, wrong) + ", but its numbers must be finite or -inf.",
+           "They are added to the scores; -inf ignores a stored pattern.");
+  }
+}
+
 } // namespace
 
 void check_inputs(const AssociationInputs& in) {
-  for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {
+  // The stored pattern first: in a self-association it is also the state, and the argument that was given.
+  for (const AssociationInput* input : {&in.stored, &in.state, &in.projection}) {
     check_one(in, *input);
+    check_parameter_type(in.layer, input->name, input->tensor, in.parameter);
   }
   check_two(in, in.state, in.stored);
   check_two(in, in.state, in.projection);
@@ -150,23 +179,24 @@ void check_inputs(const AssociationInputs& in) {
   check_masks(in, sizes);
 }
 
+void check_masked_inputs(const AssociationInputs& in) {
+  if ((in.key_padding_mask.defined() || in.attention_mask.defined()) && in.state.tensor.device().is_cpu()) {
+    check_finite(in);
+  }
+}
+
 void check_output(const AssociationInputs& in, const at::Tensor& output) {
   if (!output.device().is_cpu() || all_finite(output)) {
     return;
   }
-  for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {
-    if (const std::string found = first_not_finite(input->name, input->tensor); !found.empty()) {
-      refuse(in.layer, found + ", but all numbers must be finite.",
-             "Remove or correct that pattern; padding must be finite as well, for example 0.");
-    }
-  }
-  refuse(
-      in.layer,
-      first_not_finite("the output", output) +
-          ", although all inputs are finite: a parameter or a mask is not, or numbers have become too large.",
-      "During training, a smaller learning rate may keep the output finite; float32 represents larger "
-      "numbers "
-      "than float16.");
+  check_finite(in);
+  check_attention_mask_numbers(in);
+  refuse(in.layer,
+         first_not_finite("the output", output) +
+             ", although all inputs are finite: a parameter is not, or numbers have become too large.",
+         "During training, a smaller learning rate may keep the output finite; float32 represents larger "
+         "numbers "
+         "than float16.");
 }
 
 at::Tensor bool_key_padding_mask(const AssociationInputs& in) {

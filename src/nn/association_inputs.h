@@ -25,15 +25,22 @@ struct AssociationInputs {
   const at::Tensor& attention_mask;
   int64_t num_heads;
   bool batch_first;
+  at::Tensor parameter = {}; ///< any parameter, whose type the inputs must have; undefined if there is none
 };
 
-/// Checks shapes, types and devices of inputs and masks.
+/// Checks shapes, types and devices of inputs and masks. Under autocast, inputs may have another type than
+/// the parameters.
 /// Errors  UsageError
 void check_inputs(const AssociationInputs& inputs);
 
+/// With masks, checks that all inputs are finite; on a CPU only. The output does not depend on patterns that
+/// are ignored, but a NaN there would make the gradients of the parameters NaN.
+/// Errors  UsageError with the input and the index of the first NaN or infinity
+void check_masked_inputs(const AssociationInputs& inputs);
+
 /// Checks that an output is finite; on a CPU only, because on other devices this check would force a
 /// synchronisation.
-/// Errors  UsageError with the input and the index of the first NaN or infinity
+/// Errors  UsageError with the input or attention mask and the index of the first NaN or infinity
 void check_output(const AssociationInputs& inputs, const at::Tensor& output);
 
 /// Key padding mask as bool [N, S], true: ignored; undefined if there is none.

@@ -8,6 +8,7 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
 #include "mneme/core/interrupt.h"
@@ -28,6 +29,17 @@ void check_patterns(const char* name, const at::Tensor& patterns) {
     refuse(kMemory, c10::str(name, " contain NaN or infinity, but all numbers must be finite."),
            "Replace it, or leave this pattern out.");
   }
+}
+
+/// On the CPU only: on other devices this check would force a synchronisation.
+const at::Tensor& checked_result(const char* name, const at::Tensor& result) {
+  if (result.device().is_cpu() && !all_finite(result)) {
+    refuse(kMemory,
+           c10::str(name, " is not finite, although all arguments are: numbers are too large for ",
+                    result.scalar_type(), "."),
+           "Scale patterns and states down, or use float64.");
+  }
+  return result;
 }
 
 /// Checks that features, type and device are equal.
@@ -120,6 +132,10 @@ void AssociativeMemory::check_states(const at::Tensor& states) const {
 
 at::Tensor AssociativeMemory::association(const at::Tensor& states) const {
   check_states(states);
+  return checked_result("the association", weights(states));
+}
+
+at::Tensor AssociativeMemory::weights(const at::Tensor& states) const {
   return ops::separate(at::matmul(states * options_.beta(), stored_.t()), options_.separation());
 }
 
@@ -129,11 +145,15 @@ at::Tensor AssociativeMemory::read(const at::Tensor& states, const at::Tensor& v
                           {.beta = options_.beta()})
         .squeeze(0);
   }
-  return at::matmul(association(states), values);
+  return at::matmul(weights(states), values);
 }
 
 at::Tensor AssociativeMemory::energy(const at::Tensor& states) const {
   check_states(states);
+  return checked_result("the energy", energy_of(states));
+}
+
+at::Tensor AssociativeMemory::energy_of(const at::Tensor& states) const {
   const double beta = options_.beta();
   const at::Tensor scores = at::matmul(states * beta, stored_.t());
   return states.square().sum(-1) / 2 - ops::separation_potential(scores, options_.separation()) / beta +
@@ -203,8 +223,9 @@ MemoryRetrieval AssociativeMemory::retrieve(const at::Tensor& states) const {
                          .steps = at::zeros({states.size(0)}, per_state.dtype(at::kLong)),
                          .converged = at::zeros({states.size(0)}, per_state.dtype(at::kBool))};
   const at::Tensor before = states.device().is_cpu() ? update_unconverged(result) : update_all(result);
+  checked_result("the state after an update", result.state);
   result.readout = values_.defined() ? read(before, values_) : result.state;
-  result.energy = energy(result.state);
+  result.energy = checked_result("the energy", energy_of(result.state));
   return result;
 }
 

@@ -142,6 +142,33 @@ BertEncoderImpl::BertEncoderImpl(BertConfig config_) : config(std::move(config_)
   initialise();
 }
 
+std::shared_ptr<torch::nn::Module> BertEncoderImpl::clone(const std::optional<torch::Device>& device) const {
+  std::shared_ptr<BertEncoderImpl> copy;
+  {
+    const SkipInitialisation skip;
+    copy = std::make_shared<BertEncoderImpl>(config);
+  }
+  const at::NoGradGuard no_gradient;
+  const auto copies = copy->named_parameters();
+  for (const auto& parameter : named_parameters()) {
+    const at::Tensor& own = copies[parameter.key()];
+    own.set_data(device ? parameter.value().detach().to(*device, /*non_blocking=*/false, /*copy=*/true)
+                        : parameter.value().detach().clone());
+    own.set_requires_grad(parameter.value().requires_grad());
+  }
+  copy->train(is_training());
+  return copy;
+}
+
+/// A clone of a module with this encoder calls it on its new encoder.
+void BertEncoderImpl::clone_(torch::nn::Module& other, const std::optional<torch::Device>& device) {
+  auto* encoder = other.as<BertEncoderImpl>();
+  if (encoder == nullptr) {
+    refuse(kModel, "a module of another kind is to be copied into this one.", "Clone an encoder.");
+  }
+  *this = *std::static_pointer_cast<BertEncoderImpl>(encoder->clone(device));
+}
+
 /// Registers a parameter in submodules that are named by the components of its path.
 at::Tensor BertEncoderImpl::add_parameter(const std::string& path, at::IntArrayRef shape) {
   torch::nn::Module* parent = this;

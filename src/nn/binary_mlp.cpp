@@ -54,6 +54,7 @@ void BinaryMLPImpl::reset() {
 
 torch::Tensor BinaryMLPImpl::forward(torch::Tensor input) {
   check_shape(kLayer, "the input", input, {"B", options.input_size()}, "Each row has input_size numbers.");
+  check_parameter_type(kLayer, "the input", input, parameters().front());
   for (const auto& layer : *layers) {
     if (auto* linear = layer->as<torch::nn::LinearImpl>()) {
       input = apply_linear(*linear, input);

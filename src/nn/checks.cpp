@@ -14,6 +14,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
+#include <ATen/autocast_mode.h>
 #include <torch/utils.h>
 
 #include "mneme/core/error.h"
@@ -82,6 +83,12 @@ void check_positive(const char* layer, const char* name, double number, const ch
   }
 }
 
+void check_norm_epsilon(const char* layer, const char* name, double epsilon) {
+  if (!(std::isfinite(epsilon) && epsilon >= 0)) {
+    refuse(layer, c10::str(name, " is ", epsilon, ", but must be finite and >= 0."), "The default is 1e-5.");
+  }
+}
+
 void check_shape(const char* layer, const char* name, const at::Tensor& tensor,
                  std::initializer_list<NeededSize> shape, const char* how_to_fix,
                  std::optional<at::ScalarType> type) {
@@ -107,6 +114,25 @@ void check_shape(const char* layer, const char* name, const at::Tensor& tensor,
   }
 }
 
+void check_parameter_type(const char* layer, const char* name, const at::Tensor& input,
+                          const at::Tensor& parameter) {
+  if (!parameter.defined() || !at::isFloatingType(parameter.scalar_type())) {
+    return;
+  }
+  const auto has_autocast = [&] {
+    const at::DeviceType device = input.device().type();
+    return at::isFloatingType(input.scalar_type()) && at::autocast::is_autocast_available(device) &&
+           at::autocast::is_autocast_enabled(device);
+  };
+  if (input.device() != parameter.device() ||
+      (input.scalar_type() != parameter.scalar_type() && !has_autocast())) {
+    refuse(layer,
+           c10::str(name, " is ", input.scalar_type(), " on ", input.device(), " but the parameters are ",
+                    parameter.scalar_type(), " on ", parameter.device(), "."),
+           "Convert or move the input, or the layer with to().");
+  }
+}
+
 void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads) {
   check_sizes(layer, {{"hidden_size", hidden_size}, {"num_heads", num_heads}});
   if (hidden_size % num_heads != 0) {
@@ -116,14 +142,15 @@ void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads) {
   }
 }
 
-void check_sequence(const char* layer, const at::Tensor& x, int64_t size) {
+void check_sequence(const char* layer, const at::Tensor& x, int64_t size, const at::Tensor& parameter) {
   check_shape(layer, "the input", x, {"B", "T", size},
               "Call unsqueeze(0) on an input without batch dimension.");
+  check_parameter_type(layer, "the input", x, parameter);
 }
 
-void check_partial_dropout(const char* layer, double dropout) {
+void check_partial_dropout(const char* layer, double dropout, const char* name) {
   if (!(dropout >= 0 && dropout < 1)) {
-    refuse(layer, c10::str("dropout is ", dropout, ", but must be in [0, 1)."),
+    refuse(layer, c10::str(name, " is ", dropout, ", but must be in [0, 1)."),
            "It is the probability that an element is dropped.");
   }
 }

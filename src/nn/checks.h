@@ -21,6 +21,11 @@ void check_sizes(const char* layer, std::initializer_list<std::pair<const char*,
 /// Errors  UsageError unless number is finite and > 0
 void check_positive(const char* layer, const char* name, double number, const char* how_to_fix);
 
+/// For the number that a layer norm adds to the variance.
+///
+/// Errors  UsageError unless epsilon is finite and >= 0
+void check_norm_epsilon(const char* layer, const char* name, double epsilon);
+
 /// The size of a dimension, or its name ("B") if it may have any size.
 using NeededSize = std::variant<int64_t, const char*>;
 /// Errors  UsageError unless tensor is defined and has this shape and type
@@ -28,16 +33,23 @@ void check_shape(const char* layer, const char* name, const at::Tensor& tensor,
                  std::initializer_list<NeededSize> shape, const char* how_to_fix,
                  std::optional<at::ScalarType> type = {});
 
+/// For an input that a layer multiplies by its parameters. An undefined parameter, or one of integers, has no
+/// required type. Under autocast only devices are compared.
+///
+/// Errors  UsageError unless input and parameter have the same type and device
+void check_parameter_type(const char* layer, const char* name, const at::Tensor& input,
+                          const at::Tensor& parameter);
+
 /// Errors  UsageError unless num_heads divides hidden_size, and both are at least 1
 void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads);
 
-/// Errors  UsageError unless x has shape [B, T, size]
-void check_sequence(const char* layer, const at::Tensor& x, int64_t size);
+/// Errors  UsageError unless x has shape [B, T, size], and type and device of `parameter`
+void check_sequence(const char* layer, const at::Tensor& x, int64_t size, const at::Tensor& parameter);
 
 /// For layers that scale kept elements by 1 / (1 - dropout).
 ///
 /// Errors  UsageError unless dropout is in [0, 1)
-void check_partial_dropout(const char* layer, double dropout);
+void check_partial_dropout(const char* layer, double dropout, const char* name = "dropout");
 
 /// Errors  UsageError unless `bits` is int64 [B, length] and contains only 0 and 1 (values are checked on the
 ///         CPU only: on other devices this check would force a synchronisation)

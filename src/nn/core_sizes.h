@@ -15,6 +15,9 @@ struct CoreSizes {
 };
 CoreSizes core_sizes(const HopfieldCoreOptions& options);
 
+/// Any parameter of a core; undefined if it has none.
+at::Tensor any_parameter(const HopfieldCoreImpl& core);
+
 /// Required features of the inputs; nullopt: any.
 struct InputSizes {
   std::optional<int64_t> query, key, value;

@@ -39,10 +39,9 @@ void check(const Gpt2Config& config) {
                        {"max_positions", config.max_positions()},
                        {"inner_size", config.inner_size().value_or(1)}});
   check_heads(kModel, config.hidden_size(), config.num_heads());
-  for (const double dropout :
-       {config.embedding_dropout(), config.attention_dropout(), config.residual_dropout()}) {
-    check_partial_dropout(kModel, dropout);
-  }
+  check_partial_dropout(kModel, config.embedding_dropout(), "embedding_dropout");
+  check_partial_dropout(kModel, config.attention_dropout(), "attention_dropout");
+  check_partial_dropout(kModel, config.residual_dropout(), "residual_dropout");
   check_positive(kModel, "norm_epsilon", config.norm_epsilon(), "The published value is 1e-5.");
   check_positive(kModel, "initial_std", config.initial_std(), "The published value is 0.02.");
 }
@@ -59,6 +58,21 @@ int64_t inner_size(const Gpt2Config& config) {
 at::Tensor later_keys(int64_t tokens, int64_t earlier, const at::Tensor& like) {
   return at::ones({tokens, earlier + tokens}, like.options().dtype(at::kBool)).triu(earlier + 1);
 }
+
+/// Evaluation mode, without dropout, until the end of the scope.
+class EvaluationMode {
+public:
+  explicit EvaluationMode(torch::nn::Module& module) : module_(module), was_training_(module.is_training()) {
+    module_.eval();
+  }
+  ~EvaluationMode() { module_.train(was_training_); }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+private:
+  torch::nn::Module& module_;
+  bool was_training_;
+};
 
 /// Rows for one more block of tokens; contents are kept.
 void reserve(at::Tensor& rows, const at::Tensor& like, int64_t used, int64_t needed, int64_t max) {
@@ -95,6 +109,7 @@ at::Tensor Gpt2LinearImpl::matrix() const {
 
 Gpt2AttentionImpl::Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_)
     : config(std::move(config_)), layer(layer_) {
+  check(config);
   reset();
 }
 
@@ -111,9 +126,11 @@ double Gpt2AttentionImpl::scale() const {
 }
 
 std::vector<at::Tensor> Gpt2AttentionImpl::project(const at::Tensor& x) {
+  check_sequence("Gpt2Attention", x, config.hidden_size(), c_attn->bias);
   std::vector<at::Tensor> parts = c_attn->forward(x).chunk(3, -1);
+  const int64_t head_size = config.hidden_size() / config.num_heads();
   for (at::Tensor& part : parts) {
-    part = part.view({x.size(0), x.size(1), config.num_heads(), -1}).transpose(1, 2);
+    part = part.view({x.size(0), x.size(1), config.num_heads(), head_size}).transpose(1, 2);
   }
   return parts;
 }
@@ -149,10 +166,12 @@ at::Tensor Gpt2AttentionImpl::forward(const at::Tensor& x, const AttentionObserv
     observer(view);
   }
   const at::Tensor replaced = readout ? readout(view) : at::Tensor();
-  if (replaced.defined() && replaced.sizes() != view.value.sizes()) {
+  if (replaced.defined() &&
+      (replaced.sizes() != view.value.sizes() || replaced.scalar_type() != view.value.scalar_type())) {
     refuse(kModel,
-           c10::str("the readout of layer ", layer, " is of shape ", replaced.sizes(), ", but must be ",
-                    view.value.sizes(), "."),
+           c10::str("the readout of layer ", layer, " is of shape ", replaced.sizes(), " and type ",
+                    replaced.scalar_type(), ", but must be ", view.value.sizes(), " and ",
+                    view.value.scalar_type(), "."),
            "Return the readout of all heads.");
   }
   return output(replaced.defined() ? replaced : attend(parts[0], parts[1], parts[2]));
@@ -210,6 +229,7 @@ at::Tensor Gpt2BlockImpl::step(const at::Tensor& x, Gpt2Cache::Layer& cache, int
 }
 
 Gpt2ModelImpl::Gpt2ModelImpl(Gpt2Config config_) : config(std::move(config_)) {
+  check(config);
   reset();
 }
 
@@ -224,6 +244,8 @@ void Gpt2ModelImpl::reset() {
 }
 
 at::Tensor Gpt2ModelImpl::embedded(const at::Tensor& ids, int64_t first_position) {
+  check_ids(kModel, ids, config.vocab_size());
+  check_has_tokens(kModel, ids);
   const int64_t end = first_position + ids.size(1);
   check_positions(kModel, end, config.max_positions(), "Shorten the text.");
   return apply_embedding(*wte, ids) + wpe->weight.slice(0, first_position, end);
@@ -281,8 +303,6 @@ at::Tensor Gpt2ForCausalLMImpl::head_weight() const {
 
 at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids, const AttentionObserver& observer,
                                            const AttentionReadout& readout) {
-  check_ids(kModel, ids, config.vocab_size());
-  check_has_tokens(kModel, ids);
   return transformer->forward(ids, observer, readout);
 }
 
@@ -291,30 +311,28 @@ at::Tensor Gpt2ForCausalLMImpl::forward(const at::Tensor& ids) {
 }
 
 at::Tensor Gpt2ForCausalLMImpl::step(const at::Tensor& ids, Gpt2Cache& cache) {
-  check_ids(kModel, ids, config.vocab_size());
+  check_shape(kModel, "ids", ids, {"B", "T"}, "A single text is unsqueeze(0).", at::kLong);
   const int64_t head_size = config.hidden_size() / config.num_heads();
+  const at::ScalarType type = transformer->ln_f->weight.scalar_type();
   for (const Gpt2Cache::Layer& layer : cache.layers) {
     for (const at::Tensor& rows : {layer.key, layer.value}) {
       if (cache.position > 0 &&
           (cache.layers.size() != transformer->h->size() || !rows.defined() || rows.dim() != 4 ||
            rows.size(0) != ids.size(0) || rows.size(1) != config.num_heads() || rows.size(3) != head_size ||
-           rows.size(2) < cache.position)) {
+           rows.size(2) < cache.position || rows.scalar_type() != type)) {
         refuse(kModel,
                c10::str("the cache of ", cache.position, " tokens has ", cache.layers.size(),
                         " layers with keys and values of shape ",
-                        rows.defined() ? c10::str(rows.sizes()) : "[]", ", but the model has ",
-                        transformer->h->size(), " layers of shape [", ids.size(0), ", ", config.num_heads(),
-                        ", tokens, ", head_size, "]."),
+                        rows.defined() ? c10::str(rows.sizes(), " and type ", rows.scalar_type()) : "[]",
+                        ", but the model has ", transformer->h->size(), " layers of shape [", ids.size(0),
+                        ", ", config.num_heads(), ", tokens, ", head_size, "] and type ", type, "."),
                "Give the cache of the same texts and the same model.");
       }
     }
   }
   const at::NoGradGuard no_gradient;
-  const bool was_training = is_training();
-  eval(); // no dropout
-  const at::Tensor output = transformer->step(ids, cache);
-  train(was_training);
-  return output;
+  const EvaluationMode no_dropout(*this);
+  return transformer->step(ids, cache);
 }
 
 std::vector<std::string> load_gpt2_state(Gpt2ForCausalLM& model, NamedTensors state,

@@ -2,6 +2,7 @@
 
 #include "mneme/nn/hopfield.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/Functions.h>
@@ -9,6 +10,7 @@
 
 #include "nn/activation.h"
 #include "nn/association_inputs.h"
+#include "nn/checks.h"
 #include "nn/core_sizes.h"
 #include "nn/refuse.h"
 
@@ -19,7 +21,8 @@ constexpr const char* kLayer = "Hopfield";
 
 /// Options of one of the three layer norms.
 struct Norm {
-  const char* name; ///< of the module
+  const char* name;       ///< of the module
+  const char* eps_option; ///< option with `eps`
   bool enabled, affine;
   double eps;
   std::optional<int64_t> size; ///< features of the normalised input
@@ -29,6 +32,7 @@ struct Norm {
 
 Norm stored_norm(const HopfieldOptions& o) {
   return {"norm_stored_pattern",
+          "normalize_stored_pattern_eps",
           o.normalize_stored_pattern(),
           o.normalize_stored_pattern_affine(),
           o.normalize_stored_pattern_eps(),
@@ -39,6 +43,7 @@ Norm stored_norm(const HopfieldOptions& o) {
 
 Norm state_norm(const HopfieldOptions& o) {
   return {"norm_state_pattern",
+          "normalize_state_pattern_eps",
           o.normalize_state_pattern(),
           o.normalize_state_pattern_affine(),
           o.normalize_state_pattern_eps(),
@@ -49,6 +54,7 @@ Norm state_norm(const HopfieldOptions& o) {
 
 Norm projection_norm(const HopfieldOptions& o) {
   return {"norm_pattern_projection",
+          "normalize_pattern_projection_eps",
           o.normalize_pattern_projection(),
           o.normalize_pattern_projection_affine(),
           o.normalize_pattern_projection_eps(),
@@ -67,6 +73,9 @@ void check(const Norm& norm, std::optional<int64_t> head) {
   if (norm.affine && !norm.enabled) {
     refuse(kLayer, c10::str("the affine flag of ", norm.name, " is on but the norm is off."),
            "Switch both off, or on.");
+  }
+  if (norm.enabled) {
+    check_norm_epsilon(kLayer, norm.eps_option, norm.eps);
   }
   if (norm.enabled && !norm.size) {
     refuse(kLayer,
@@ -116,10 +125,24 @@ std::optional<int64_t> required_features(const Norm& norm, std::optional<int64_t
   return norm.enabled ? norm.size : of_core;
 }
 
+at::Tensor any_parameter(const HopfieldImpl& layer) {
+  if (at::Tensor of_core = any_parameter(*layer.association_core); of_core.defined()) {
+    return of_core;
+  }
+  for (const torch::nn::LayerNorm* norm :
+       {&layer.norm_stored_pattern, &layer.norm_state_pattern, &layer.norm_pattern_projection}) {
+    if (!norm->is_empty() && (*norm)->weight.defined()) {
+      return (*norm)->weight;
+    }
+  }
+  return {};
+}
+
 /// Inputs of one call, with the names that error messages use.
-AssociationInputs inputs_of(const HopfieldOptions& options, const at::Tensor& stored_pattern,
+AssociationInputs inputs_of(const HopfieldImpl& layer, const at::Tensor& stored_pattern,
                             const at::Tensor& state, const at::Tensor& projection,
                             const HopfieldMasks& masks) {
+  const HopfieldOptions& options = layer.options;
   const InputSizes of_core = input_sizes(options.core());
   return {.layer = kLayer,
           .state = {"state_pattern", state, required_features(state_norm(options), of_core.query)},
@@ -131,7 +154,8 @@ AssociationInputs inputs_of(const HopfieldOptions& options, const at::Tensor& st
           .attention_mask_name = "association_mask",
           .attention_mask = masks.association_mask,
           .num_heads = options.num_heads(),
-          .batch_first = options.batch_first()};
+          .batch_first = options.batch_first(),
+          .parameter = any_parameter(layer)};
 }
 
 } // namespace
@@ -205,6 +229,16 @@ void HopfieldImpl::reset() {
   activation_named(kLayer, options.association_activation().value_or("relu")); // throws for unknown names
   const std::vector<double> numbers = initial_beta(options, head).values();
   check_count("beta", numbers.size(), options.num_heads());
+  if (std::ranges::any_of(numbers, [](double number) { return std::isnan(number); })) {
+    refuse(kLayer, c10::str("beta is ", numbers, ", but must not be NaN."),
+           "Leave it out for 1 / sqrt(hidden_size).");
+  }
+  for (const double eps : options.update_steps_eps().values()) {
+    if (!(eps > 0)) {
+      refuse(kLayer, c10::str("update_steps_eps is ", eps, ", but must be > 0."),
+             "The default is 1e-4; update_steps_max limits the updates.");
+    }
+  }
   check_count("update_steps_eps", options.update_steps_eps().values().size(), options.num_heads());
   if (options.update_steps_max()) {
     check_count("update_steps_max", options.update_steps_max()->values().size(), options.num_heads());
@@ -282,8 +316,11 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
                                            Requested requested) {
   const at::Tensor& state = state_pattern.defined() ? state_pattern : stored_pattern;
   const at::Tensor& projection = pattern_projection.defined() ? pattern_projection : stored_pattern;
-  const AssociationInputs inputs = inputs_of(options, stored_pattern, state, projection, masks);
+  const AssociationInputs inputs = inputs_of(*this, stored_pattern, state, projection, masks);
   check_inputs(inputs);
+  if (options.check_finite()) {
+    check_masked_inputs(inputs);
+  }
   const HopfieldCoreCall call = call_with(masks, requested);
   HopfieldCoreResult result;
   if (requested == Requested::output && projection.is_same(stored_pattern) && has_same_norms(options)) {
@@ -317,7 +354,7 @@ at::Tensor HopfieldImpl::forward_from(const std::shared_ptr<const RowSource>& st
   const at::Tensor row =
       at::zeros({1, 1, stored_pattern->size()}, state.defined() ? state.options() : at::TensorOptions());
   const HopfieldMasks none;
-  const AssociationInputs inputs = inputs_of(options, row, state, row, none);
+  const AssociationInputs inputs = inputs_of(*this, row, state, row, none);
   check_inputs(inputs);
   if (state.size(options.batch_first() ? 0 : 1) != 1) {
     refuse(kLayer,

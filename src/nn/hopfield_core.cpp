@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <ATen/Functions.h>
 #include <torch/nn/init.h>
@@ -166,7 +167,7 @@ void check_scaling(const HopfieldCoreCall& call, int64_t num_heads) {
     check_count("scaling", count_of(*call.scaling));
     for (const double beta : call.scaling->values()) {
       if (std::isnan(beta)) {
-        refuse(kLayer, "scaling is nan, but must be a number.", "Leave it out for 1.");
+        refuse(kLayer, "scaling (beta) is nan, but must be a number.", "Leave it out for 1.");
       }
     }
   }
@@ -180,7 +181,9 @@ void check_scaling(const HopfieldCoreCall& call, int64_t num_heads) {
     }
     check_count("scaling_tensor", call.scaling_tensor.numel());
     if (call.scaling_tensor.device().is_cpu() && !at::isfinite(call.scaling_tensor).all().item<bool>()) {
-      refuse(kLayer, c10::str("scaling_tensor is ", call.scaling_tensor, ", but must be finite."),
+      const at::Tensor numbers = call.scaling_tensor.detach().to(at::kDouble).flatten();
+      const std::span shown(numbers.const_data_ptr<double>(), static_cast<size_t>(numbers.numel()));
+      refuse(kLayer, c10::str("scaling_tensor (beta) is [", c10::Join(", ", shown), "], but must be finite."),
              "If it is learned, a smaller learning rate may keep it finite.");
     }
   }
@@ -274,6 +277,16 @@ InputSizes input_sizes(const HopfieldCoreOptions& options) {
                                                       : sizes.pattern};
 }
 
+at::Tensor any_parameter(const HopfieldCoreImpl& core) {
+  for (const at::Tensor* parameter : {&core.in_proj_weight, &core.q_proj_weight, &core.k_proj_weight,
+                                      &core.v_proj_weight, &core.p_norm_weight}) {
+    if (parameter->defined()) {
+      return *parameter;
+    }
+  }
+  return core.out_proj.is_empty() ? at::Tensor() : core.out_proj->weight;
+}
+
 struct HopfieldCoreImpl::Heads {
   at::Tensor query, key, value; ///< [N, H, length, d or e]
 };
@@ -308,6 +321,10 @@ void HopfieldCoreImpl::check_options() const {
                        {"out_dim (output_size)", options.out_dim().value_or(1)}});
   if (options.normalize_pattern_affine() && !options.normalize_pattern()) {
     refuse(kLayer, "normalize_pattern_affine is on but normalize_pattern is off.", "Switch both off, or on.");
+  }
+  if (options.normalize_pattern()) {
+    check_norm_epsilon(kLayer, "normalize_pattern_eps (normalize_hopfield_space_eps)",
+                       options.normalize_pattern_eps());
   }
   if (options.parameter_free()) {
     return;
@@ -628,21 +645,19 @@ HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& normed
                                  .attention_mask_name = "attn_mask",
                                  .attention_mask = call.attn_mask,
                                  .num_heads = options.num_heads(),
-                                 .batch_first = call.batch_first};
+                                 .batch_first = call.batch_first,
+                                 .parameter = any_parameter(*this)};
   check_inputs(inputs);
   check_scaling(call, options.num_heads());
+  if (options.check_finite()) {
+    check_masked_inputs(inputs);
+  }
   Heads heads = project(normed_query, normed_key, normed_value, call.batch_first);
   if (heads.query.size(3) != heads.key.size(3)) {
     refuse(kLayer,
            c10::str("query has ", heads.query.size(3), " features (shape ", query.sizes(), ") but key has ",
                     heads.key.size(3), " (shape ", key.sizes(), ")."),
            "Their dot product needs equal sizes: make them equal, or project them.");
-  }
-  if (options.check_finite() && call.key_padding_mask.defined()) {
-    // The output does not depend on padding, but a NaN there would make gradients NaN.
-    for (const at::Tensor& rows : {heads.key, heads.value}) {
-      check_output(inputs, rows);
-    }
   }
   const Scale scale = scale_of(call, options, heads.query);
   const auto with_added_rows = [added = heads.key.size(2) -

@@ -32,6 +32,14 @@ void HopfieldDecoderLayerImpl::reset() {
     refuse(kLayer, c10::str("the two Hopfield layers have input_size ", features, " and ", cross, "."),
            "Make them equal.");
   }
+  if (options.hopfield_association_self().batch_first() !=
+      options.hopfield_association_cross().batch_first()) {
+    refuse(
+        kLayer,
+        c10::str("batch_first of the two Hopfield layers is ",
+                 options.hopfield_association_self().batch_first() ? "true and false." : "false and true."),
+        "The output of the first is the state of the second: make them equal.");
+  }
   block_of(options).check();
   linear_residual =
       register_module("linear_residual", torch::nn::Linear(features, options.dim_feedforward()));
@@ -74,6 +82,10 @@ at::Tensor HopfieldDecoderLayerImpl::get_association_matrix_self(const at::Tenso
 at::Tensor HopfieldDecoderLayerImpl::get_association_matrix_cross(const at::Tensor& memory,
                                                                   const at::Tensor& state,
                                                                   const HopfieldMasks& masks) {
+  if (!state.defined()) { // the Hopfield layer would associate the memory with itself
+    refuse(kLayer, "state is undefined, but must have shape [batch, length, features].",
+           "States are patterns of the targets.");
+  }
   return hopfield_association_cross->get_association_matrix(memory, state, memory, masks);
 }
 

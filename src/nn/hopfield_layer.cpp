@@ -3,8 +3,21 @@
 #include "mneme/nn/hopfield_layer.h"
 
 #include "nn/learned_patterns.h"
+#include "nn/refuse.h"
 
 namespace mneme::nn {
+namespace {
+
+/// The Hopfield layer would associate the stored patterns with themselves.
+const at::Tensor& defined(const at::Tensor& state_pattern) {
+  if (!state_pattern.defined()) {
+    refuse("HopfieldLayer", "state_pattern is undefined, but must have shape [batch, length, features].",
+           "The state patterns are the input of the layer.");
+  }
+  return state_pattern;
+}
+
+} // namespace
 
 HopfieldLayerImpl::HopfieldLayerImpl(HopfieldLayerOptions options_) : options(std::move(options_)) {
   reset();
@@ -36,21 +49,21 @@ const at::Tensor& HopfieldLayerImpl::targets() const {
 }
 
 at::Tensor HopfieldLayerImpl::forward(const at::Tensor& state_pattern, const HopfieldMasks& masks) {
-  return hopfield->forward(lookup_weights, state_pattern, targets(), masks);
+  return hopfield->forward(lookup_weights, defined(state_pattern), targets(), masks);
 }
 
 HopfieldRetrieval HopfieldLayerImpl::retrieve(const at::Tensor& state_pattern, const HopfieldMasks& masks) {
-  return hopfield->retrieve(lookup_weights, state_pattern, targets(), masks);
+  return hopfield->retrieve(lookup_weights, defined(state_pattern), targets(), masks);
 }
 
 at::Tensor HopfieldLayerImpl::get_association_matrix(const at::Tensor& state_pattern,
                                                      const HopfieldMasks& masks) {
-  return hopfield->get_association_matrix(lookup_weights, state_pattern, targets(), masks);
+  return hopfield->get_association_matrix(lookup_weights, defined(state_pattern), targets(), masks);
 }
 
 at::Tensor HopfieldLayerImpl::get_projected_pattern_matrix(const at::Tensor& state_pattern,
                                                            const HopfieldMasks& masks) {
-  return hopfield->get_projected_pattern_matrix(lookup_weights, state_pattern, targets(), masks);
+  return hopfield->get_projected_pattern_matrix(lookup_weights, defined(state_pattern), targets(), masks);
 }
 
 } // namespace mneme::nn

@@ -167,7 +167,8 @@ void LeapDecoderImpl::reset() {
 }
 
 at::Tensor LeapDecoderImpl::with_positions(const at::Tensor& embeddings, int64_t first_position) {
-  check_sequence("LeapDecoder", embeddings, config.hidden_size());
+  check_sequence("LeapDecoder", embeddings, config.hidden_size(),
+                 decoders->ptr(0)->as<LeapBlock>()->attn_norm->weight);
   if (config.positions() != LeapPositions::learned) {
     return embeddings;
   }

@@ -61,6 +61,14 @@ at::Tensor LstmForCausalLMImpl::head_input(const at::Tensor& ids) {
 at::Tensor LstmForCausalLMImpl::step(const at::Tensor& ids, LstmState& state) {
   check(ids);
   const at::NoGradGuard no_gradient;
+  for (const auto& [name, tensor] :
+       {std::pair("state.hidden", &state.hidden), std::pair("state.cell", &state.cell)}) {
+    if (state.hidden.defined() || state.cell.defined()) {
+      check_shape(kModel, name, *tensor, {config.num_layers(), ids.size(0), config.hidden_size()},
+                  "Give the state that the previous call for the same texts returned.",
+                  last_norm->weight.scalar_type());
+    }
+  }
   const at::Tensor words = word_embedding->forward(ids);
   auto [output, next] = state.hidden.defined() ? rnn->forward(words, std::tuple(state.hidden, state.cell))
                                                : rnn->forward(words);

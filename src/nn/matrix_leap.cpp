@@ -40,7 +40,7 @@ ops::MatrixLeapOptions MatrixLeapImpl::op_options() const {
 }
 
 std::vector<at::Tensor> MatrixLeapImpl::project(const at::Tensor& x) {
-  check_sequence(kLayer, x, options.hidden_size());
+  check_sequence(kLayer, x, options.hidden_size(), projections->weight);
   std::vector<at::Tensor> parts = apply_linear(*projections, x).chunk(4, -1);
   for (at::Tensor& part : parts) {
     part = part.unflatten(-1, {options.num_heads(), -1});

@@ -92,7 +92,7 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 }
 
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
-  check_sequence(kLayer, x, options.hidden_size());
+  check_sequence(kLayer, x, options.hidden_size(), projections->weight);
   const int64_t head_size = options.hidden_size() / options.num_heads();
   at::Tensor projected = apply_linear(*projections, x).unflatten(-1, {4, options.num_heads(), head_size});
   if (const ops::ProjectionTransform transform = transform_of(options)) {
@@ -104,7 +104,7 @@ MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int
 at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
   ops::LeapOptions op = op_options();
   op.key_padding_mask = key_padding_mask;
-  check_sequence(kLayer, x, options.hidden_size());
+  check_sequence(kLayer, x, options.hidden_size(), projections->weight);
   ops::ProjectionDropout dropout;
   if (is_training() && options.dropout() > 0) {
     dropout = {options.dropout(), draw_seed()};

@@ -54,6 +54,7 @@ torch::Tensor ScaledDotProductAttentionImpl::forward(const torch::Tensor& input)
   is_batch
       ? check_shape(kLayer, "the input", input, {"B", options.context_length(), options.model_size()}, kFix)
       : check_shape(kLayer, "the input", input, {options.context_length(), options.model_size()}, kFix);
+  check_parameter_type(kLayer, "the input", input, query->weight);
   const torch::Tensor x = (is_batch ? input : input.unsqueeze(0)) + position->table;
   // The default beta of ops::associate is 1 / sqrt(features of the query).
   const torch::Tensor readout =

@@ -231,6 +231,17 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
   std::vector<at::Tensor> contiguous; // keeps the data alive until it is written
   std::vector<data::SafetensorsTensor> tensors;
   for (const auto& [name, tensor] : file.tensors) {
+    if (!tensor.defined() || tensor.layout() != at::kStrided) {
+      throw UsageError(
+          c10::str("mneme::nn::write_tensor_file: ", name, " is ",
+                   tensor.defined() ? c10::str("of layout ", tensor.layout()) : "undefined",
+                   ", but must be a dense tensor.\n  Convert it with to_dense(), or leave it out."));
+    }
+    if (name == "__metadata__") {
+      throw UsageError(
+          "mneme::nn::write_tensor_file: a tensor is named __metadata__, which is the name of the "
+          "texts in the format.\n  Choose another name.");
+    }
     const auto type =
         std::find_if(kTypes.begin(), kTypes.end(), [&, &given = tensor](const NamedType& known) {
           return known.type == given.scalar_type();

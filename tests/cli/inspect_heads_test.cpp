@@ -219,7 +219,7 @@ TEST_F(InspectHeads, ListsTheTensorsOfAFile) {
   EXPECT_EQ(wte->at("nan"), 0);
   expect_refused(2, {file, "--out", (folder_ / "out").string()}, {"--out has no effect"});
   // The file is of the model in its folder if an option needs a model.
-  expect_refused(3, {file, "--layer", "1"}, {"contains no tokenizer"});
+  expect_refused(3, {file, "--layer", "1"}, {"contains no tokenizer", "--tokens"});
   std::filesystem::copy_file(file, folder_ / "alone.safetensors");
   expect_refused(2, {(folder_ / "alone.safetensors").string(), "--layer", "1"}, {"--layer has no effect"});
   expect_refused(3, {write("page.safetensors", "<!DOCTYPE html>")}, {"page.safetensors"});

@@ -176,6 +176,12 @@ TEST(TransformerExperiments, CompareTwoModels) {
                            {path("model", folder / "before"), path("fine-tuned", folder / "after"),
                             path("tokens", folder / "letters")}),
                   {"line 1: byte 4"});
+  write_text(folder / "numbers", "1 2 3\n");
+  const auto bert = std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "bert" / "bert";
+  expect_contains(
+      error_of("transformer/fine-tuning", {path("model", folder / "before"), path("fine-tuned", bert),
+                                           path("tokens", folder / "numbers")}),
+      {"the model is bert", "is gpt2"});
 }
 
 TEST(TransformerExperiments, RefuseWhatTheyCannotUse) {

@@ -140,6 +140,17 @@ TEST(AssociativeMemory, RejectsInvalidArguments) {
                   {"12 patterns", "11 values"});
 }
 
+TEST(AssociativeMemory, ReportsNumbersThatAreTooLarge) {
+  // Their squares overflow float32. The states that were given are finite.
+  AssociativeMemory memory;
+  const at::Tensor large = 1e20 * kPatterns.to(at::kFloat);
+  memory.store(large);
+  expect_contains(usage_error_of([&] { memory.retrieve(large); }),
+                  {"after an update", "too large for Float"});
+  expect_contains(usage_error_of([&] { memory.association(large); }), {"the association", "too large"});
+  expect_contains(usage_error_of([&] { memory.energy(large); }), {"the energy", "too large"});
+}
+
 TEST(AssociativeMemory, RefusesToBeginWithNoPatterns) {
   AssociativeMemory memory;
   expect_contains(usage_error_of([&] { memory.store(at::ones({0, 8}, at::kDouble)); }), {"[0, 8]"});

@@ -164,6 +164,12 @@ TEST(ScaledDotProductAttention, MatchesTheFormulaOnInputsPlusPositions) {
   EXPECT_LT(max_difference(attention->forward(input), plain), kRounding);
   EXPECT_LT(max_difference(attention->forward(torch::stack({input, 2 * input}))[0], plain), kRounding);
   expect_usage_error([&] { attention->forward(random({6, 5}, 1)); }, {"[6, 5]", "[7, 5]"});
+  expect_usage_error(
+      [] {
+        ScaledDotProductAttention layer(ScaledDotProductAttentionOptions(7, 5, 3));
+        layer->forward(at::zeros({7, 5}, at::kDouble));
+      },
+      {"ScaledDotProductAttention", "the input is Double", "parameters are Float"});
   expect_usage_error([] { ScaledDotProductAttention(ScaledDotProductAttentionOptions(7, 0, 3)); },
                      {"model_size is 0"});
 }
@@ -284,6 +290,11 @@ TEST(BinaryMLP, MatchesPyTorch) {
 
 TEST(BinaryMLP, RejectsInvalidArguments) {
   expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {})); }, {"hidden layers is 0"});
+  expect_usage_error(
+      [] {
+        BinaryMLP(BinaryMLPOptions(17, {4}))->forward(at::zeros({2, 17}, at::kLong));
+      },
+      {"BinaryMLP", "the input is Long", "parameters are Float"});
   expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {8, 0})); }, {"size of a hidden layer is 0"});
   expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {8}).dropout(1)); }, {"dropout is 1"});
   BinaryMLP model(BinaryMLPOptions(17, {8, 4}).output_size(3));

@@ -8,6 +8,7 @@
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <torch/nn/cloneable.h>
 
 #include "core/temporary_folder.h"
 #include "mneme/core/error.h"
@@ -269,6 +270,35 @@ TEST(Gpt2, ReadsShards) {
   EXPECT_TRUE(read_gpt2_model(folder.path())
                   ->forward(ids_of(20))
                   .equal(read_gpt2_model(golden)->forward(ids_of(20))));
+}
+
+/// A module of which an encoder is a part.
+class WithEncoderImpl : public torch::nn::Cloneable<WithEncoderImpl> {
+public:
+  explicit WithEncoderImpl(BertConfig config_) : config(std::move(config_)) { reset(); }
+  void reset() override { encoder = register_module("encoder", BertEncoder(config)); }
+
+  BertConfig config;
+  BertEncoder encoder{nullptr};
+};
+
+TEST(Bert, ClonesHaveParametersOfTheirOwn) {
+  const at::NoGradGuard no_gradient;
+  for (const char* name : {"bert", "albert"}) {
+    BertEncoder model = read_bert_model(kGolden / name);
+    model->to(at::kDouble);
+    const at::Tensor expected = model->forward(ids_of(9)).last_hidden_state;
+    WithEncoderImpl parent(model->config);
+    parent.encoder = parent.replace_module("encoder", model);
+    const auto copy = std::static_pointer_cast<BertEncoderImpl>(model->clone());
+    const auto copied_parent = std::static_pointer_cast<WithEncoderImpl>(parent.clone());
+    EXPECT_FALSE(copy->is_training());
+    for (at::Tensor& parameter : model->parameters()) {
+      parameter.zero_();
+    }
+    EXPECT_TRUE(copy->forward(ids_of(9)).last_hidden_state.equal(expected)) << name;
+    EXPECT_TRUE(copied_parent->encoder->forward(ids_of(9)).last_hidden_state.equal(expected)) << name;
+  }
 }
 
 } // namespace

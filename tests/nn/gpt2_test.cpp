@@ -252,6 +252,62 @@ TEST(Gpt2, DropoutIsUsedInTrainingOnly) {
   EXPECT_LT((model->head_input(ids_of(20)) - stepped).abs().max().item<float>(), 1e-5);
 }
 
+TEST(Gpt2, AcceptsNoTextsAndOneToken) {
+  Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
+  const at::NoGradGuard no_gradient;
+  const int64_t size = model->config.hidden_size();
+  for (const int64_t tokens : {1, 5}) {
+    const at::Tensor none = at::zeros({0, tokens}, at::kLong);
+    EXPECT_EQ(model->head_input(none).sizes(), (at::IntArrayRef{0, tokens, size}));
+    Gpt2Cache cache;
+    EXPECT_EQ(model->step(none, cache).sizes(), (at::IntArrayRef{0, tokens, size}));
+    EXPECT_EQ(cache.position, tokens);
+  }
+  EXPECT_EQ(model->head_input(ids_of(1)).sizes(), (at::IntArrayRef{1, 1, size}));
+  Gpt2Cache cache;
+  expect_contains(ops::usage_error_of([&] {
+                    model->step(at::zeros({2, 0}, at::kLong), cache);
+                  }),
+                  {"[2, 0]", "no token"});
+}
+
+TEST(Gpt2, AFailedStepDoesNotChangeTheMode) {
+  Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
+  model->train();
+  Gpt2Cache cache;
+  const int64_t tokens = model->config.max_positions() + 1;
+  expect_contains(ops::usage_error_of([&] {
+                    model->step(at::zeros({1, tokens}, at::kLong), cache);
+                  }),
+                  {"learned positions"});
+  EXPECT_TRUE(model->is_training() && model->transformer->h->ptr(0)->is_training());
+}
+
+TEST(Gpt2, RefusesArgumentsThatDoNotFit) {
+  const auto config = Gpt2Config().vocab_size(50).hidden_size(24).num_heads(4).num_layers(2);
+  const auto error = [](const auto& call) { return ops::usage_error_of(call); };
+  expect_contains(error([&] { Gpt2ForCausalLM model(Gpt2Config(config).residual_dropout(1)); }),
+                  {"residual_dropout is 1"});
+  expect_contains(error([&] { Gpt2Model model(Gpt2Config(config).num_heads(5)); }), {"24", "num_heads, 5"});
+  Gpt2Attention attention(config, 0);
+  expect_contains(error([&] { attention->forward(at::zeros({2, 24})); }), {"Gpt2Attention", "[B, T, 24]"});
+  expect_contains(error([&] {
+                    attention->forward(at::zeros({1, 2, 24}, at::kDouble));
+                  }),
+                  {"the input is Double", "parameters are Float"});
+  Gpt2ForCausalLM model(config);
+  expect_contains(error([&] { model->transformer->forward(ids_of(3) + 50); }), {"50 to 64", "50 words"});
+  expect_contains(error([&] {
+                    model->head_input(ids_of(3), {},
+                                      [](const AttentionView& view) { return view.value.to(at::kDouble); });
+                  }),
+                  {"readout of layer 0", "type Double", "Float"});
+  Gpt2Cache cache;
+  model->step(ids_of(3), cache);
+  model->to(at::kDouble);
+  expect_contains(error([&] { model->step(ids_of(3), cache); }), {"cache", "type Float", "type Double"});
+}
+
 TEST(Gpt2, GradientsEqualThoseOfPlainExpressions) {
   Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
   const at::Tensor ids = ids_of(20);

@@ -204,6 +204,76 @@ TEST(HopfieldEdgeCases, ReportsTheNonFiniteInput) {
                   {"HopfieldCore", "key holds inf"});
 }
 
+TEST(HopfieldEdgeCases, ReportsNaNInPatternsThatAreIgnored) {
+  // The output does not depend on them, but 0 times NaN would make the gradients of parameters NaN.
+  at::Tensor padded = kStored.clone();
+  padded[1][3].fill_(std::nan(""));
+  const at::Tensor ignored = at::isnan(padded).any(2);
+  const HopfieldMasks padding{.stored_pattern_padding_mask = ignored},
+      mask{.association_mask = ignored[1].expand({3, 4})};
+  for (const HopfieldMasks& masks : {padding, mask}) {
+    for (const bool updated : {false, true}) {
+      Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(updated ? 2 : 0));
+      expect_contains(usage_error_of([&] { layer->forward(padded, kState, {}, masks); }),
+                      {"mneme::nn::Hopfield", "stored_pattern holds nan at [1, 3, 0]", "padding"});
+      layer->forward(padded.nan_to_num(0), kState, {}, masks);
+    }
+  }
+  HopfieldPooling pooling = prepared(HopfieldPooling(6));
+  expect_contains(usage_error_of([&] { pooling->forward(padded, {}, padding); }), {"[1, 3, 0]"});
+  HopfieldCore core = prepared(HopfieldCore(6));
+  expect_contains(
+      usage_error_of([&] {
+        core->forward(kState, padded, padded, {.attn_mask = ignored[1].expand({3, 4}), .batch_first = true});
+      }),
+      {"HopfieldCore", "key holds nan at [1, 3, 0]"});
+}
+
+TEST(HopfieldEdgeCases, ReportsNumbersOfAMaskThatAreNotFinite) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
+  for (const double wrong : {std::nan(""), kInfinity}) {
+    at::Tensor mask = at::zeros({3, 4});
+    mask[0][1] = -kInfinity;
+    mask[2][1] = wrong;
+    expect_contains(usage_error_of([&] { layer->forward(kStored, kState, {}, {.association_mask = mask}); }),
+                    {"association_mask holds", "[2, 1]", "finite or -inf"});
+  }
+}
+
+TEST(HopfieldEdgeCases, ReportsInputsOfAnotherTypeThanTheParameters) {
+  const at::Tensor stored = kStored.to(at::kFloat), state = kState.to(at::kFloat);
+  const auto check = [](const std::string& error, const char* name) {
+    expect_contains(error, {name, "is Float on cpu", "parameters are Double on cpu", "to()"});
+  };
+  check(usage_error_of([&] { hopfield(HopfieldOptions(6))->forward(stored, state); }), "stored_pattern");
+  check(usage_error_of([&] { prepared(HopfieldPooling(6))->forward(stored); }), "stored_pattern");
+  check(usage_error_of([&] { prepared(HopfieldLayer(6))->forward(state); }), "state_pattern");
+  check(usage_error_of([&] { prepared(HopfieldEncoderLayer(HopfieldOptions(6)))->forward(state); }),
+        "stored_pattern");
+  check(usage_error_of([&] { prepared(HopfieldCore(6))->forward(state, stored, stored); }), "key");
+  // Only the norms have parameters.
+  const HopfieldOptions is_static = HopfieldOptions(6)
+                                        .stored_pattern_as_static(true)
+                                        .state_pattern_as_static(true)
+                                        .pattern_projection_as_static(true)
+                                        .disable_out_projection(true);
+  check(usage_error_of([&] { hopfield(is_static)->forward(stored, state); }), "stored_pattern");
+}
+
+TEST(HopfieldEdgeCases, ReportsStatesThatAreNotGiven) {
+  HopfieldLayer lookup = prepared(HopfieldLayer(6));
+  for (const std::string& error :
+       {usage_error_of([&] { lookup->forward({}); }), usage_error_of([&] { lookup->retrieve({}); }),
+        usage_error_of([&] { lookup->get_association_matrix({}); }),
+        usage_error_of([&] { lookup->get_projected_pattern_matrix({}); })}) {
+    expect_contains(error, {"HopfieldLayer", "state_pattern is undefined"});
+  }
+  HopfieldDecoderLayer decoder =
+      prepared(HopfieldDecoderLayer(HopfieldDecoderLayerOptions(HopfieldOptions(6), HopfieldOptions(6))));
+  expect_contains(usage_error_of([&] { decoder->get_association_matrix_cross(kStored, {}); }),
+                  {"HopfieldDecoderLayer", "state is undefined"});
+}
+
 TEST(HopfieldEdgeCases, ReportsMismatchedInputs) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
   const auto error = [&](const at::Tensor& stored, const at::Tensor& state, const at::Tensor& projection,
@@ -217,8 +287,13 @@ TEST(HopfieldEdgeCases, ReportsMismatchedInputs) {
   expect_contains(error(kStored, at::cat({kState, kState}), kStored), {"batch sizes 4, 2 and 2"});
   expect_contains(error(kStored[0], kState, kStored), {"stored_pattern has shape [4, 6]", "unsqueeze(0)"});
   expect_contains(error(kStored, kState.to(at::kFloat), kStored), {"state_pattern is Float", "Double"});
+  expect_contains(
+      usage_error_of([&] { Hopfield(HopfieldOptions::memory())->forward(kStored, kState.to(at::kFloat)); }),
+      {"state_pattern is Float on cpu but stored_pattern is Double on cpu"});
   expect_contains(error(kStored.to(at::kLong), kState, kStored), {"stored_pattern is of type Long"});
   expect_contains(error({}, kState, kStored), {"stored_pattern is undefined"});
+  expect_contains(error({}, {}, {}), {"stored_pattern is undefined"});
+  expect_contains(error(kStored[0], {}, {}), {"stored_pattern has shape [4, 6]"});
   expect_contains(
       error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 3}, at::kBool)}),
       {"stored_pattern_padding_mask has shape [2, 3]", "must have shape [2, 4]"});
@@ -255,10 +330,28 @@ TEST(HopfieldEdgeCases, RejectsContradictoryOptions) {
                   {"concat_bias_pattern", "static"});
   expect_contains(error(Options(6).pattern_projection_as_connected(true).stored_pattern_size(5)),
                   {"keys have 5 features and values 6"});
-  expect_contains(usage_error_of([] { hopfield(Options(6).update_steps_eps(0.0))->forward(kStored); }),
-                  {"update_steps_eps is 0", "> 0"});
-  expect_contains(usage_error_of([] { hopfield(Options(6).beta(std::nan("")))->forward(kStored); }),
-                  {"scaling is nan"});
+  expect_contains(error(Options(6).update_steps_eps(0.0)), {"update_steps_eps is 0", "> 0"});
+  expect_contains(error(Options(6).beta(std::nan(""))), {"beta is nan"});
+  expect_contains(usage_error_of([] {
+                    prepared(HopfieldCore(6))
+                        ->forward(kState, kStored, kStored, {.scaling = std::nan(""), .batch_first = true});
+                  }),
+                  {"scaling (beta) is nan"});
+  expect_contains(usage_error_of([] {
+                    Hopfield layer = hopfield(Options(6).num_heads(2).learn_beta(true));
+                    const at::NoGradGuard no_gradient;
+                    layer->beta[1] = kInfinity;
+                    layer->beta[0] = 0.5;
+                    layer->forward(kStored);
+                  }),
+                  {"scaling_tensor (beta) is [0.5, inf]"});
+  expect_contains(error(Options(6).normalize_stored_pattern_eps(-1)), {"normalize_stored_pattern_eps is -1"});
+  expect_contains(error(Options(6).normalize_state_pattern_eps(std::nan(""))),
+                  {"normalize_state_pattern_eps is nan"});
+  expect_contains(error(Options(6).normalize_pattern_projection_eps(kInfinity)),
+                  {"normalize_pattern_projection_eps is inf"});
+  expect_contains(error(Options(6).normalize_hopfield_space(true).normalize_hopfield_space_eps(-1)),
+                  {"normalize_hopfield_space_eps) is -1"});
   expect_contains(usage_error_of([] { HopfieldPooling pooling(HopfieldPoolingOptions(6).quantity(0)); }),
                   {"quantity is 0"});
   expect_contains(usage_error_of([] { HopfieldLayer lookup{HopfieldLayerOptions(Options())}; }),
@@ -268,6 +361,11 @@ TEST(HopfieldEdgeCases, RejectsContradictoryOptions) {
   expect_contains(
       usage_error_of([] { HopfieldDecoderLayer block(HopfieldDecoderLayerOptions(Options(6), Options(8))); }),
       {"6 and 8"});
+  expect_contains(usage_error_of([] {
+                    HopfieldDecoderLayer block(
+                        HopfieldDecoderLayerOptions(Options(6), Options(6).batch_first(false)));
+                  }),
+                  {"batch_first", "true and false"});
   expect_contains(usage_error_of([] {
                     HopfieldEncoderLayer block(HopfieldEncoderLayerOptions(Options(6)).activation("glue"));
                   }),

@@ -470,6 +470,18 @@ TEST(LeapForCausalLM, RejectsInvalidArguments) {
                   {"66 tokens", "64"});
   expect_contains(usage_error_of([&] { model->step(ids.slice(0, 0, 1), state); }),
                   {"state's scan", "[2, ", "[1, "});
+  expect_contains(usage_error_of([&] {
+                    model->leap_model->forward(at::zeros({2, 3, 12}, at::kDouble));
+                  }),
+                  {"LeapDecoder", "the input is Double", "parameters are Float"});
+  expect_contains(usage_error_of([&] {
+                    model->layer(0)->forward(at::zeros({2, 3, 12}, at::kDouble));
+                  }),
+                  {"MultiheadLeap", "the input is Double"});
+  expect_contains(usage_error_of([&] {
+                    model->leap_model->decoders->ptr(0)->as<LeapBlock>()->forward(at::zeros({3, 12}));
+                  }),
+                  {"LeapBlock", "[B, T, 12]"});
   state.layers.pop_back();
   expect_contains(usage_error_of([&] { model->step(ids, state); }), {"4 layers", "has 5"});
 }
@@ -529,6 +541,12 @@ TEST(LstmForCausalLM, ReturnsLogitsOfEveryToken) {
                   }),
                   {"[2, 0]", "no token"});
   expect_contains(usage_error_of([] { LstmForCausalLM none(LstmConfig(20, 8, 0)); }), {"num_layers is 0"});
+  LstmState state;
+  model->step(ids, state);
+  expect_contains(usage_error_of([&] { model->step(ids.slice(0, 0, 1), state); }),
+                  {"state.hidden has shape [2, 2, 8]", "[2, 1, 8]"});
+  state.cell = at::Tensor();
+  expect_contains(usage_error_of([&] { model->step(ids, state); }), {"state.cell is undefined"});
 }
 
 } // namespace

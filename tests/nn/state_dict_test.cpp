@@ -348,6 +348,12 @@ TEST(TensorFile, ReportsFilesThatCannotBeWrittenOrRead) {
                     write_tensor_file(path, {{{"x", at::zeros({1}, at::kComplexFloat)}}, {}});
                   }),
                   {"x is of type ComplexFloat", "F32"});
+  const auto error = [&](const char* name, const at::Tensor& tensor) {
+    return usage_error_of([&] { write_tensor_file(path, {{{name, tensor}}, {}}); });
+  };
+  expect_contains(error("x", {}), {"x is undefined", "dense"});
+  expect_contains(error("x", at::zeros({2, 2}).to_sparse()), {"x is of layout Sparse", "to_dense"});
+  expect_contains(error("__metadata__", at::zeros({1})), {"__metadata__", "another name"});
   EXPECT_FALSE(std::filesystem::exists(path));
   expect_contains(data_error_of([&] { read_tensor_file(path); }), {path.string()});
   std::ofstream(path) << "no tensors";

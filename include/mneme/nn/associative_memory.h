@@ -42,9 +42,9 @@ struct MemoryRetrieval {
 ///          negative, and no update increases it
 /// Types    float32 or float64, on any device: those of the patterns. Differentiable once with respect to
 ///          states, patterns and values
-/// Errors   UsageError if an option is out of its range, shapes or types do not match, a number is not finite
-///          (checked on the CPU only: on other devices this check would force a synchronisation), or nothing
-///          is stored
+/// Errors   UsageError if an option is out of its range, shapes or types do not match, a number or result is
+///          not finite (checked on the CPU only: on other devices this check would force a synchronisation),
+///          or nothing is stored
 /// Cost     O(L S n) per update. Softmax on a CPU stores no states x patterns matrix. Each state stops
 ///          updating independently. On other devices convergence of all states is checked only after every
 ///          eight updates
@@ -70,6 +70,8 @@ public:
 
 private:
   void check_states(const at::Tensor& states) const;
+  at::Tensor weights(const at::Tensor& states) const;
+  at::Tensor energy_of(const at::Tensor& states) const;
   at::Tensor read(const at::Tensor& states, const at::Tensor& values) const;
   /// bool [L]: the states that an update has changed by no more than update_steps_eps.
   at::Tensor has_converged(const at::Tensor& from, const at::Tensor& to) const;

@@ -4,6 +4,7 @@
 /// Hugging Face's transformers.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -76,11 +77,16 @@ struct BertOutput {
 class BertEncoderImpl : public torch::nn::Module {
 public:
   explicit BertEncoderImpl(BertConfig config_);
+  /// A copy with parameters of its own, as of torch::nn::Cloneable.
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device>& device = std::nullopt) const override;
   BertOutput forward(const at::Tensor& ids, const BertCall& call = {});
 
   BertConfig config;
 
 private:
+  void clone_(torch::nn::Module& other, const std::optional<torch::Device>& device) override;
+
   /// Weight and bias of a linear layer ([out, in], [out]) or of a norm ([features] both).
   struct Affine {
     at::Tensor weight, bias;

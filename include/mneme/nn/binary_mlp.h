@@ -28,8 +28,9 @@ struct BinaryMLPOptions {
 
 /// Formula     hidden layers: x -> dropout(gelu(W x + b)); output layer: sigmoid(W x + b)
 /// Shapes      [B, input_size] -> [B, output_size]
+/// Types       that of the parameters, float32 unless the module was converted
 /// Errors      UsageError if a size is below 1, there is no hidden layer, dropout is outside [0, 1), or the
-///             input has the wrong shape
+///             input has the wrong shape, type or device
 /// state_dict  layers.0.weight, layers.0.bias, layers.3.weight ...: 9729 parameters for 17 inputs, 512 hidden
 ///             units
 /// Source      Neuromatch tutorial on attention, exercise 3

@@ -18,7 +18,7 @@ struct GainedAttention {
 ///          >= 1
 /// Units    gains are dimensionless: the larger a gain, the sharper the attention to its pattern; a gain of 0
 ///          removes the pattern
-/// Types    float32 or float64, the same for all three, on any device. Differentiable in all three
+/// Types    real floating point, the same for all three, on any device. Differentiable in all three
 /// Errors   UsageError if shapes, types or devices do not match
 /// Source   Neuromatch tutorial on attention, exercise 1: gains z, patterns q
 GainedAttention gained_attention(const at::Tensor& input, const at::Tensor& patterns,

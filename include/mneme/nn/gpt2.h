@@ -73,6 +73,9 @@ public:
 TORCH_MODULE(Gpt2Linear);
 
 /// Causal multi-head self-attention. state_dict: c_attn.*, c_proj.*
+///
+/// Shapes  x [B, T, hidden_size] -> the same; B >= 0, T >= 1
+/// Errors  UsageError for options out of their range, or x of another shape, type or device
 class Gpt2AttentionImpl : public torch::nn::Cloneable<Gpt2AttentionImpl> {
 public:
   Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_);
@@ -127,6 +130,9 @@ public:
 TORCH_MODULE(Gpt2Block);
 
 /// ln_f(blocks(wte[ids] + wpe)). state_dict: wte.*, wpe.*, h.{i}.*, ln_f.*
+///
+/// Shapes  ids int64 [B, T] -> [B, T, hidden_size]; B >= 0, T >= 1
+/// Errors  UsageError, as Gpt2ForCausalLM
 class Gpt2ModelImpl : public torch::nn::Cloneable<Gpt2ModelImpl> {
 public:
   explicit Gpt2ModelImpl(Gpt2Config config_);
@@ -162,12 +168,14 @@ public:
   /// first layer to the last, before dropout. Where `readout` returns a tensor, it is the readout of the
   /// layer.
   ///
-  /// Errors  UsageError also if that tensor is of another shape
+  /// Errors  UsageError also if that tensor is of another shape or type
   at::Tensor head_input(const at::Tensor& ids, const AttentionObserver& observer = {},
                         const AttentionReadout& readout = {});
   at::Tensor head_weight() const; ///< [vocab_size, hidden_size]
   /// head_input of the next tokens of a text, without gradients or dropout. The cache is updated in place;
   /// {} for the first call. If it throws, the cache must not be used any more.
+  ///
+  /// Errors  UsageError also for a cache of other texts or another model
   at::Tensor step(const at::Tensor& ids, Gpt2Cache& cache);
 
   Gpt2Config config;

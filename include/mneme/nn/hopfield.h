@@ -126,12 +126,14 @@ public:
   HopfieldCoreOptions core() const;
 };
 
-/// Masks of one call. An undefined tensor masks nothing.
+/// Masks of one call. An undefined tensor masks nothing. Stored patterns that are ignored must be finite as
+/// well, for example 0.
 struct HopfieldMasks {
   /// Key padding mask [N, S], bool or uint8: true = this stored pattern is ignored.
   at::Tensor stored_pattern_padding_mask = {};
   /// Attention mask [L, S], or [N * H, L, S] with entry n * H + h for head h of batch entry n. Bool or uint8:
-  /// true = this stored pattern is ignored by this state pattern; floating point: added to the scores.
+  /// true = this stored pattern is ignored by this state pattern; floating point: added to the scores, finite
+  /// or -infinity.
   at::Tensor association_mask = {};
 };
 

@@ -153,9 +153,11 @@ struct NormedRows {
 ///          static value e
 /// Masks    a query with all keys masked, or without keys (S = 0), has association 0, readout 0 and gradient
 ///          0
+/// Types    floating point, that of the parameters for all inputs (under autocast also another one)
 /// Errors   UsageError for options that contradict each other; for shapes, types or devices that do not
-///          match; for NaN or infinity in an input or parameter (checked on the CPU only: on other devices
-///          this check would force a synchronisation); and if a head has not converged after 10 000 updates
+///          match; for NaN or infinity in an input, masked or not, or in a parameter, and for NaN or
+///          +infinity in an attention mask (checked on the CPU only: on other devices this check would
+///          force a synchronisation); and if a head has not converged after 10 000 updates
 /// Cost     float32 and float64 on a CPU without need_weights, infinite scaling and masks that require a
 ///          gradient: no queries x keys matrix is stored, forward or backward. Otherwise O(N H L S) memory
 ///          for every update that is differentiated

@@ -16,7 +16,7 @@ struct HopfieldDecoderLayerOptions {
         hopfield_association_cross_(std::move(hopfield_association_cross)) {}
 
   /// Options of the two Hopfield layers, from the targets to themselves and from the targets to the memory.
-  /// Both need the same input_size, which must also be their output size.
+  /// Both need the same input_size, which must also be their output size, and the same batch_first.
   TORCH_ARG(HopfieldOptions, hopfield_association_self);
   TORCH_ARG(HopfieldOptions, hopfield_association_cross);
   /// Features between the two linear layers, >= 1.

@@ -28,7 +28,7 @@ struct HopfieldLayerOptions {
 /// Symbols as in hopfield.h, with S = quantity.
 ///
 /// Shapes  state_pattern [N, L, input_size] -> [N, L, output_size], or length first
-/// Errors  UsageError, as HopfieldCore
+/// Errors  UsageError, as HopfieldCore, and if state_pattern is undefined
 class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl> {
 public:
   explicit HopfieldLayerImpl(HopfieldLayerOptions options_);

@@ -67,7 +67,8 @@ LeapModelState leap_state_from(const TensorFile& file, const std::string& source
 ///
 /// Shapes      embeddings [B, T, hidden_size] -> the same
 /// state_dict  position_embeddings.weight [max_positions, hidden_size] (learned positions), decoders.{i}.*
-/// Errors      UsageError for options out of their range, or more tokens than learned positions
+/// Errors      UsageError for options out of their range, embeddings of another shape, type or device, or
+///             more tokens than learned positions
 /// Source      LEAP, LeapDecoder
 class LeapDecoderImpl : public torch::nn::Cloneable<LeapDecoderImpl> {
 public:

@@ -35,8 +35,8 @@ struct LstmState {
 ///
 /// Shapes      ids int64 [B, T] -> logits [B, T, vocab_size]; B, T >= 1
 /// state_dict  word_embedding.weight, rnn.* as torch.nn.LSTM, last_norm.*; see causal_lm_state
-/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks or labels that do
-///             not fit
+/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks, labels or states
+///             that do not fit
 /// Source      LEAP's repository, Experiments/lstm.py
 class LstmForCausalLMImpl : public torch::nn::Cloneable<LstmForCausalLMImpl> {
 public:

@@ -24,7 +24,7 @@ struct MultiHeadAttention {
 /// Formula  weights = softmax(beta * query . key^T), readout = weights . value; per batch entry B and head H,
 ///          for Q queries and S keys with D features, and values with V features
 /// Shapes   query [B, H, Q, D], key [B, H, S, D], value [B, H, S, V]
-/// Types    float32 or float64, the same for all three, on any device. Differentiable
+/// Types    real floating point, the same for all three, on any device. Differentiable
 /// Errors   UsageError if shapes, types or devices do not match, or beta is not finite and > 0
 /// Source   Vaswani et al. 2017, "Attention Is All You Need", equation 1
 MultiHeadAttention multi_head_attention(const at::Tensor& query, const at::Tensor& key,

@@ -36,7 +36,8 @@ TORCH_MODULE(PositionTable);
 
 /// Formula     x' = x + positions; softmax(Wq x' . (Wk x')^T / sqrt(key_size)) . Wv x'
 /// Shapes      [T, M] or [B, T, M] -> the same
-/// Errors      UsageError if a size is below 1 or the input has the wrong shape
+/// Types       that of the parameters, float32 unless the module was converted
+/// Errors      UsageError if a size is below 1 or the input has the wrong shape, type or device
 /// state_dict  Wq.weight, Wk.weight [key_size, M], Wv.weight [M, M]; buffer position.pe [T, M]
 /// Source      Vaswani et al. 2017; Neuromatch tutorial on attention, exercise 2
 class ScaledDotProductAttentionImpl : public torch::nn::Cloneable<ScaledDotProductAttentionImpl> {

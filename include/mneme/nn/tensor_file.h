@@ -47,7 +47,8 @@ TensorFile read_tensor_file(const std::filesystem::path& path, const std::string
 
 /// Writes a .safetensors file atomically: an existing file is replaced only after everything has been
 /// written.
-/// Errors  OutputError; UsageError for a tensor that is not on the CPU or whose type the format does not have
+/// Errors  OutputError; UsageError for a tensor that is undefined, not dense or not on the CPU, whose type
+///         the format does not have, or whose name is __metadata__
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
 
 } // namespace mneme::nn
