@@ -25,7 +25,6 @@ constexpr int64_t kPromptChunk = 512; // tokens of a call: limits its memory
 constexpr const char* kFormat = "context_format";
 constexpr const char* kFormatName = "mneme context 1";
 constexpr const char* kRecent = "context.recent";
-constexpr const char* kChecksum = "crc32c";         // absent in older files
 constexpr const char* kWeights = "context_weights"; // absent in older files: float32
 
 /// int64 [1, n]
@@ -148,7 +147,7 @@ void write_context(const std::filesystem::path& file, const TextContext& context
   content.texts["context_model"] = fingerprint(model);
   content.texts[kWeights] = name_of(model.weights());
   content.texts["context_tokenizer"] = tokenizer.hash();
-  content.texts[kChecksum] = nn::checksum_of(content);
+  nn::add_checksum(content);
   nn::write_tensor_file(file, content);
 }
 
@@ -169,14 +168,7 @@ TextContext read_context(const std::filesystem::path& file, Model& model,
     fail(file, "it is not the state of a text.",
          "Give a file that write_context wrote (mneme generate --state-out).");
   }
-  if (const std::string stored = text(kChecksum); !stored.empty()) {
-    if (const std::string actual = nn::checksum_of(content); stored != actual) {
-      fail(file,
-           "the file is damaged: its contents have the checksum " + actual + ", but " + printable(stored) +
-               " was written.",
-           "Restore the file, or generate the text again.");
-    }
-  }
+  nn::check_checksum(content, file.string(), "Restore the file, or generate the text again.");
   const std::string weights = text(kWeights).empty() ? name_of(Weights::float32) : text(kWeights);
   if (weights != name_of(model.weights())) {
     fail(file,

@@ -7,8 +7,13 @@
 #include <string_view>
 
 #include "mneme/core/crc32c.h"
+#include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme::nn {
+namespace {
+
+const std::string kChecksum = "crc32c";
 
 std::string checksum_of(const TensorFile& file) {
   uint32_t crc = 0;
@@ -17,7 +22,7 @@ std::string checksum_of(const TensorFile& file) {
   };
   const auto add_text = [&](std::string_view text) { add(text.data(), text.size()); };
   for (const auto& [name, text] : file.texts) {
-    if (name != "crc32c") {
+    if (name != kChecksum) {
       add_text(name);
       add_text(text);
     }
@@ -30,6 +35,24 @@ std::string checksum_of(const TensorFile& file) {
     add(numbers.const_data_ptr(), numbers.nbytes());
   }
   return crc32c_text(crc);
+}
+
+} // namespace
+
+void add_checksum(TensorFile& file) {
+  file.texts[kChecksum] = checksum_of(file);
+}
+
+void check_checksum(TensorFile& file, const std::string& source, const std::string& how_to_fix) {
+  const auto stored = file.texts.find(kChecksum);
+  if (stored == file.texts.end()) {
+    return;
+  }
+  if (const std::string actual = checksum_of(file); stored->second != actual) {
+    throw DataError(source + ": the file is damaged: its contents have the checksum " + actual + ", but " +
+                    printable(stored->second) + " was written.\n  " + how_to_fix);
+  }
+  file.texts.erase(stored);
 }
 
 } // namespace mneme::nn

@@ -9,8 +9,6 @@
 namespace mneme::training {
 namespace {
 
-const std::string kChecksum = "crc32c"; // text with the checksum of everything else
-
 template <class Map>
 const typename Map::mapped_type& entry(const Map& map, const std::string& name, const char* kind,
                                        const std::string& source) {
@@ -34,7 +32,7 @@ const std::string& Checkpoint::text(const std::string& name) const {
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   nn::TensorFile file{checkpoint.tensors, checkpoint.texts};
-  file.texts[kChecksum] = nn::checksum_of(file);
+  nn::add_checksum(file);
   nn::write_tensor_file(path, file);
 }
 
@@ -47,14 +45,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
       file.tensors.erase(alias);
     }
   }
-  if (const auto stored = file.texts.find(kChecksum); stored != file.texts.end()) {
-    if (const std::string actual = nn::checksum_of(file); stored->second != actual) {
-      throw DataError(c10::str(path.string(), ": the file is damaged: its contents have the checksum ",
-                               actual, ", but ", stored->second, " was written.\n  ",
-                               "Restore the file, or delete it to continue without it."));
-    }
-    file.texts.erase(stored);
-  }
+  nn::check_checksum(file, path.string(), "Restore the file, or delete it to continue without it.");
   return {std::move(file.tensors), std::move(file.texts), path.string()};
 }
 

@@ -34,7 +34,7 @@ struct TextContext {
 TextContext start_context(const Model& model);
 
 /// Writes a context with its last `recent` tokens. For recurrent models, its size does not depend on that of
-/// the text. The text "crc32c" of the file is the checksum of its contents (nn::checksum_of).
+/// the text. The file has a checksum of its contents (nn::add_checksum).
 /// Errors  OutputError
 void write_context(const std::filesystem::path& file, const TextContext& context, int64_t recent,
                    Model& model, const tokens::Tokenizer& tokenizer);
