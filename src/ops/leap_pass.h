@@ -28,7 +28,7 @@ LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tens
                    const at::Tensor& key, const at::Tensor& value, const LeapOptions& options);
 
 /// Several sequences of one token each, [B, 1, H, D], as one sequence [1, B, H, D] whose tokens attend to
-/// themselves alone, which the kernels compute several tokens at a time. Transposes back what is computed.
+/// themselves alone, which the kernels compute several tokens at a time. Its readout is [1, B, H, D] too.
 bool is_one_token_each(const LeapCall& call);
 LeapCall as_one_sequence(LeapCall call);
 

@@ -56,7 +56,7 @@ struct Tiles {
         tile_columns(std::max<int64_t>(columns, 1)) {}
 
   Tiles(int64_t num_rows, int64_t num_columns, int64_t inner) : Tiles(num_rows, num_columns) {
-    if (rows * columns <= kMinProducts / std::max<int64_t>(inner, 1)) {
+    if (!is_divided(inner)) {
       return;
     }
     tile_columns = kTileColumns;
@@ -67,8 +67,13 @@ struct Tiles {
     }
     const int64_t target_tiles = std::max<int64_t>(kMinTiles, kMinTilesPerThread * threads());
     const int64_t target_rows = std::clamp(rows * across() / target_tiles, kMinTileRows, kMaxTileRows);
-    const int64_t tiles_down = std::max<int64_t>(1, (rows + target_rows / 2) / target_rows);
-    tile_rows = ((rows + tiles_down - 1) / tiles_down + 5) / 6 * 6; // no small remainder
+    divide_rows(std::max<int64_t>(1, (rows + target_rows / 2) / target_rows)); // no small remainder
+  }
+  /// Whether a product over `inner` elements is worth dividing.
+  bool is_divided(int64_t inner) const { return rows * columns > kMinProducts / std::max<int64_t>(inner, 1); }
+  /// Divides the rows into about `parts` tiles of the same number of rows, at least `min_rows`.
+  void divide_rows(int64_t parts, int64_t min_rows = 0) {
+    tile_rows = std::max(((rows + parts - 1) / parts + 5) / 6 * 6, min_rows);
   }
   int64_t across() const { return (columns + tile_columns - 1) / tile_columns; }
   int64_t down() const { return (rows + tile_rows - 1) / tile_rows; }
@@ -211,7 +216,7 @@ template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Ten
   const at::Tensor rows_of_result = a.t();
   const int64_t size = rows_of_result.size(0) * b.size(1);
   Tiles tiles(rows_of_result.size(0), b.size(1));
-  const bool is_divided = size > kMinProducts / std::max<int64_t>(b.size(0), 1);
+  const bool is_divided = tiles.is_divided(b.size(0));
   if (is_divided) {
     tiles.tile_rows = kTileRowsOfChunk;
     tiles.tile_columns = kTileColumns;
@@ -220,8 +225,7 @@ template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Ten
                          kMinChunkRows);
   const int64_t tasks = chunks.num_chunks * tiles.count();
   if (is_divided && tasks < threads()) { // smaller tiles, for a task per thread
-    const int64_t down = (threads() * tiles.down() + tasks - 1) / tasks;
-    tiles.tile_rows = std::max(kMinTileRowsOfChunk, (tiles.rows + down - 1) / down);
+    tiles.divide_rows((threads() * tiles.down() + tasks - 1) / tasks, kMinTileRowsOfChunk);
   }
   at::Tensor partials =
       empty_on_huge_pages({chunks.num_chunks, rows_of_result.size(0), b.size(1)}, b.options());

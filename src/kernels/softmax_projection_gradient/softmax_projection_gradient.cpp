@@ -40,7 +40,7 @@ template <class T> HWY_INLINE int64_t PanelsOf(int64_t columns) {
 /// of one vector.
 template <class T> HWY_INLINE int64_t ColumnsOfPanel(int64_t columns) {
   const int64_t n = PanelLanes<T>() / 3, panels = HWY_MAX(PanelsOf<T>(columns), 1);
-  return HWY_MAX((columns + panels - 1) / panels + n - 1, n) / n * n;
+  return ((columns + panels - 1) / panels + n - 1) / n * n;
 }
 
 /// Packs rows [count][columns] times factor[row] into panels of columns [panel][row][column], padded with
