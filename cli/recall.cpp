@@ -194,9 +194,10 @@ public:
         arguments, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n)",
         [this](const std::string& name, const std::string& text) {
           if (text == "inf" || text == "infinity") {
-            throw UsageError(fmt::format("{} {}: the limit of softmax for large inverse temperatures is best "
-                                         "match.\n  Use --separation best-match.",
-                                         name, text));
+            throw UsageError(
+                fmt::format("{} {}: the limit of softmax, sparsemax, entmax and normmax for large "
+                            "inverse temperatures is best match.\n  Use --separation best-match.",
+                            name, text));
           }
           options_.parameters.beta = parse_real(name, text, {.min = 0});
         },

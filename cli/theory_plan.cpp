@@ -108,7 +108,8 @@ Table table_of(const Planned& all) {
         table.rows[0].end(),
         {cell(all.simulated->bit_error),
          all.wrong_share() > 0 ? Cell(all.simulated->bit_error.mean / all.wrong_share()) : Cell(),
-         cell(all.simulated->exact_once), cell(all.simulated->exact_end)});
+         cell(all.simulated->exact_once),
+         all.simulated->exact_end ? cell(*all.simulated->exact_end) : Cell()});
   }
   return table;
 }
@@ -157,10 +158,12 @@ std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
                                                     ? fmt::format(": {:.1f} % {}", 100 * std::abs(ratio - 1),
                                                                   ratio < 1 ? "fewer" : "more")
                                                     : ""));
-    lines.emplace_back("recalled exactly",
-                       fmt::format("{} of the cues after one read, {} after repeated reads",
-                                   interval_text(all.simulated->exact_once, 1),
-                                   interval_text(all.simulated->exact_end, 1)));
+    lines.emplace_back(
+        "recalled exactly",
+        fmt::format("{} of the cues after one read{}", interval_text(all.simulated->exact_once, 1),
+                    all.simulated->exact_end ? fmt::format(", {} after repeated reads",
+                                                           interval_text(*all.simulated->exact_end, 1))
+                                             : ""));
   }
   return lines;
 }
@@ -358,10 +361,11 @@ void TheoryPlan::declare(Arguments& arguments) {
   arguments.add_flag(
       "--simulate", simulate_,
       "Also simulate the planned memory with random patterns, and compare the error with the prediction");
-  options_of_simulation_ = {add_integer_option(arguments, "--trials", trials_, {.min = 1, .max = 1'000'000},
-                                               "With --simulate: number of memories"),
-                            add_integer_option(arguments, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
-                                               "With --simulate: number of cues per memory")};
+  options_of_simulation_ = {
+      add_integer_option(arguments, "--trials", trials_, {.min = 1, .max = 1'000'000},
+                         "With --simulate: number of memories"),
+      add_integer_option(arguments, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
+                         "With --simulate: number of cues per memory, made from its items in turn")};
 }
 
 ExitCode TheoryPlan::run(Context& context) const {

@@ -252,7 +252,7 @@ QuantityRows optimal_radius_rows(const SettingPoint& point, const Choices&) {
       theory::hamming_radius_for_signal_to_noise(point.bits, point.items, point.locations);
   const double snr_fraction = theory::signal_to_noise_space_fraction(point.items, point.locations);
   const int64_t best_snr_radius = theory::best_hamming_radius_for_signal_to_noise(sdm(point));
-  if (z == 0) {
+  if (z <= 0) { // random bits reach the probability
     return {{snr_radius, snr_fraction, best_snr_radius, Cell(), Cell(), Cell(), Cell()}};
   }
   const double for_capacity = theory::capacity_space_fraction(point.locations, z);
@@ -272,7 +272,7 @@ QuantityRows capacity_rows(const SettingPoint& point, const Choices&) {
           ? theory::capacity_after_read(sdm(point), point.probability)
           : std::nullopt;
   const Cell corrected_cell = corrected ? Cell(*corrected) : Cell();
-  if (z == 0 || fraction == 0) {
+  if (z <= 0 || fraction == 0) {
     return {{Cell(), corrected_cell, fraction > 0 ? Cell(fraction) : Cell(), z}};
   }
   const double items = theory::capacity(fraction, point.locations, z);
@@ -551,7 +551,7 @@ const std::vector<Quantity>& quantities() {
            "distance 0) or the largest capacity (quantity capacity). Capacity, as published: the number of "
            "items with which an item is recalled without an error from its own address with the required "
            "probability, at the fraction p; with few bits no radius contains a fraction near it. It is empty "
-           "where a bit that is chosen at random reaches this probability.",
+           "where bits that are chosen at random reach this probability.",
        .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,
        .evaluate = optimal_radius_rows},
@@ -569,10 +569,11 @@ const std::vector<Quantity>& quantities() {
            "own address, without noise, with the required probability. Published: by the formula "
            "of the paper, which can be several times too small, because it neglects that other items "
            "favour the bits of the cue. Corrected: by the error rate of one read (quantity "
-           "one-read-error), which simulations confirm; use it to plan a memory. z per bit: "
+           "one-read-error), which simulations confirm; use it to plan a memory. A read that activates no "
+           "location returns the cue, but does not count as recalled. z per bit: "
            "quantile of the normal distribution for one bit, in the published formula. The "
-           "published capacity is empty where z is 0, since a bit that is chosen at random "
-           "reaches the probability, and both where the fraction of the space is below 1e-323. "
+           "published capacity is empty where z is not above 0, since bits that are chosen at random "
+           "reach the probability, and both where the fraction of the space is below 1e-323. "
            "The corrected one is empty where no number of items is too large, because such a "
            "memory returns every cue unchanged, and beyond 100 000 bits or 1e30 locations.",
        .axis_title = "capacity (patterns)",
@@ -612,8 +613,8 @@ const std::vector<Quantity>& quantities() {
            "g: number of wrong bits by the closed formula from the signal, the bias towards the bits of "
            "the cue, and the noise. Wrong bits: the same formula averaged over the number of locations "
            "that a cue activates, which is accurate for small memories too; empty for more than 1e30 "
-           "locations or items. A read that activates no location returns the cue; g then expects half of "
-           "the bits to be wrong.",
+           "locations or items. A read that activates no location returns the cue, and one that activates "
+           "only locations without any item is wrong in half of the bits; g expects that of both.",
        .axis_title = "wrong bits after one read",
        .logarithmic_chart = false,
        .evaluate = one_read_error_rows},

@@ -45,7 +45,7 @@ std::string text_of(const Range& range, const PatternSet& set) {
 bool fits(const Range& patterns, const Range& cues, double factor) {
   constexpr double kFactorMax =
       8; // noise widens a range and masking narrows it, but by less than this factor
-  if ((patterns.is_bipolar() && cues.only_zeros_and_ones) ||
+  if ((patterns.is_bipolar() && cues.only_zeros_and_ones && cues.min == 0) ||
       (patterns.only_zeros_and_ones && cues.is_bipolar())) {
     return false;
   }

@@ -11,10 +11,17 @@
 
 namespace mneme {
 
+/// What the scores of patterns of `size` bits or numbers are.
+struct ScoreType {
+  ScoreKind kind;
+  int64_t size;
+  double rounding; ///< largest error of a cosine (`cosine_rounding`)
+};
+
 class Separator {
 public:
   /// Errors  UsageError as `separate`
-  Separator(const Separation& separation, ScoreKind kind, int64_t size);
+  Separator(const Separation& separation, const ScoreType& type);
 
   struct Row {
     double sum;      ///< of the weights

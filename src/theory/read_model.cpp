@@ -79,6 +79,7 @@ ReadModel::ReadModel(int64_t bits, int64_t hamming_radius)
       log_shared_(log_circle_intersections(bits, hamming_radius)) {
   Scaled binomial(1, -bits), square, cube, fourth; // sums over the distances of random addresses
   for (int64_t v = 0; v <= bits; ++v) {
+    at_distance_.push_back(static_cast<double>(binomial.times_power_of_two(0)));
     const long double rho =
         std::exp(static_cast<long double>(log_shared_[static_cast<size_t>(v)]) - log_shared_[0]);
     Scaled term = binomial;
@@ -115,6 +116,19 @@ ReadModel::Cue ReadModel::cue_at(int64_t distance) const {
               rho > 0 ? fraction_of(log_shared_agreeing_) - fraction_of(log_shared_differing_) : 0};
 }
 
+double ReadModel::empty_probability(const Cue& cue, double activated, double patterns) const {
+  constexpr double kStoredMax = 60; // patterns in activated locations, expected; e^-60 does not matter
+  if (activated * (cue.rho + (patterns - 1) * p_) > kStoredMax) {
+    return 0;
+  }
+  double none_of_one = 0;
+  for (size_t v = 0; v < at_distance_.size(); ++v) {
+    const double rho = std::exp(log_shared_[v] - log_shared_[0]);
+    none_of_one += at_distance_[v] * std::exp(activated * std::log1p(-std::min(rho, 1.0)));
+  }
+  return std::exp(activated * std::log1p(-cue.rho)) * std::pow(none_of_one, patterns - 1);
+}
+
 double ReadModel::bit_error_rate_given(const Cue& cue, double activated, double patterns,
                                        Storage storage) const {
   const double others = patterns - 1;
@@ -130,9 +144,23 @@ double ReadModel::bit_error_rate_given(const Cue& cue, double activated, double 
   const double fourth_cumulant = others * (fourth - 3 * square * square);
   const double signal = activated * cue.rho;
   const double noise = signal * (1 - cue.rho) + others * square;
+  // Where no pattern is stored in the activated locations, all sums are 0 and half of the bits are wrong. The
+  // moments of the other sums follow from those of all of them.
+  const double empty = empty_probability(cue, activated, patterns);
+  const auto wrong = [&](double mean, double variance) {
+    if (!(empty < 1)) {
+      return 0.5;
+    }
+    const double mean_stored = mean / (1 - empty);
+    const double variance_stored =
+        std::max((variance + mean * mean) / (1 - empty) - mean_stored * mean_stored, 0.0);
+    const double fourth_stored =
+        (fourth_cumulant + 3 * variance * variance) / (1 - empty) - 3 * variance_stored * variance_stored;
+    return empty / 2 + (1 - empty) * wrong_sign(mean_stored, variance_stored, fourth_stored);
+  };
 
   if (storage == Storage::heteroassociative) {
-    return wrong_sign(signal, noise, fourth_cumulant);
+    return wrong(signal, noise);
   }
   // The bits of activated locations are correlated with those of the cue, and therefore so are all patterns
   // stored in them.
@@ -142,9 +170,9 @@ double ReadModel::bit_error_rate_given(const Cue& cue, double activated, double 
                             (1 - bit_correlation_ * bit_correlation_);
   const double common = noise - others * bias_of_one * bias_of_one + std::max(covariance, 0.0);
   const double with_signal = 2 * others * signal * correlation;
-  const double kept = wrong_sign(
-      signal + bias, common + with_signal * (cue.bit_correlation_shared - bit_correlation_), fourth_cumulant);
-  const double flipped = wrong_sign(signal - bias, common + with_signal * bit_correlation_, fourth_cumulant);
+  const double kept =
+      wrong(signal + bias, common + with_signal * (cue.bit_correlation_shared - bit_correlation_));
+  const double flipped = wrong(signal - bias, common + with_signal * bit_correlation_);
   return (1 - cue.flipped) * kept + cue.flipped * flipped;
 }
 

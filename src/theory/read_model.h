@@ -38,7 +38,9 @@ private:
   Cue cue_at(int64_t distance) const;
   /// Mean of a function of the number of locations that a cue activates.
   template <class ValueOf> double mean_over_activated(double hard_locations, ValueOf value_of) const;
-  /// Bit error rate for cues that activate the given number of locations.
+  /// Probability that no stored pattern is in any of the activated locations. Cost O(n), less where it is 0.
+  double empty_probability(const Cue& cue, double activated, double patterns) const;
+  /// Bit error rate for cues that activate the given number of locations, at least 1.
   double bit_error_rate_given(const Cue& cue, double activated, double patterns, Storage storage) const;
 
   int64_t bits_;
@@ -50,6 +52,7 @@ private:
   double rho_squared_ = 0; ///< means of rho^2, rho^3 and rho^4 for random addresses
   double rho_cubed_ = 0;
   double rho_fourth_ = 0;
+  std::vector<double> at_distance_; ///< probability that a random address is at distance v, [bits + 1]
   /// a = E[1 - 2 K / n], K the distance of an activated location from the cue: correlation of their bits.
   double bit_correlation_ = 0;
 };

@@ -69,17 +69,32 @@ void check(std::span<const double> samples, const PredictionOptions& options) {
   }
 }
 
+/// The least variance of proportions of `cases` cases each, whose mean is given.
+double binomial_variance(double mean, size_t samples, int64_t cases) {
+  const double each = static_cast<double>(cases), all = static_cast<double>(samples) * each;
+  const double p = (mean * all + 1) / (all + 2);
+  return p * (1 - p) / each;
+}
+
 } // namespace
 
-MeanInterval mean_interval(std::span<const double> samples) {
-  if (samples.empty()) {
-    throw UsageError("mneme::trials::mean_interval: there are no samples to average.");
+MeanInterval mean_interval(std::span<const double> samples, int64_t cases) {
+  if (samples.empty() || cases < 0) {
+    throw UsageError(
+        samples.empty()
+            ? "mneme::trials::mean_interval: there are no samples to average."
+            : fmt::format("mneme::trials::mean_interval: cases is {}, but must not be negative.", cases));
   }
   if (samples.size() < 2) {
     return {samples.front(), std::nullopt};
   }
-  const double error = std::sqrt(variance_of(samples) / static_cast<double>(samples.size()));
-  return {mean_of(samples), student_t(samples.size(), 0.95) * error};
+  const double mean = mean_of(samples);
+  double variance = variance_of(samples);
+  if (cases > 0) {
+    variance = std::max(variance, binomial_variance(mean, samples.size(), cases));
+  }
+  const double error = std::sqrt(variance / static_cast<double>(samples.size()));
+  return {mean, student_t(samples.size(), 0.95) * error};
 }
 
 Interval prediction_interval(std::span<const double> samples, const PredictionOptions& options) {
@@ -89,13 +104,12 @@ Interval prediction_interval(std::span<const double> samples, const PredictionOp
     std::ranges::transform(scaled, scaled.begin(),
                            [&](double sample) { return std::log(sample + options.resolution); });
   }
-  const auto count = static_cast<double>(samples.size()), cases = static_cast<double>(options.cases);
+  const auto count = static_cast<double>(samples.size());
   const double mean = mean_of(scaled);
   double variance = variance_of(scaled), half_step = 0;
   if (options.cases > 0) {
-    const double p = (mean * count * cases + 1) / (count * cases + 2);
-    variance = std::max(variance, p * (1 - p) / cases);
-    half_step = 0.5 / cases;
+    variance = std::max(variance, binomial_variance(mean, samples.size(), options.cases));
+    half_step = 0.5 / static_cast<double>(options.cases);
   }
   const double half_width =
       student_t(samples.size(), options.confidence) * std::sqrt(variance * (1 + 1 / count)) + half_step;

@@ -75,22 +75,29 @@ NeuronSdmTrial neuron_sdm_trial(const NeuronSdmTrialOptions& options, Progress& 
       memory.write(slice(patterns, first, end_of_block), slice(stored, first, end_of_block));
       progress.advance(end_of_block - first);
     }
-    const int64_t cues = std::min(options.cues, options.patterns);
+    std::vector<int64_t> asked(static_cast<size_t>(options.cues));
+    for (size_t i = 0; i < asked.size(); ++i) {
+      asked[i] = static_cast<int64_t>(i) % options.patterns;
+    }
     const BitPatterns queries =
-        data::flip_bits(slice(patterns, 0, cues), options.flips, random_for(options, Purpose::cues, trial));
-    const BitPatterns expected = slice(stored, 0, cues);
+        data::flip_bits(select(patterns, asked), options.flips, random_for(options, Purpose::cues, trial));
+    const BitPatterns expected = select(stored, asked);
     const Errors after_one = compare(memory.recall(queries).readout, expected);
     wrong.push_back(after_one.bit_error);
     once.push_back(after_one.exact);
-    end.push_back(
-        options.heteroassociative
-            ? after_one.exact
-            : compare(memory.recall(queries, {.update_steps_max = options.update_steps_max}).readout,
-                      expected)
-                  .exact);
+    if (!options.heteroassociative) {
+      end.push_back(
+          compare(memory.recall(queries, {.update_steps_max = options.update_steps_max}).readout, expected)
+              .exact);
+    }
   }
   progress.finish();
-  return {mean_interval(wrong), mean_interval(once), mean_interval(end)};
+  const auto exact = [&](const std::vector<double>& fractions) {
+    return mean_interval(fractions, options.cues);
+  };
+  return {.bit_error = mean_interval(wrong, options.cues * options.bits),
+          .exact_once = exact(once),
+          .exact_end = end.empty() ? std::nullopt : std::optional(exact(end))};
 }
 
 } // namespace mneme::trials

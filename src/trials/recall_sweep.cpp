@@ -646,7 +646,7 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
     const Samples& of_level = samples[level];
     SweepRow row{.memory = report.kind.name,
                  .noise = options.cues ? std::nullopt : std::optional(options.noise[level]),
-                 .exact = mean_interval(of_level.exact),
+                 .exact = mean_interval(of_level.exact, std::ssize(examples[level].targets)),
                  .ambiguous = mean_of(of_level.ambiguous),
                  .bit_error = std::nullopt,
                  .cosine = mean_interval(of_level.cosine),
@@ -748,8 +748,8 @@ std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patte
   const auto n = static_cast<double>(bits);
   const double without_errors = n / (2 * std::log(std::max(n, 2.0))); // McEliece et al. 1987
   return fmt::format(
-      "{} patterns of {} bits are stored, but it recalls only about n / (2 ln n) = {:.0f} random "
-      "ones without errors, and 0.138 n = {:.0f} with few wrong bits",
+      "{} patterns of {} bits are stored, but it recalls most random ones without errors only up to about "
+      "n / (2 ln n) = {:.0f}, and with few wrong bits up to 0.138 n = {:.0f}",
       count, bits, without_errors, capacity);
 }
 

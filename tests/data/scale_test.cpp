@@ -54,6 +54,8 @@ TEST(MatchScale, DoesNotMixBitsWithSigns) {
   expect_error<UsageError>([&] { match_scale(bits, cues); }, {"-1 to 1 (signs)", "0 to 1 (bits)"});
   cues = bits;
   expect_error<UsageError>([&] { match_scale(signs, cues); }, {"0 to 1 (bits)", "-1 to 1 (signs)"});
+  PatternSet ones = set_of({1, 1, 1}, 1, "ones");
+  EXPECT_EQ(match_scale(signs, ones), "") << "a cue that is +1 everywhere";
 }
 
 TEST(RequireBothBits, RefusesCuesOnOneSideOfTheThresholdThatDividesThePatterns) {

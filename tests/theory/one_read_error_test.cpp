@@ -111,6 +111,10 @@ TEST(BitErrorRatesAfterRead, MatchesSimulationsOfSmallMemories) {
       {{.bits = 1000, .hard_locations = 3236, .hamming_radius = 468, .patterns = 10}, 200, 0.00791},
       {{.bits = 100, .hard_locations = 3732, .hamming_radius = 38, .patterns = 50}, 10, 0.00777},
       {{.bits = 64, .hard_locations = 1449, .hamming_radius = 24, .patterns = 20}, 6, 0.00770},
+      {{.bits = 64, .hard_locations = 300, .hamming_radius = 20, .patterns = 20},
+       6,
+       0.1868}, // many empty reads
+      {{.bits = 64, .hard_locations = 100, .hamming_radius = 20, .patterns = 20}, 6, 0.1347},
       {{.bits = 256, .hard_locations = 682303, .hamming_radius = 102, .patterns = 500}, 51, 0.01062}};
   for (const auto& [parameters, distance, simulated] : memories) {
     EXPECT_NEAR(bit_error_rate(parameters, distance) / simulated, 1, 0.06) << parameters.bits;

@@ -39,6 +39,34 @@ TEST(MeanInterval, HasZeroWidthForEqualTrialsAndNoWidthForASingleOne) {
   EXPECT_FALSE(single.half_width);
 }
 
+TEST(MeanInterval, OfProportionsHasAtLeastTheBinomialVariance) {
+  const std::vector<double> perfect(5, 1.0);
+  const MeanInterval of_eight = mean_interval(perfect, 8); // p = 41 / 42
+  EXPECT_EQ(of_eight.mean, 1);
+  EXPECT_NEAR(*of_eight.half_width, 2.776445 * std::sqrt(41.0 / 42 / 42 / 8 / 5), 1e-6);
+  const std::vector samples = {0.0, 1.0, 0.0, 1.0};
+  EXPECT_EQ(*mean_interval(samples, 100).half_width, *mean_interval(samples).half_width);
+}
+
+/// Five trials of 8 cues, of which 99.5 % are recalled: most trials are perfect.
+TEST(MeanInterval, OfProportionsContainsTheirExpectation) {
+  constexpr double kExpected = 0.995;
+  constexpr int kRuns = 2000;
+  Random random(7);
+  int contained = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    std::vector<double> samples(5);
+    for (double& sample : samples) {
+      for (int cue = 0; cue < 8; ++cue) {
+        sample += random.uniform() < kExpected ? 1.0 / 8 : 0;
+      }
+    }
+    const MeanInterval interval = mean_interval(samples, 8);
+    contained += std::abs(interval.mean - kExpected) <= *interval.half_width ? 1 : 0;
+  }
+  EXPECT_GT(contained, kRuns * 0.94);
+}
+
 TEST(MeanInterval, RejectsEmptySamples) {
   try {
     mean_interval({});

@@ -102,7 +102,8 @@ TEST(SweepRecall, PatternSdmRecallsAllRandomPatternsAtLowNoise) {
   ASSERT_EQ(outcome.result.rows.size(), 3U);
   for (const SweepRow& row : outcome.result.rows) {
     EXPECT_EQ(row.exact.mean, 1) << *row.noise;
-    EXPECT_EQ(row.exact.half_width, 0.0);
+    EXPECT_LT(row.exact.half_width, 0.2) << "few cues";
+    EXPECT_GT(row.exact.half_width, 0.0) << "they do not prove 100 %";
     ASSERT_TRUE(row.bit_error);
     EXPECT_EQ(row.bit_error->mean, 0);
     EXPECT_EQ(row.cosine.mean, 1);
@@ -425,8 +426,9 @@ TEST(SweepRecall, ReportsClassicalHopfieldBeyondItsCapacity) {
   EXPECT_NEAR(classical_hopfield_capacity(100), 13.8, 1e-9);
   const Outcome full = sweep(random_set(60, 100), small({"hopfield", "pattern-sdm"}));
   EXPECT_TRUE(contains(full.result.memories[0].bound, "60 patterns of 100 bits"));
-  EXPECT_TRUE(contains(full.result.memories[0].bound, "n / (2 ln n) = 11 random ones without errors"));
-  EXPECT_TRUE(contains(full.result.memories[0].bound, "0.138 n = 14 "));
+  EXPECT_TRUE(contains(full.result.memories[0].bound,
+                       "most random ones without errors only up to about n / (2 ln n) = 11,"));
+  EXPECT_TRUE(contains(full.result.memories[0].bound, "0.138 n = 14"));
   EXPECT_TRUE(full.result.memories[0].beyond_capacity);
   EXPECT_LT(full.result.memories[0].self_recall, 0.5);
   EXPECT_EQ(full.result.memories[1].bound, "");

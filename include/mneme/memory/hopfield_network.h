@@ -10,8 +10,11 @@ namespace mneme {
 /// Classical Hopfield network: weight matrix P P^T with a zero diagonal, synchronous updates; a tie gives 0
 /// (or -1).
 ///
-/// Source  Hopfield 1982. Recalls about n / (2 ln n) random patterns of n bits without errors (McEliece,
-///         Posner, Rodemich & Venkatesh 1987), and up to about 0.138 n with few wrong bits.
+/// Synchronous updates, unlike Hopfield's of one bit at a time, may increase the energy, and may alternate
+/// between two states.
+/// Source  Hopfield 1982. Of random patterns of n bits, most are recalled without errors up to about
+///         n / (2 ln n), all of them up to half as many (McEliece, Posner, Rodemich & Venkatesh 1987), and
+///         with few wrong bits up to about 0.138 n.
 AssociateOptions<BitPatterns> classical_hopfield();
 
 /// Number of random patterns of n bits up to which a classical network has a fixed point near each of them:
@@ -27,7 +30,7 @@ AssociateOptions<RealPatterns> modern_hopfield(double beta);
 
 /// Dense associative memory: weights max(dot product, 0)^degree, scaled to sum 1.
 ///
-/// Source  Krotov & Hopfield 2016
+/// Source  Krotov & Hopfield 2016, whose n is the exponent of the energy: n = degree + 1
 AssociateOptions<RealPatterns> dense_associative_memory(double degree = 3);
 
 } // namespace mneme

@@ -12,7 +12,8 @@ namespace mneme {
 /// The weighted sum itself; a weighted average, as weights sum to 1. Real patterns only.
 struct Average {};
 /// Majority vote: bit 1 where ones outweigh zeros, 0 on a tie. For real patterns, the sign of the weighted
-/// sum: +1 where it is above 0, else -1.
+/// sum: +1 where it is above 0, else -1. Weights that are rounded, such as those of sparsemax, may turn an
+/// exact tie into a bit 1.
 struct Majority {};
 /// The weighted sum scaled to length 1. Real patterns only.
 struct Normalise {};

@@ -72,7 +72,8 @@ struct SimplexWeights {
   double beta = 1;
 };
 
-/// max(score, 0)^degree / sum: dense associative memory (Krotov & Hopfield 2016). degree > 0.
+/// max(score, 0)^degree / sum: dense associative memory (Krotov & Hopfield 2016, whose n is
+/// degree + 1, the exponent of the energy). degree > 0.
 struct Polynomial {
   double degree = 3;
 };

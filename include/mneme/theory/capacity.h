@@ -20,7 +20,8 @@ double z_per_bit(int64_t bits, double probability = 0.5);
 ///
 /// Errors  UsageError unless 0 < space_fraction <= 1, 1 <= hard_locations <= 1e100,
 ///         1e-20 <= |z| <= 1e20
-/// Source  Bricken & Pehlevan 2021, appendix on the optimal d
+/// Source  Bricken & Pehlevan 2021, appendix on the optimal d. The formula has only z^2: a negative z, of a
+///         probability that bits chosen at random reach, gives the number of -z, which means nothing
 double capacity(double space_fraction, double hard_locations, double z);
 
 /// Space fraction that maximises the capacity: the positive root of 2 r^2 p^3 - 3 r z^2 p^2 - z^2 = 0, at

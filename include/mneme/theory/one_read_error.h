@@ -43,7 +43,8 @@ std::vector<ReadStatistics> read_statistics(const SdmParameters& parameters,
 
 /// Expected bit error rate (fraction of wrong bits) after one read from each of the distances, valid for
 /// small memories too: g(D) averaged over the number of hard locations that a cue activates, with the
-/// covariances and the fourth cumulant that g omits. A read that activates no location returns the cue.
+/// covariances and the fourth cumulant that g omits. A read that activates no location returns the cue; one
+/// that activates only locations without any pattern has half of its bits wrong.
 ///
 /// Accuracy within 6 % of simulations with 10 to 10 000 patterns of 64 to 1000 bits, where the error of g is
 ///         up to 25 % (docs/theory/one_read_error.md)
@@ -59,7 +60,7 @@ std::vector<double> bit_error_rates_after_read(const SdmParameters& parameters,
 /// autoassociative storage they return any cue unchanged, also a stored address.
 ///
 /// Formula  mean over the number of activated locations of (1 - e)^n, with the error rate e at distance 0
-///          whose mean is that of `bit_error_rates_after_read`. `capacity` is the published number, which
+///          of `bit_error_rates_after_read`, except that a read that activates no location has no right bit. `capacity` is the published number, which
 ///          neglects that other patterns favour the bits of the cue: at 256 bits, 10^5 locations and a radius
 ///          of 103, it is 10762 patterns at a probability of 1/2, where simulations recall 94 %
 /// Units    `parameters.patterns` is not used

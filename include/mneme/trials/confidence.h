@@ -16,9 +16,12 @@ struct MeanInterval {
 
 /// Mean of the samples with its 95 % confidence interval.
 ///
-/// Formula  mean +- t s / sqrt(N), t of Student's distribution with N - 1 degrees of freedom
-/// Errors   UsageError if there are no samples
-MeanInterval mean_interval(std::span<const double> samples);
+/// Formula  mean +- t s / sqrt(N), t of Student's distribution with N - 1 degrees of freedom. For samples
+///          that are proportions of `cases` > 0 cases each, s^2 is at least the binomial variance p (1 - p) /
+///          cases with p = (successes + 1) / (N cases + 2): without it, equal samples such as 1, 1, 1 would
+///          have an interval of width 0
+/// Errors   UsageError if there are no samples, or cases < 0
+MeanInterval mean_interval(std::span<const double> samples, int64_t cases = 0);
 
 struct Interval {
   double low = 0, high = 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "mneme/core/progress.h"
 #include "mneme/trials/confidence.h"
@@ -18,9 +19,9 @@ struct NeuronSdmTrialOptions {
   int64_t patterns;               ///< number of stored patterns
   int64_t flips;                  ///< bits that differ between a cue and its pattern
   bool heteroassociative = false; ///< true: patterns are addresses of unrelated random data
-  int64_t cues = 200; ///< cues per trial, made from the first patterns; at most the number of patterns
-  int64_t trials = 3; ///< number of memories, each with its own locations, patterns and cues
-  int64_t update_steps_max = 25; ///< maximum number of update steps for exact_end
+  int64_t cues = 200;             ///< cues per trial, made from the patterns in turn
+  int64_t trials = 3;             ///< number of memories, each with its own locations, patterns and cues
+  int64_t update_steps_max = 25;  ///< maximum number of update steps for exact_end
   uint64_t seed = 1;
 };
 
@@ -28,8 +29,9 @@ struct NeuronSdmTrialOptions {
 struct NeuronSdmTrial {
   MeanInterval bit_error;  ///< fraction of wrong bits after one read
   MeanInterval exact_once; ///< fraction of cues with all bits correct after one read
-  /// Fraction of cues with all bits correct after repeated reads. Heteroassociative memories: after one read.
-  MeanInterval exact_end;
+  /// Fraction of cues with all bits correct after repeated reads. Heteroassociative memories: absent, because
+  /// their readouts are not addresses.
+  std::optional<MeanInterval> exact_end;
 };
 
 /// Runs the simulation.
