@@ -329,6 +329,12 @@ std::string settings_text(const RecallRun& run, const trials::MemoryReport& memo
     }
     text += setting.origin.empty() ? "" : fmt::format(" ({})", setting.origin);
   }
+  const trials::MemoryKind& kind = memory.kind;
+  if (kind.on_bits && kind.separation != nullptr && kind.separation->name == "identity" &&
+      !run.options.values) {
+    text += text.empty() ? "" : ", ";
+    text += trials::is_classical_hopfield(kind) ? "without self-connections" : "with self-connections";
+  }
   return text.empty() ? "no parameters" : text;
 }
 

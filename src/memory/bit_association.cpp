@@ -94,14 +94,18 @@ struct CountScratch {
 std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t first, int64_t count,
                                            const BitPatterns& stored, const BitPatterns& values,
                                            int32_t limit, bool most_are_near) {
-  constexpr int64_t kRowsPerTile = 512, kTilesPerBlockMax = 64; // 512 rows of 1024 bits: 64 kB
+  // A tile stays in the cache of a core. The sums of a tile end the stream of reads from memory, so that
+  // short tiles are slow, too.
+  constexpr int64_t kTileWords = 1 << 15, kTilesPerBlockMax = 16;
+  const int64_t rows_per_tile =
+      std::clamp<int64_t>(kTileWords / std::max<int64_t>(stored.words(), 1), 256, 4096);
   const std::vector<int32_t> limits(static_cast<size_t>(count), limit);
   const auto create = [&] {
-    return CountScratch(count, kRowsPerTile, values.words(), stored.bits() + 1, stored.count());
+    return CountScratch(count, rows_per_tile, values.words(), stored.bits() + 1, stored.count());
   };
   const auto count_tile = [&](int64_t begin, int64_t rows, CountScratch& scratch) {
     int32_t* distances = scratch.lists.data();
-    int32_t* near = distances + count * kRowsPerTile;
+    int32_t* near = distances + count * rows_per_tile;
     const uint64_t* compared = queries.data() + first * queries.words();
     if (most_are_near) {
       kernels::hamming({.queries = compared,
@@ -135,11 +139,11 @@ std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t f
     }
   };
   Pool<CountScratch> pool;
-  const int64_t tiles = std::clamp(stored.count() / (8 * kRowsPerTile), int64_t{1}, kTilesPerBlockMax);
-  parallel_for(stored.count(), tiles * kRowsPerTile, [&](int64_t begin, int64_t end) {
+  const int64_t tiles = std::clamp(stored.count() / (8 * rows_per_tile), int64_t{1}, kTilesPerBlockMax);
+  parallel_for(stored.count(), tiles * rows_per_tile, [&](int64_t begin, int64_t end) {
     pool.with(create, [&](CountScratch& scratch) {
-      for (int64_t tile = begin; tile < end; tile += kRowsPerTile) {
-        count_tile(tile, std::min(kRowsPerTile, end - tile), scratch);
+      for (int64_t tile = begin; tile < end; tile += rows_per_tile) {
+        count_tile(tile, std::min(rows_per_tile, end - tile), scratch);
       }
     });
   });

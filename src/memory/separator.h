@@ -11,7 +11,7 @@
 
 namespace mneme {
 
-/// What the scores of patterns of `size` bits or numbers are.
+/// Kind of the scores of patterns of `size` bits or numbers, and their accuracy.
 struct ScoreType {
   ScoreKind kind;
   int64_t size;

@@ -136,7 +136,7 @@ const std::vector<Row>& rows() {
       {.name = "hopfield",
        .title = "Hopfield, classical",
        .description = "Classical Hopfield network on bits: the weights are the dot products.",
-       .use_case = "A baseline: it recalls most of up to n / (2 ln n) random patterns without errors.",
+       .use_case = "A baseline: it recalls most of n / (2 ln n) random patterns exactly.",
        .steps = {"dot", "identity", "majority"}},
       {.name = "modern-hopfield",
        .title = "Hopfield, modern",

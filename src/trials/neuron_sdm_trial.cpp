@@ -75,13 +75,13 @@ NeuronSdmTrial neuron_sdm_trial(const NeuronSdmTrialOptions& options, Progress& 
       memory.write(slice(patterns, first, end_of_block), slice(stored, first, end_of_block));
       progress.advance(end_of_block - first);
     }
-    std::vector<int64_t> asked(static_cast<size_t>(options.cues));
-    for (size_t i = 0; i < asked.size(); ++i) {
-      asked[i] = static_cast<int64_t>(i) % options.patterns;
+    std::vector<int64_t> of_cue(static_cast<size_t>(options.cues));
+    for (size_t i = 0; i < of_cue.size(); ++i) {
+      of_cue[i] = static_cast<int64_t>(i) % options.patterns;
     }
     const BitPatterns queries =
-        data::flip_bits(select(patterns, asked), options.flips, random_for(options, Purpose::cues, trial));
-    const BitPatterns expected = select(stored, asked);
+        data::flip_bits(select(patterns, of_cue), options.flips, random_for(options, Purpose::cues, trial));
+    const BitPatterns expected = select(stored, of_cue);
     const Errors after_one = compare(memory.recall(queries).readout, expected);
     wrong.push_back(after_one.bit_error);
     once.push_back(after_one.exact);

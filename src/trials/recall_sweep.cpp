@@ -644,9 +644,12 @@ void run_memory(const View& view, DistinctnessOf<View>& distinctness, const Swee
   }
   for (size_t level = 0; level < levels; ++level) {
     const Samples& of_level = samples[level];
+    // Noise differs between trials; other cues are the same in each, so that equal trials prove equality.
+    const bool is_random =
+        !options.cues && options.corruption != Corruption::mask && options.noise[level] > 0;
     SweepRow row{.memory = report.kind.name,
                  .noise = options.cues ? std::nullopt : std::optional(options.noise[level]),
-                 .exact = mean_interval(of_level.exact, std::ssize(examples[level].targets)),
+                 .exact = mean_interval(of_level.exact, is_random ? std::ssize(examples[level].targets) : 0),
                  .ambiguous = mean_of(of_level.ambiguous),
                  .bit_error = std::nullopt,
                  .cosine = mean_interval(of_level.cosine),

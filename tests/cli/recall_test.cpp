@@ -597,7 +597,7 @@ TEST(RecallVerb, ReportsAMemoryBeyondItsCapacity) {
   const Json memory = recall_json(arguments).at("parameters").at("memories").at(0);
   EXPECT_EQ(memory.at("beyond_capacity"), true);
   EXPECT_TRUE(contains(memory.at("bound"), "200 patterns of 100 bits"));
-  EXPECT_TRUE(contains(memory.at("bound"), "0.138 n = 14 "));
+  EXPECT_TRUE(contains(memory.at("bound"), "0.138 n = 14"));
   EXPECT_TRUE(contains(recall(arguments).out, "200 patterns of 100 bits"));
 }
 
@@ -706,7 +706,7 @@ TEST(RecallVerb, PrintsTheParametersOfEachMemory) {
   for (const char* part :
        {"pattern-sdm      Hamming radius 75 of 256 bits\n", "transformer      beta 0.0625 (1 / sqrt(size))\n",
         "dense            degree 21 (at least as sharp as softmax with beta 20.1845, fitted to the",
-        "hopfield         no parameters\n",
+        "hopfield         without self-connections\n",
         "attention        beta 20.1845 (fitted to the Hamming radius 75)\n",
         "modern-hopfield  beta 20.1845 (fitted to the Hamming radius 75)\n",
         "Bits are 1 where a number is above"}) {

@@ -60,9 +60,10 @@ std::vector<double> bit_error_rates_after_read(const SdmParameters& parameters,
 /// autoassociative storage they return any cue unchanged, also a stored address.
 ///
 /// Formula  mean over the number of activated locations of (1 - e)^n, with the error rate e at distance 0
-///          of `bit_error_rates_after_read`, except that a read that activates no location has no right bit. `capacity` is the published number, which
-///          neglects that other patterns favour the bits of the cue: at 256 bits, 10^5 locations and a radius
-///          of 103, it is 10762 patterns at a probability of 1/2, where simulations recall 94 %
+///          of `bit_error_rates_after_read`, except that a read that activates no location has no right bit.
+///          `capacity` is the published number, which neglects that other patterns favour the bits of the
+///          cue: at 256 bits, 10^5 locations and a radius of 103, it is 10762 patterns at a probability of
+///          1/2, where simulations recall 94 %
 /// Units    `parameters.patterns` is not used
 /// Errors   as `bit_error_rates_after_read`, and UsageError unless 0 < probability < 1
 /// Cost     O(n), plus some milliseconds
