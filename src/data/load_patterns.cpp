@@ -166,8 +166,6 @@ public:
   void add(const std::string& name, PatternSet more) {
     if (names_.empty()) {
       set_ = std::move(more);
-      values_.assign(set_.patterns.data(),
-                     set_.patterns.data() + set_.patterns.count() * set_.patterns.size());
       count_ = set_.patterns.count() + set_.bits.count();
       size_ = set_.patterns.size();
       names_.push_back(name);
@@ -180,7 +178,7 @@ public:
     if (set_.threshold != more.threshold) { // only one of them consists of 0 and 1
       set_.threshold = 0;
     }
-    values_.insert(values_.end(), more.patterns.data(), more.patterns.data() + more.patterns.count() * size_);
+    set_.patterns.append(more.patterns);
     set_.count_without_limit += more.count_without_limit;
     count_ += more.patterns.count() + more.bits.count();
     if (!more.bits.empty()) {
@@ -195,9 +193,6 @@ public:
   PatternSet result(bool is_complete) {
     if (!is_complete) {
       set_.count_without_limit = 0;
-    }
-    if (set_.bits.empty()) {
-      set_.patterns = RealPatterns(count_, size_, std::move(values_));
     }
     if (names_.size() > 1) {
       set_.source = names_.size() == 2 ? fmt::format("{}, {}", set_.source, title(names_[1]))
@@ -232,7 +227,9 @@ private:
     const double* numbers = more.patterns.data();
     if (set_.is_image()) { // all images are in [0, 1]
       set_.file_scale = 1;
-    } else if (std::all_of(values_.begin(), values_.end(), is_zero)) { // zeros are the same on every scale
+    } else if (const double* present = set_.patterns.data();
+               std::all_of(present, present + set_.patterns.count() * size_,
+                           is_zero)) { // zeros are the same on every scale
       set_.file_scale = more.file_scale;
       set_.threshold = more.threshold;
     } else if (!std::all_of(numbers, numbers + more.patterns.count() * size_, is_zero)) {
@@ -271,7 +268,6 @@ private:
   }
 
   PatternSet set_;
-  std::vector<double> values_;
   int64_t count_ = 0, size_ = 0;
   std::vector<std::string> names_;
 };

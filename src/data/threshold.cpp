@@ -23,6 +23,13 @@ bool is_constant(std::span<const double> numbers) {
   return std::ranges::all_of(numbers, [&](double x) { return x == numbers.front(); });
 }
 
+const char* origin_of_default(const PatternSet& set) {
+  if (set.is_image() || set.file_scale != 1) {
+    return "half of white";
+  }
+  return set.threshold == 0.5 ? "halfway between 0 and 1" : "the sign of the numbers";
+}
+
 } // namespace
 
 std::span<const double> numbers_of(const RealPatterns& patterns) {
@@ -91,16 +98,14 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
     }
     return {threshold, "from --threshold"};
   }
+  const ThresholdChoice default_choice{set.threshold, origin_of_default(set)};
+  if (are_bits(set.patterns) && set.threshold >= 0 &&
+      set.threshold < 1) { // any threshold gives the same bits
+    return default_choice;
+  }
   const auto ones = std::ranges::count_if(numbers, [&](double x) { return x > set.threshold; });
   const auto minority = std::min<int64_t>(ones, std::ssize(numbers) - ones);
   const int64_t distinct = num_distinct(set.patterns, set.threshold);
-  const char* origin = "the sign of the numbers";
-  if (set.is_image() || set.file_scale != 1) {
-    origin = "half of white";
-  } else if (set.threshold == 0.5) {
-    origin = "halfway between 0 and 1";
-  }
-  const ThresholdChoice default_choice{set.threshold, origin};
   if (is_constant(numbers)) { // no threshold separates equal numbers, so the default keeps their meaning
     return default_choice;
   }

@@ -787,12 +787,17 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
                .own_values = {},
                .shape = patterns.image_shape(),
                .threshold = patterns.threshold};
-  const RealCoding coding(patterns.patterns, options.centre, options.normalise);
+  // Memories on bits do not need the patterns as numbers, which take 64 times their memory.
+  const bool uses_reals =
+      std::ranges::any_of(checked.memories, [](const MemoryKind& kind) { return !kind.on_bits; });
+  const RealPatterns none(0, patterns.patterns.size());
+  const RealPatterns& numbers = uses_reals ? patterns.patterns : none;
+  const RealCoding coding(numbers, options.centre, options.normalise);
   const RealCoding value_coding =
       values ? RealCoding(values->patterns, options.centre, options.normalise) : coding;
   RealView reals{.raw = patterns.patterns,
                  .coding = coding,
-                 .stored = coding.encode(patterns.patterns),
+                 .stored = coding.encode(numbers),
                  .value_coding = value_coding,
                  .own_values = {},
                  .shape = patterns.image_shape(),
