@@ -216,7 +216,7 @@ public:
         [this](const std::string& name, const std::string& text) {
           options_.parameters.degree = parse_real(name, text, {.min = 0, .min_included = false});
         },
-        "Exponent of the separation polynomial and of the memory dense");
+        "Exponent of the separation polynomial and of the memory dense: 1 less than that of its energy");
     given_.hard_locations = add_integer_option(
         arguments, "--hard-locations", options_.parameters.hard_locations, {.min = 1, .max = 1'000'000'000},
         "Number of hard locations of sdm, selected-sdm and hyperplane-sdm");

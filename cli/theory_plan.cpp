@@ -147,8 +147,11 @@ std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
        fmt::format("{} of the bits correct (expected), {} of {} wrong", percent(plan.bit_accuracy, kDigits),
                    report::format_number(bits * all.wrong_share(), Notation::automatic, 4),
                    all.request.bits)},
-      {"critical distance", fmt::format("{} bits, {} of all bits", all.critical_distance,
-                                        percent(static_cast<double>(all.critical_distance) / bits, 1))}};
+      {"critical distance", fmt::format("{} bits, {} of all bits{}", all.critical_distance,
+                                        percent(static_cast<double>(all.critical_distance) / bits, 1),
+                                        all.request.storage == theory::Storage::heteroassociative
+                                            ? " (of a readout from the data; it is not a next cue)"
+                                            : "")}};
   if (all.simulated) {
     const double ratio = all.simulated->bit_error.mean / all.wrong_share();
     lines.emplace_back("simulated", fmt::format("{} of the bits wrong, {} expected{}",

@@ -160,19 +160,21 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   for (const Sphere& sphere : spheres) {
     const std::string name = name_of(sphere.radius_factor);
     std::vector<Measured> all = measure(sphere, beta, settings, progress);
-    std::erase_if(all, [&](const Measured& measured) {
-      const bool is_beyond = std::ssize(measured.log_capacities) < seeds_of(settings);
-      if (is_beyond && !is_published) {
-        const std::string limit = measured.is_below ? fmt::format("below {}", measured.stored_min)
-                                                    : fmt::format("above {}", stored_max(settings));
-        numbers.table.rows.push_back({name, measured.size, report::Cell(),
-                                      limit + (measured.log_capacities.empty() ? "" : " for some seeds")});
-      }
-      return is_beyond;
-    });
+    const auto is_beyond = [&](const Measured& measured) {
+      return std::ssize(measured.log_capacities) < seeds_of(settings);
+    };
     report::Series measured_series{.name = name + ", measured"}, guaranteed{.name = name + ", theorem 3"};
     guaranteed.style = report::SeriesStyle::dashed_line;
     for (const Measured& measured : all) {
+      if (is_beyond(measured)) {
+        const std::string limit = measured.is_below ? fmt::format("below {}", measured.stored_min)
+                                                    : fmt::format("above {}", stored_max(settings));
+        if (!is_published) {
+          numbers.table.rows.push_back({name, measured.size, report::Cell(),
+                                        limit + (measured.log_capacities.empty() ? "" : " for some seeds")});
+        }
+        continue;
+      }
       const trials::MeanInterval mean = trials::mean_interval(measured.log_capacities);
       const report::Estimate log_n = estimate_of(mean);
       const report::Estimate n{std::exp(log_n.value), std::exp(log_n.low), std::exp(log_n.high)};
@@ -181,6 +183,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       numbers.table.rows.push_back(
           {name, measured.size, cell(mean), mean.half_width ? report::Cell(n) : report::Cell(n.value)});
     }
+    std::erase_if(all, is_beyond);
     for (const int64_t size : integer_range(2, kTheoremSizeMax)) {
       const theory::HopfieldCapacity capacity = theorem(sphere, beta, size);
       if (capacity.applies()) {

@@ -283,6 +283,16 @@ ComparisonTable compare_forms() {
   return table;
 }
 
+constexpr const char* kNotBounds =
+    "The lower forms are not bounds of the intersection either: they approximate its largest term by a "
+    "normal distribution, which is much too large for small circles (by a factor of a hundred at distance "
+    "1 for n = 64, d = 5). The right-hand panels show proven bounds: the largest term as the lower bound, "
+    "and the number of terms times the largest term and Hoeffding's inequality as upper bounds.";
+constexpr const char* kTooFewTerms =
+    "The number of terms in the published upper bound is too small by one in every inner sum. It reaches 0 "
+    "while one term is left, so that the \"upper bound\" is 0 there. The figures show both numbers of "
+    "terms; values are compared with the published number.";
+
 /// The experiment at other bits and radii.
 Outcome run_given(const RunSettings& settings) {
   constexpr int64_t kMaxPoints = 200; // per curve
@@ -313,6 +323,7 @@ Outcome run_given(const RunSettings& settings) {
          .caption = "Approximations of the circle intersection at four space fractions."});
   }
   outcome.parameters = {{"distances", "first tenth (approximations), 1 to n/2 (bounds)"}};
+  outcome.notes = {kTooFewTerms, kNotBounds};
   add_given(outcome, settings);
   return outcome;
 }
@@ -367,13 +378,7 @@ Outcome run(const RunSettings& settings, Progress&) {
       {"space fractions", "1e-13, 1e-7, 1e-4, 1e-2"},
       {"distances", "first tenth (approximations), 1 to 32 (bounds), 1 to 800 (constant factors)"}};
   outcome.notes = {
-      "The number of terms in the published upper bound is too small by one in every inner sum. It reaches 0 "
-      "while one term is left, so that the \"upper bound\" is 0 there. The figures show both numbers of "
-      "terms; values are compared with the published number.",
-      "The lower forms are not bounds of the intersection either: they approximate its largest term by a "
-      "normal distribution, which is much too large for small circles (by a factor of a hundred at distance "
-      "1 for n = 64, d = 5). The right-hand panels show proven bounds: the largest term as the lower bound, "
-      "and the number of terms times the largest term and Hoeffding's inequality as upper bounds.",
+      kTooFewTerms, kNotBounds,
       "Several cells use v/2 without rounding, with the Gamma function; at odd distances this differs from "
       "the actual largest term.",
       "The printed \"mean squared errors\" are sums over the distances 1 to n/2 of the squared difference "
