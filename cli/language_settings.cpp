@@ -210,8 +210,10 @@ void LanguageOptions::declare(Arguments& arguments) {
                        "Number of tokens to train on");
   add_real_option(arguments, "--lr", learning_rate, {.min = 0, .min_included = false},
                   "Highest learning rate of AdamW");
-  add_real_option(arguments, "--final-lr", final_fraction, {.min = 0, .max = 1},
-                  "Last learning rate, as a fraction of the highest");
+  add_real_option(
+      arguments, "--final-lr", final_fraction, {.min = 0, .max = 1},
+      "Learning rate at the end, as a fraction of the highest: that of the last step (wsd), or of the one "
+      "after it (cosine, as in nanoGPT)");
   add_choice_option<RateSchedule>(
       arguments, "--schedule", rate_schedule, kRateSchedules,
       "Learning rate after the warm-up; wsd: constant, then linear in the last fifth of the steps");
