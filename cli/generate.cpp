@@ -72,7 +72,9 @@ public:
                     "Text at which the continuation ends; it is not printed. May be given several times")
         ->type_name("TEXT")
         ->repeatable();
-    arguments.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
+    arguments.add_flag(
+        "--ignore-end", request_.ignore_end,
+        "Do not end at the tokens that the model folder or the tokenizer names as ends of a text");
     declare_sampler(arguments);
     arguments
         .add_option("--state-in", state_in_,
@@ -263,11 +265,12 @@ private:
             {"earlier_tokens", outcome.earlier_tokens},
             {"prompt_tokens", outcome.prompt_tokens},
             {"prompt", request_.prompt},
+            {"end_tokens", outcome.end_tokens},
             {"samples", samples},
             {"timing", {{"prompt_seconds", outcome.prompt_seconds}, {"seconds", outcome.seconds}}}};
   }
 
-  /// "200 tokens, seed 1, 150 tokens/s; ended at the end-of-text token"
+  /// "200 tokens, seed 1, 150 tokens/s; ended at an end token"
   std::string statistics(const GenerateOutcome& outcome) const {
     int64_t tokens = 0;
     for (const GeneratedSample& sample : outcome.samples) {
@@ -278,7 +281,7 @@ private:
                                    static_cast<double>(tokens) / std::max(outcome.seconds, 1e-9));
     if (request_.samples == 1) {
       const std::string& reason = outcome.samples.front().reason;
-      line += reason == "end-of-text"   ? "; ended at the end-of-text token"
+      line += reason == "end-of-text"   ? "; ended at an end token"
               : reason == "stop-string" ? "; ended at a --stop text"
               : reason == "max-length"  ? "; ended because the model has no more positions"
                                         : "";

@@ -2,6 +2,7 @@
 
 #include "cli/language_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <span>
@@ -62,6 +63,17 @@ const char* reason_text(language::StopReason reason) {
   return "max-length";
 }
 
+/// The tokens at which texts end: those that the folder records, and that of the tokenizer.
+std::vector<int32_t> end_tokens_of(const std::filesystem::path& folder, const tokens::Tokenizer& tokenizer) {
+  std::vector<int32_t> ids = language::recorded_end_tokens(folder);
+  std::erase_if(ids, [&](int32_t id) { return id >= tokenizer.vocab_size(); }); // never generated
+  const std::optional<int32_t> end = tokenizer.end_of_text();
+  if (end && std::ranges::find(ids, *end) == ids.end()) {
+    ids.push_back(*end);
+  }
+  return ids;
+}
+
 /// The text so far: the state that was read, if any, and the prompt.
 language::TextContext prompt_context(const GenerateRequest& request, language::Model& model,
                                      const tokens::Tokenizer& tokenizer, GenerateOutcome& outcome) {
@@ -100,6 +112,9 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
   note_unused_words(*model, tokenizer, progress);
   model->order_weights_for_steps();
   GenerateOutcome outcome{.type = model->type(), .samples = {}};
+  if (!request.ignore_end) {
+    outcome.end_tokens = end_tokens_of(request.model, tokenizer);
+  }
   Clock::time_point start = Clock::now();
   const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome);
   outcome.prompt_seconds = seconds_since(start);
@@ -116,6 +131,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
                                                         .seed = request.seed,
                                                         .sample = static_cast<uint64_t>(sample),
                                                         .stop_strings = request.stop_strings,
+                                                        .end_tokens = outcome.end_tokens,
                                                         .ignore_end = request.ignore_end,
                                                         .removes_stop_string = !request.state_out.empty()},
                                                        [&](std::string_view text) { print(sample, text); });

@@ -47,6 +47,7 @@ struct GenerateOutcome {
   std::string type;           ///< of the model
   int64_t earlier_tokens = 0; ///< tokens of the state that was read
   int64_t prompt_tokens = 0;
+  std::vector<int32_t> end_tokens; ///< at which samples end
   std::vector<GeneratedSample> samples;
   double prompt_seconds = 0, seconds = 0; ///< for the prompt, and for all samples
 };

@@ -385,6 +385,42 @@ TEST(GenerateVerb, BeginsWithTheTokenThatTheFolderNames) {
   EXPECT_EQ(here.run({"generate", "model", "-p", ""}).exit_code, 2);
 }
 
+TEST(GenerateVerb, EndsAtTheTokensThatTheFolderNames) {
+  const Workplace here;
+  const std::vector<std::string> command = {"generate", "model", "-p", "Once", "-n", "40"};
+  const json ids = here.run_json(command).at("samples").at(0).at("ids");
+  ASSERT_EQ(ids.size(), 40U);
+  const auto length_until = [&](const std::vector<json>& ends) {
+    const auto found = std::ranges::find_first_of(ids, ends);
+    return static_cast<size_t>(found - ids.begin()) + 1;
+  };
+  const auto name_ends = [&](const char* file, const json& value) {
+    json config = file == std::string("config.json") ? json::parse(read_text(here / "model/config.json"))
+                                                     : json::object();
+    config["eos_token_id"] = value;
+    write_text(here.path() / "model" / file, config.dump());
+  };
+  const auto expect_ends = [&](const std::vector<json>& ends) {
+    const json result = here.run_json(command);
+    EXPECT_EQ(result.at("end_tokens"), json(ends));
+    EXPECT_EQ(result.at("samples").at(0).at("end"), "end-of-text");
+    EXPECT_EQ(result.at("samples").at(0).at("ids").size(), length_until(ends));
+  };
+  name_ends("config.json", ids.at(20));
+  expect_ends({ids.at(20)});
+  name_ends("config.json", {ids.at(20), ids.at(10), 999}); // 999 is no token
+  expect_ends({ids.at(20), ids.at(10)});
+  name_ends("generation_config.json", ids.at(30));
+  expect_ends({ids.at(30)});
+  std::vector<std::string> ignoring = command;
+  ignoring.emplace_back("--ignore-end");
+  EXPECT_EQ(here.run_json(ignoring).at("samples").at(0).at("ids"), ids);
+  name_ends("generation_config.json", "<end>");
+  const ProgramResult result = here.run(command);
+  EXPECT_EQ(result.exit_code, 3);
+  expect_contains(result.err, {"generation_config.json", "\"eos_token_id\" is \"<end>\"", "list of ids"});
+}
+
 TEST(GenerateVerb, RefusesAnotherTokenizerThanThatOfTheTraining) {
   const Workplace here;
   json config = json::parse(read_text(here / "model/config.json"));

@@ -150,6 +150,9 @@ TEST_F(TrainLm, TrainsOnATokenFileAsOnItsText) {
 
 TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   ASSERT_EQ(train("first", kShort).exit_code, 0);
+  nlohmann::json ends = config("first");
+  ends["eos_token_id"] = {'!', '?'};
+  testing::write_text(folder_ / "first/config.json", ends.dump());
   const auto continued = [&](const std::string& run, const Arguments& more = {}) {
     Arguments arguments = {"train",
                            "lm",
@@ -174,6 +177,7 @@ TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   EXPECT_LT(begin_of_second, end_of_first + 0.3);
   EXPECT_LT(begin_of_second, metrics("first").front().at("loss").get<double>() - 1);
   EXPECT_FALSE(config("second").at("training").contains("layers"));
+  EXPECT_EQ(config("second").at("eos_token_id"), ends.at("eos_token_id"));
   EXPECT_EQ(config("second").at("hidden_size"), 16);
   ASSERT_EQ(continued("third", {"--steps", "20", "--eval-every", "10", "--sample-every", "20", "--save-every",
                                 "5", "--threads", "2"})
