@@ -71,6 +71,7 @@ nlohmann::ordered_json parameters_of(const EvalRequest& request, const EvalOutco
           {"text", names_of(text.paths)},
           {"field",
            text.field.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(printable(text.field))},
+          {"token_type", name_of(text.content)},
           {"weights", language::name_of(request.weights)},
           {"parse_special", request.parse_special},
           {"window", window},
@@ -111,6 +112,7 @@ void EvalLm::declare(Arguments& arguments) {
       "if the tokenizer has one")
       ->required();
   add_field_option(arguments, text_.field);
+  add_content_option(arguments, text_.content);
   add_choice_option(arguments, "--weights", weights_, kWeightChoices,
                     "Number format of the matrices in memory, as for `mneme generate`");
   arguments.add_flag("--parse-special", parse_special_,
@@ -166,6 +168,9 @@ ExitCode EvalLm::run(Context& context) {
                                      {"text", names_of(text_.paths)}};
   if (!text_.field.empty()) { // earlier versions had no such option
     identity["field"] = printable(text_.field);
+  }
+  if (text_.content != FileContent::automatic) {
+    identity["token_type"] = name_of(text_.content);
   }
   std::optional<RunFolder> lock;
   if (!folder.empty()) {

@@ -285,6 +285,46 @@ TEST(EvalLm, MeasuresTokenFiles) {
             here.run_json({"eval", "lm", "model", "--text", "text.txt"}).at("loss"));
 }
 
+TEST(EvalLm, MeasuresFilesOfIdsWithoutAHeader) {
+  const Workplace here;
+  std::string ids16, ids32;
+  for (const char c : read_text(here / "text.txt")) {
+    ids16 += {c, '\0'};
+    ids32 += {c, '\0', '\0', '\0'};
+  }
+  write_text(here / "ids16.bin", ids16);
+  write_text(here / "ids32", ids32);
+  const auto command = [](const char* file, const char* type) {
+    return std::vector<std::string>{"eval", "lm", "model", "--text", file, "--token-type", type};
+  };
+  const json nats = here.run_json({"eval", "lm", "model", "--text", "text.txt"}).at("nats");
+  EXPECT_EQ(here.run_json(command("ids16.bin", "uint16")).at("nats"), nats);
+  EXPECT_EQ(here.run_json(command("ids32", "uint32")).at("nats"), nats);
+  EXPECT_EQ(
+      here.run({"tokenize", "encode", "--text", "ids16.bin", "--token-type", "uint16", "--out", "ids.tokens"})
+          .exit_code,
+      0);
+  EXPECT_EQ(here.run_json({"eval", "lm", "model", "--text", "ids.tokens"}).at("nats"), nats);
+  const auto expect_refused = [&](const std::vector<std::string>& arguments, int code,
+                                  const std::vector<std::string>& parts) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    expect_contains(result.err, parts);
+  };
+  expect_refused({"eval", "lm", "model", "--text", "ids32"}, 3,
+                 {"ids32: byte 2 is NUL", "nanoGPT", "--token-type uint16 or uint32", "--token-type text"});
+  expect_refused({"tokenize", "encode", "--text", "ids32", "--out", "ids.tokens"}, 3, {"byte 2 is NUL"});
+  write_text(here / "abc.bin", "abc");
+  expect_refused({"eval", "lm", "model", "--text", "abc.bin"}, 3, {"its name ends with .bin"});
+  EXPECT_EQ(here.run_json(command("abc.bin", "text")).at("tokens"), 2);
+  EXPECT_EQ(here.run_json(command("ids16.bin", "text")).at("tokens"), ids16.size() - 1);
+  expect_refused(command("abc.bin", "uint16"), 3, {"abc.bin", "3 bytes"});
+  expect_refused(command("text.txt", "uint16"), 3, {"text.txt", "id number 0", "256 ids"});
+  expect_refused({"eval", "lm", "model", "--text", "d.jsonl", "--field", "text", "--token-type", "uint16"}, 2,
+                 {"--token-type uint16 with --field"});
+  expect_refused({"tokenize", "encode", "--text", "ids16.bin", "--token-type", "uint16"}, 2, {"--out"});
+}
+
 TEST(EvalLm, MeasuresInt8Weights) {
   const Workplace here;
   const std::vector<std::string> command = {"eval", "lm", "model", "--text", "text.txt"};
@@ -475,6 +515,7 @@ TEST(EvalLm, JsonHasAllOptions) {
   EXPECT_EQ(parameters({"text.txt"}), (json{{"model", "model"},
                                             {"text", "text.txt"},
                                             {"field", nullptr},
+                                            {"token_type", "auto"},
                                             {"weights", "float32"},
                                             {"parse_special", false},
                                             {"window", nullptr},
