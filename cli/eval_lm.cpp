@@ -74,6 +74,7 @@ nlohmann::ordered_json parameters_of(const EvalRequest& request, const EvalOutco
           {"token_type", name_of(text.content)},
           {"weights", language::name_of(request.weights)},
           {"parse_special", request.parse_special},
+          {"add_special", request.add_special},
           {"window", window},
           {"stride", stride}};
 }
@@ -117,6 +118,10 @@ void EvalLm::declare(Arguments& arguments) {
                     "Number format of the matrices in memory, as for `mneme generate`");
   arguments.add_flag("--parse-special", parse_special_,
                      "Special tokens in the text, such as <|endoftext|>, are tokens and not plain text");
+  arguments.add_flag(
+      "--add-special", add_special_,
+      "Add the tokens that the tokenizer puts around a text, such as <|begin_of_text|> of Llama "
+      "3, to every text that it encodes");
   add_parsed_option(
       arguments, "--window", "N", "the positions of the model, or 512",
       [this](const std::string& name, const std::string& text) {
@@ -156,6 +161,7 @@ ExitCode EvalLm::run(Context& context) {
                       .weights = weights_,
                       .text = text_,
                       .parse_special = parse_special_,
+                      .add_special = add_special_,
                       .window = window_,
                       .stride = stride_};
   if (!protocol_.empty()) {
@@ -171,6 +177,9 @@ ExitCode EvalLm::run(Context& context) {
   }
   if (text_.content != FileContent::automatic) {
     identity["token_type"] = name_of(text_.content);
+  }
+  if (add_special_) {
+    identity["add_special"] = true;
   }
   std::optional<RunFolder> lock;
   if (!folder.empty()) {

@@ -63,6 +63,9 @@ public:
         ->type_name("FILE");
     arguments.add_flag("--parse-special", request_.parse_special,
                        "Special tokens in the prompt, such as <|endoftext|>, are tokens and not plain text");
+    arguments.add_flag("--add-special", request_.add_special,
+                       "Begin with the tokens that the tokenizer puts before a text, such as "
+                       "<|begin_of_text|> of Llama 3");
     add_integer_option(arguments, "-n,--tokens", request_.max_tokens, {.min = 0, .max = kMaxTokens},
                        "Number of tokens to generate, if the text does not end before");
     add_integer_option(arguments, "--samples", request_.samples, {.min = 1, .max = kMaxSamples},
@@ -98,6 +101,11 @@ public:
       throw UsageError(fmt::format("--state-out with --samples {}: a state is that of one text.\n  Leave out "
                                    "one of them.",
                                    request_.samples));
+    }
+    if (request_.add_special && !state_in_.empty()) {
+      throw UsageError(
+          "--add-special with --state-in: the text of the state has begun already.\n  Leave out one "
+          "of them.");
     }
     check_sampler();
     if (!state_out_.empty()) {

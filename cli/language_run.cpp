@@ -10,6 +10,7 @@
 #include <c10/util/StringUtil.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
 #include "mneme/nn/state_dict.h"
@@ -41,6 +42,21 @@ void note_unused_words(const language::Model& model, const tokens::Tokenizer& to
                               " more than the tokenizer has tokens: they are never generated. If that is not "
                               "intended, the tokenizer is that of another model."));
   }
+}
+
+/// Reports that a text does not begin with the tokens that the tokenizer puts before it, if it has any.
+void note_special_tokens(std::span<const int32_t> text, const tokens::Tokenizer& tokenizer,
+                         Progress& progress) {
+  const std::vector<int32_t>& before = tokenizer.before_text();
+  if (std::ranges::equal(text.first(std::min(text.size(), before.size())), before)) {
+    return;
+  }
+  std::string names;
+  for (const int32_t id : before) {
+    names += c10::str(names.empty() ? "" : " ", printable(std::string(tokenizer.token_bytes(id))));
+  }
+  progress.message("The tokens that the tokenizer puts before a text are left out: " + names +
+                   ". --add-special adds them.");
 }
 
 /// Whether a token takes so little time that a second thread would cost more than it gains.
@@ -76,12 +92,16 @@ std::vector<int32_t> end_tokens_of(const std::filesystem::path& folder, const to
 
 /// The text so far: the state that was read, if any, and the prompt.
 language::TextContext prompt_context(const GenerateRequest& request, language::Model& model,
-                                     const tokens::Tokenizer& tokenizer, GenerateOutcome& outcome) {
+                                     const tokens::Tokenizer& tokenizer, GenerateOutcome& outcome,
+                                     Progress& progress) {
   language::TextContext context = request.state_in.empty()
                                       ? language::start_context(model)
                                       : language::read_context(request.state_in, model, tokenizer);
   outcome.earlier_tokens = context.size();
   std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
+  if (request.add_special && context.size() == 0) {
+    ids.insert(ids.begin(), tokenizer.before_text().begin(), tokenizer.before_text().end());
+  }
   if (context.size() == 0 && ids.empty()) { // texts follow this token in the training data
     const std::optional<int32_t> recorded = language::recorded_start_token(request.model, tokenizer);
     if (const auto start = recorded ? recorded : tokenizer.end_of_text()) {
@@ -94,6 +114,9 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
         request.prompt_source +
         ": the prompt is empty, and the tokenizer has no end-of-text token to begin with.\n  Give "
         "at least one character to continue.");
+  }
+  if (context.size() == 0) {
+    note_special_tokens(ids, tokenizer, progress);
   }
   try {
     language::add_tokens(model, context, ids);
@@ -116,7 +139,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
     outcome.end_tokens = end_tokens_of(request.model, tokenizer);
   }
   Clock::time_point start = Clock::now();
-  const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome);
+  const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome, progress);
   outcome.prompt_seconds = seconds_since(start);
   std::optional<training::OneThread> one_thread;
   if (is_small(*model)) {
@@ -163,15 +186,16 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
                       .result = {}};
   outcome.protocol = language::name_of(outcome.options);
   std::vector<int32_t> ids;
-  encode_files(request.text, tokenizer, {.parse_special = request.parse_special},
-               "Encode the text with the tokenizer in the folder of the model, or give the text itself.",
-               progress,
-               [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
+  encode_files(
+      request.text, tokenizer, {.parse_special = request.parse_special, .add_special = request.add_special},
+      "Encode the text with the tokenizer in the folder of the model, or give the text itself.", progress,
+      [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
   if (ids.size() < 2) {
     throw DataError(c10::str(request.text.paths.back(), ": the text has ",
                              report::counted(std::ssize(ids), "token"),
                              ", but a loss needs at least 2.\n  The first token is not predicted."));
   }
+  note_special_tokens(ids, tokenizer, progress);
   outcome.joined = joined_text(request.text, tokenizer);
   outcome.result = language::evaluate(*model, tokenizer, ids, outcome.options, progress);
   return outcome;

@@ -325,6 +325,48 @@ TEST(EvalLm, MeasuresFilesOfIdsWithoutAHeader) {
   expect_refused({"tokenize", "encode", "--text", "ids16.bin", "--token-type", "uint16"}, 2, {"--out"});
 }
 
+TEST(EvalLm, AddsTheTokensAroundATextOnRequest) {
+  const Workplace here(384);
+  ASSERT_EQ(here.run({"tokenize", "train", "--text", "text.txt", "--vocab-size", "300", "--out", "model"})
+                .exit_code,
+            0);
+  json tokenizer = json::parse(read_text(here / "model/tokenizer.json"));
+  const json end = tokenizer.at("added_tokens").at(0).at("id");
+  tokenizer["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", json::array()},
+      {"special_tokens",
+       {{"<|endoftext|>", {{"id", "<|endoftext|>"}, {"ids", {end}}, {"tokens", {"<|endoftext|>"}}}}}}};
+  write_text(here / "model/tokenizer.json", tokenizer.dump());
+  const std::vector<std::string> eval = {"eval", "lm", "model", "--text", "text.txt"},
+                                 generate = {"generate", "model", "-p", "The", "-n", "5"};
+  const auto adding = [](std::vector<std::string> command) {
+    command.emplace_back("--add-special");
+    return command;
+  };
+  const json plain = here.run_json(eval), added = here.run_json(adding(eval));
+  EXPECT_EQ(added.at("tokens").get<int>(), plain.at("tokens").get<int>() + 1);
+  EXPECT_NE(added.at("nats"), plain.at("nats"));
+  EXPECT_FALSE(
+      contains(here.run({"generate", "model", "-p", "<|endoftext|>The", "--parse-special", "-n", "5"}).err,
+               "left out"));
+  const json text = here.run_json(generate), begun = here.run_json(adding(generate));
+  EXPECT_EQ(begun.at("prompt_tokens").get<int>(), text.at("prompt_tokens").get<int>() + 1);
+  EXPECT_EQ(begun.at("samples"),
+            here.run_json({"generate", "model", "-p", "<|endoftext|>The", "--parse-special", "-n", "5"})
+                .at("samples"));
+  for (const auto& command : {eval, generate}) {
+    expect_contains(here.run(command).err, {"left out: <|endoftext|>. --add-special adds them"});
+    EXPECT_FALSE(contains(here.run(adding(command)).err, "left out"));
+  }
+  const ProgramResult refused = here.run(adding({"generate", "model", "-p", "x", "--state-in", "state"}));
+  EXPECT_EQ(refused.exit_code, 2);
+  expect_contains(refused.err, {"--add-special with --state-in"});
+}
+
 TEST(EvalLm, MeasuresInt8Weights) {
   const Workplace here;
   const std::vector<std::string> command = {"eval", "lm", "model", "--text", "text.txt"};
@@ -518,6 +560,7 @@ TEST(EvalLm, JsonHasAllOptions) {
                                             {"token_type", "auto"},
                                             {"weights", "float32"},
                                             {"parse_special", false},
+                                            {"add_special", false},
                                             {"window", nullptr},
                                             {"stride", "carry"}}));
   const json windows = parameters({"text.txt", "prompt.txt", "--window", "16"});
