@@ -71,8 +71,10 @@ nlohmann::ordered_json parameters_of(const EvalRequest& request, const EvalOutco
           {"text", names_of(text.paths)},
           {"field",
            text.field.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(printable(text.field))},
+          {"token_type", name_of(text.content)},
           {"weights", language::name_of(request.weights)},
           {"parse_special", request.parse_special},
+          {"add_special", request.add_special},
           {"window", window},
           {"stride", stride}};
 }
@@ -111,10 +113,15 @@ void EvalLm::declare(Arguments& arguments) {
       "if the tokenizer has one")
       ->required();
   add_field_option(arguments, text_.field);
+  add_content_option(arguments, text_.content);
   add_choice_option(arguments, "--weights", weights_, kWeightChoices,
                     "Number format of the matrices in memory, as for `mneme generate`");
   arguments.add_flag("--parse-special", parse_special_,
                      "Special tokens in the text, such as <|endoftext|>, are tokens and not plain text");
+  arguments.add_flag(
+      "--add-special", add_special_,
+      "Add the tokens that the tokenizer puts around a text, such as <|begin_of_text|> of Llama "
+      "3, to every text that it encodes");
   add_parsed_option(
       arguments, "--window", "N", "the positions of the model, or 512",
       [this](const std::string& name, const std::string& text) {
@@ -154,6 +161,7 @@ ExitCode EvalLm::run(Context& context) {
                       .weights = weights_,
                       .text = text_,
                       .parse_special = parse_special_,
+                      .add_special = add_special_,
                       .window = window_,
                       .stride = stride_};
   if (!protocol_.empty()) {
@@ -166,6 +174,12 @@ ExitCode EvalLm::run(Context& context) {
                                      {"text", names_of(text_.paths)}};
   if (!text_.field.empty()) { // earlier versions had no such option
     identity["field"] = printable(text_.field);
+  }
+  if (text_.content != FileContent::automatic) {
+    identity["token_type"] = name_of(text_.content);
+  }
+  if (add_special_) {
+    identity["add_special"] = true;
   }
   std::optional<RunFolder> lock;
   if (!folder.empty()) {

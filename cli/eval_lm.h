@@ -23,7 +23,7 @@ private:
   TextFiles text_;
   std::optional<int64_t> window_, stride_;
   language::Weights weights_ = language::Weights::float32;
-  bool parse_special_ = false;
+  bool parse_special_ = false, add_special_ = false;
 };
 
 } // namespace mneme::cli

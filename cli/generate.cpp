@@ -63,6 +63,9 @@ public:
         ->type_name("FILE");
     arguments.add_flag("--parse-special", request_.parse_special,
                        "Special tokens in the prompt, such as <|endoftext|>, are tokens and not plain text");
+    arguments.add_flag("--add-special", request_.add_special,
+                       "Begin with the tokens that the tokenizer puts before a text, such as "
+                       "<|begin_of_text|> of Llama 3");
     add_integer_option(arguments, "-n,--tokens", request_.max_tokens, {.min = 0, .max = kMaxTokens},
                        "Number of tokens to generate, if the text does not end before");
     add_integer_option(arguments, "--samples", request_.samples, {.min = 1, .max = kMaxSamples},
@@ -72,7 +75,9 @@ public:
                     "Text at which the continuation ends; it is not printed. May be given several times")
         ->type_name("TEXT")
         ->repeatable();
-    arguments.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
+    arguments.add_flag(
+        "--ignore-end", request_.ignore_end,
+        "Do not end at the tokens that the model folder or the tokenizer names as ends of a text");
     declare_sampler(arguments);
     arguments
         .add_option("--state-in", state_in_,
@@ -96,6 +101,11 @@ public:
       throw UsageError(fmt::format("--state-out with --samples {}: a state is that of one text.\n  Leave out "
                                    "one of them.",
                                    request_.samples));
+    }
+    if (request_.add_special && !state_in_.empty()) {
+      throw UsageError(
+          "--add-special with --state-in: the text of the state has begun already.\n  Leave out one "
+          "of them.");
     }
     check_sampler();
     if (!state_out_.empty()) {
@@ -263,11 +273,12 @@ private:
             {"earlier_tokens", outcome.earlier_tokens},
             {"prompt_tokens", outcome.prompt_tokens},
             {"prompt", request_.prompt},
+            {"end_tokens", outcome.end_tokens},
             {"samples", samples},
             {"timing", {{"prompt_seconds", outcome.prompt_seconds}, {"seconds", outcome.seconds}}}};
   }
 
-  /// "200 tokens, seed 1, 150 tokens/s; ended at the end-of-text token"
+  /// "200 tokens, seed 1, 150 tokens/s; ended at an end token"
   std::string statistics(const GenerateOutcome& outcome) const {
     int64_t tokens = 0;
     for (const GeneratedSample& sample : outcome.samples) {
@@ -278,7 +289,7 @@ private:
                                    static_cast<double>(tokens) / std::max(outcome.seconds, 1e-9));
     if (request_.samples == 1) {
       const std::string& reason = outcome.samples.front().reason;
-      line += reason == "end-of-text"   ? "; ended at the end-of-text token"
+      line += reason == "end-of-text"   ? "; ended at an end token"
               : reason == "stop-string" ? "; ended at a --stop text"
               : reason == "max-length"  ? "; ended because the model has no more positions"
                                         : "";

@@ -2,6 +2,7 @@
 
 #include "cli/language_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <span>
@@ -9,6 +10,7 @@
 #include <c10/util/StringUtil.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
 #include "mneme/nn/state_dict.h"
@@ -42,6 +44,21 @@ void note_unused_words(const language::Model& model, const tokens::Tokenizer& to
   }
 }
 
+/// Reports that a text does not begin with the tokens that the tokenizer puts before it, if it has any.
+void note_special_tokens(std::span<const int32_t> text, const tokens::Tokenizer& tokenizer,
+                         Progress& progress) {
+  const std::vector<int32_t>& before = tokenizer.before_text();
+  if (std::ranges::equal(text.first(std::min(text.size(), before.size())), before)) {
+    return;
+  }
+  std::string names;
+  for (const int32_t id : before) {
+    names += c10::str(names.empty() ? "" : " ", printable(std::string(tokenizer.token_bytes(id))));
+  }
+  progress.message("The tokens that the tokenizer puts before a text are left out: " + names +
+                   ". --add-special adds them.");
+}
+
 /// Whether a token takes so little time that a second thread would cost more than it gains.
 bool is_small(language::Model& model) {
   constexpr int64_t kMaxNumbers = 2'000'000; // about 0.2 ms
@@ -62,14 +79,29 @@ const char* reason_text(language::StopReason reason) {
   return "max-length";
 }
 
+/// The tokens at which texts end: those that the folder records, and that of the tokenizer.
+std::vector<int32_t> end_tokens_of(const std::filesystem::path& folder, const tokens::Tokenizer& tokenizer) {
+  std::vector<int32_t> ids = language::recorded_end_tokens(folder);
+  std::erase_if(ids, [&](int32_t id) { return id >= tokenizer.vocab_size(); }); // never generated
+  const std::optional<int32_t> end = tokenizer.end_of_text();
+  if (end && std::ranges::find(ids, *end) == ids.end()) {
+    ids.push_back(*end);
+  }
+  return ids;
+}
+
 /// The text so far: the state that was read, if any, and the prompt.
 language::TextContext prompt_context(const GenerateRequest& request, language::Model& model,
-                                     const tokens::Tokenizer& tokenizer, GenerateOutcome& outcome) {
+                                     const tokens::Tokenizer& tokenizer, GenerateOutcome& outcome,
+                                     Progress& progress) {
   language::TextContext context = request.state_in.empty()
                                       ? language::start_context(model)
                                       : language::read_context(request.state_in, model, tokenizer);
   outcome.earlier_tokens = context.size();
   std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
+  if (request.add_special && context.size() == 0) {
+    ids.insert(ids.begin(), tokenizer.before_text().begin(), tokenizer.before_text().end());
+  }
   if (context.size() == 0 && ids.empty()) { // texts follow this token in the training data
     const std::optional<int32_t> recorded = language::recorded_start_token(request.model, tokenizer);
     if (const auto start = recorded ? recorded : tokenizer.end_of_text()) {
@@ -82,6 +114,9 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
         request.prompt_source +
         ": the prompt is empty, and the tokenizer has no end-of-text token to begin with.\n  Give "
         "at least one character to continue.");
+  }
+  if (context.size() == 0) {
+    note_special_tokens(ids, tokenizer, progress);
   }
   try {
     language::add_tokens(model, context, ids);
@@ -100,8 +135,11 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
   note_unused_words(*model, tokenizer, progress);
   model->order_weights_for_steps();
   GenerateOutcome outcome{.type = model->type(), .samples = {}};
+  if (!request.ignore_end) {
+    outcome.end_tokens = end_tokens_of(request.model, tokenizer);
+  }
   Clock::time_point start = Clock::now();
-  const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome);
+  const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome, progress);
   outcome.prompt_seconds = seconds_since(start);
   std::optional<training::OneThread> one_thread;
   if (is_small(*model)) {
@@ -116,6 +154,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
                                                         .seed = request.seed,
                                                         .sample = static_cast<uint64_t>(sample),
                                                         .stop_strings = request.stop_strings,
+                                                        .end_tokens = outcome.end_tokens,
                                                         .ignore_end = request.ignore_end,
                                                         .removes_stop_string = !request.state_out.empty()},
                                                        [&](std::string_view text) { print(sample, text); });
@@ -147,15 +186,16 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
                       .result = {}};
   outcome.protocol = language::name_of(outcome.options);
   std::vector<int32_t> ids;
-  encode_files(request.text, tokenizer, {.parse_special = request.parse_special},
-               "Encode the text with the tokenizer in the folder of the model, or give the text itself.",
-               progress,
-               [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
+  encode_files(
+      request.text, tokenizer, {.parse_special = request.parse_special, .add_special = request.add_special},
+      "Encode the text with the tokenizer in the folder of the model, or give the text itself.", progress,
+      [&](std::span<const int32_t> more) { ids.insert(ids.end(), more.begin(), more.end()); });
   if (ids.size() < 2) {
     throw DataError(c10::str(request.text.paths.back(), ": the text has ",
                              report::counted(std::ssize(ids), "token"),
                              ", but a loss needs at least 2.\n  The first token is not predicted."));
   }
+  note_special_tokens(ids, tokenizer, progress);
   outcome.joined = joined_text(request.text, tokenizer);
   outcome.result = language::evaluate(*model, tokenizer, ids, outcome.options, progress);
   return outcome;

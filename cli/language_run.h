@@ -27,6 +27,7 @@ struct GenerateRequest {
   std::string prompt;         ///< bytes; may be empty if `state_in` is given
   std::string prompt_source;  ///< file of the prompt, or the option, for messages
   bool parse_special = false; ///< special tokens in the prompt become their ids
+  bool add_special = false;   ///< a new text begins with the tokens that the tokenizer puts before it
   language::SamplerOptions sampler = {};
   int64_t max_tokens = 0;
   uint64_t seed = 1;
@@ -47,6 +48,7 @@ struct GenerateOutcome {
   std::string type;           ///< of the model
   int64_t earlier_tokens = 0; ///< tokens of the state that was read
   int64_t prompt_tokens = 0;
+  std::vector<int32_t> end_tokens; ///< at which samples end
   std::vector<GeneratedSample> samples;
   double prompt_seconds = 0, seconds = 0; ///< for the prompt, and for all samples
 };
@@ -70,6 +72,7 @@ struct EvalRequest {
   language::Weights weights = language::Weights::float32;
   TextFiles text; ///< without wildcards
   bool parse_special = false;
+  bool add_special = false; ///< every text has the tokens that the tokenizer puts around it
   /// Without a value: carry for models of texts of any length, else windows of the number of positions.
   std::optional<language::EvalProtocol> protocol;
   std::optional<int64_t> window, stride; ///< for windows; default of the stride: the window

@@ -14,7 +14,6 @@
 #include "cli/choices.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
-#include "cli/text_files.h"
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
 #include "mneme/core/sha256.h"
@@ -60,7 +59,7 @@ std::vector<int32_t> tokens_of(const std::vector<std::string>& paths, const Lang
   const bool is_named = !options.tokenizer.empty() || !options.init.empty();
   std::vector<int32_t> all;
   Progress silent;
-  encode_files({expanded(paths), options.field}, tokenizer, {},
+  encode_files({expanded(paths), options.field, options.content}, tokenizer, {},
                is_named
                    ? ""
                    : "Without --tokenizer, a token is a byte: name the tokenizer with which the file was "
@@ -157,6 +156,7 @@ void LanguageOptions::declare(Arguments& arguments) {
                   "joined if the tokenizer has none")
       ->required();
   add_field_option(arguments, field);
+  add_content_option(arguments, content);
   arguments.add_option("--val", validation, "Text files for validation (default: the end of --text)")
       ->type_name("FILE");
   add_real_option(arguments, "--val-share", validation_share, {.min = 0, .max = 0.9},
@@ -210,8 +210,10 @@ void LanguageOptions::declare(Arguments& arguments) {
                        "Number of tokens to train on");
   add_real_option(arguments, "--lr", learning_rate, {.min = 0, .min_included = false},
                   "Highest learning rate of AdamW");
-  add_real_option(arguments, "--final-lr", final_fraction, {.min = 0, .max = 1},
-                  "Last learning rate, as a fraction of the highest");
+  add_real_option(
+      arguments, "--final-lr", final_fraction, {.min = 0, .max = 1},
+      "Learning rate at the end, as a fraction of the highest: that of the last step (wsd), or of the one "
+      "after it (cosine, as in nanoGPT)");
   add_choice_option<RateSchedule>(
       arguments, "--schedule", rate_schedule, kRateSchedules,
       "Learning rate after the warm-up; wsd: constant, then linear in the last fifth of the steps");
@@ -444,6 +446,9 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
       {"precision", name_of(schedule.precision)},
       {"overfit_one_batch", schedule.one_batch},
       {"seed", schedule.seed}};
+  if (options.content != FileContent::automatic) { // earlier versions had no such option
+    settings["token_type"] = name_of(options.content);
+  }
   if (initial) {
     for (const char* size : {"layers", "width", "heads", "positions"}) { // of a new model
       settings.erase(size);

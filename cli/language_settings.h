@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments.h"
+#include "cli/text_files.h"
 #include "learning/language_run.h"
 #include "mneme/tokens/tokenizer.h"
 
@@ -21,7 +22,8 @@ namespace mneme::cli {
 /// Options as given on the command line; empty ones have defaults that depend on others.
 struct LanguageOptions {
   std::vector<std::string> text = {}, validation = {};
-  std::string field = {}; ///< of JSON Lines; empty: texts
+  std::string field = {};                       ///< of JSON Lines; empty: texts
+  FileContent content = FileContent::automatic; ///< of both texts
   double validation_share = 0.1;
   std::string tokenizer = {}; ///< folder; empty: bytes
   std::string init = {};      ///< folder of a trained model; empty: a new one

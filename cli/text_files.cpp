@@ -3,29 +3,31 @@
 #include "cli/text_files.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/choices.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 #include "mneme/tokens/json_lines.h"
-#include "mneme/tokens/token_file.h"
 #include "report/text.h"
 
 namespace mneme::cli {
 namespace {
+
+constexpr std::string_view kGzip = ".gz";
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 bool has_name_of_json_lines(std::string_view path) {
-  constexpr std::string_view kGzip = ".gz";
   path.remove_suffix(path.ends_with(kGzip) ? kGzip.size() : 0);
   return path.ends_with(".jsonl") || path.ends_with(".ndjson");
 }
@@ -56,7 +58,42 @@ void require_no_json_lines(const std::string& path, std::string_view text) {
       path, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")), advice)));
 }
 
+constexpr std::array kContents = {
+    std::pair("auto", FileContent::automatic), std::pair("text", FileContent::text),
+    std::pair("uint16", FileContent::uint16), std::pair("uint32", FileContent::uint32)};
+
+/// Errors  DataError for bytes that are probably ids without a header
+void require_text(const std::string& path, std::string_view text) {
+  const size_t nul = text.find('\0');
+  std::string_view name = path;
+  name.remove_suffix(name.ends_with(kGzip) ? kGzip.size() : 0);
+  if (nul == std::string_view::npos && !name.ends_with(".bin")) {
+    return;
+  }
+  throw DataError(fmt::format(
+      "{}: {}, as files of token ids without a header do, such as those of nanoGPT.\n  Give the type of the "
+      "ids with --token-type uint16 or uint32. If it is a text, give --token-type text; convert UTF-16 to "
+      "UTF-8 before.",
+      printable(path),
+      nul == std::string_view::npos ? "its name ends with .bin" : fmt::format("byte {} is NUL", nul + 1)));
+}
+
 } // namespace
+
+const char* name_of(FileContent content) {
+  return std::ranges::find(kContents, content, [](const auto& named) { return named.second; })->first;
+}
+
+std::optional<tokens::TokenType> raw_type_of(FileContent content) {
+  switch (content) {
+  case FileContent::uint16:
+    return tokens::TokenType::uint16;
+  case FileContent::uint32:
+    return tokens::TokenType::uint32;
+  default:
+    return std::nullopt;
+  }
+}
 
 Option* add_text_option(Arguments& arguments, std::vector<std::string>& paths, const std::string& help) {
   return arguments.add_option("--text", paths, help)->type_name("FILE");
@@ -68,6 +105,19 @@ Option* add_field_option(Arguments& arguments, std::string& field) {
                   "The files are JSON Lines, one object per line, with the text of a document in this field")
       ->type_name("NAME")
       ->check([](const std::string& name) { return name.empty() ? "the name is empty" : ""; });
+}
+
+Option* add_content_option(Arguments& arguments, FileContent& content, bool with_text) {
+  std::vector<std::pair<std::string, FileContent>> choices(kContents.begin(), kContents.end());
+  if (!with_text) {
+    std::erase_if(choices, [](const auto& choice) { return choice.second == FileContent::text; });
+  }
+  const std::string help = "Type of the ids in a token file without a header, such as those of nanoGPT";
+  return add_choice_option<FileContent>(
+      arguments, "--token-type", content, choices,
+      with_text ? help + "; text: the files are texts, also with NUL bytes or the ending .bin, which are "
+                         "otherwise refused"
+                : help);
 }
 
 std::vector<std::string> expanded(const std::vector<std::string>& paths) {
@@ -105,6 +155,12 @@ std::vector<std::string_view> Documents::texts() const {
 void encode_files(const TextFiles& files, const tokens::Tokenizer& tokenizer,
                   const tokens::EncodeOptions& options, const std::string& advice, Progress& progress,
                   const std::function<void(std::span<const int32_t>)>& use) {
+  const std::optional<tokens::TokenType> raw_type = raw_type_of(files.content);
+  if (raw_type && !files.field.empty()) {
+    throw UsageError(fmt::format("--token-type {} with --field: JSON Lines have no ids.\n  Leave out one of "
+                                 "them.",
+                                 name_of(files.content)));
+  }
   const std::optional<int32_t> end = tokenizer.end_of_text();
   std::optional<int32_t> last; ///< token
   const auto add = [&](const std::vector<int32_t>& ids) {
@@ -122,9 +178,12 @@ void encode_files(const TextFiles& files, const tokens::Tokenizer& tokenizer,
     if (last && end && *last != *end) {
       add({*end});
     }
-    if (tokens::is_token_file(documents.bytes())) {
-      add(tokens::ids_of(documents.bytes(), path, tokenizer, options, advice));
+    if (raw_type || tokens::is_token_file(documents.bytes())) {
+      add(tokens::ids_of(documents.bytes(), path, tokenizer, options, advice, raw_type));
     } else {
+      if (files.content == FileContent::automatic && files.field.empty()) {
+        require_text(path, text_of(documents.bytes()));
+      }
       for (const std::string_view text : documents.texts()) {
         tokenizer.encode_blocks(text, options, add);
         if (!files.field.empty()) {

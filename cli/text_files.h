@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,19 +14,35 @@
 
 #include "cli/arguments.h"
 #include "mneme/core/progress.h"
+#include "mneme/tokens/token_file.h"
 #include "mneme/tokens/tokenizer.h"
 
 namespace mneme::cli {
 
+/// Content of files that are not token files of mneme or llm.c: the words of --token-type.
+enum class FileContent {
+  automatic, ///< text; bytes that are probably ids are refused
+  text,      ///< text, whatever its bytes are
+  uint16,    ///< ids without a header, as nanoGPT writes them
+  uint32
+};
+
+const char* name_of(FileContent content);
+/// Type of the ids of a file without a header, if it has any.
+std::optional<tokens::TokenType> raw_type_of(FileContent content);
+
 struct TextFiles {
   std::vector<std::string> paths = {}; ///< "-": standard input
   std::string field = {};              ///< the files are JSON Lines with texts in this field; empty: texts
+  FileContent content = FileContent::automatic;
 };
 
 /// Adds --text.
 Option* add_text_option(Arguments& arguments, std::vector<std::string>& paths, const std::string& help);
 /// Adds --field.
 Option* add_field_option(Arguments& arguments, std::string& field);
+/// Adds --token-type for files of texts or ids, or for token files alone.
+Option* add_content_option(Arguments& arguments, FileContent& content, bool with_text = true);
 
 /// Replaces wildcards by the files that match.
 ///
@@ -51,7 +68,8 @@ private:
 /// token, or with a line feed. Token files are accepted; `advice` is for those of another tokenizer (empty:
 /// general).
 ///
-/// Errors  DataError
+/// Errors  DataError, also for a file with NUL bytes or a name that ends with .bin, unless it is a token file
+///         or its content is given; UsageError for ids and a field
 void encode_files(const TextFiles& files, const tokens::Tokenizer& tokenizer,
                   const tokens::EncodeOptions& options, const std::string& advice, Progress& progress,
                   const std::function<void(std::span<const int32_t> ids)>& use);

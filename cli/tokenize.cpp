@@ -39,28 +39,6 @@ using tokens::Tokenizer;
 constexpr const char* kBytes = "bytes"; // name of the tokenizer with one token per byte
 constexpr const char* kSample = "Hello world! It's a  sample: caf\u00e9, 12 \u65e5\u672c.";
 
-/// Type of the ids in a token file without a header.
-enum class RawType { none, uint16, uint32 };
-
-void add_raw_type_option(Arguments& arguments, RawType& target) {
-  add_choice_option<RawType>(
-      arguments, "--token-type", target,
-      {{"auto", RawType::none}, {"uint16", RawType::uint16}, {"uint32", RawType::uint32}},
-      "Type of the ids in a token file without a header, such as those of nanoGPT");
-}
-
-TokenFile open_token_file(const fs::path& path, RawType type) {
-  switch (type) {
-  case RawType::uint16:
-    return TokenFile(path, tokens::TokenType::uint16);
-  case RawType::uint32:
-    return TokenFile(path, tokens::TokenType::uint32);
-  case RawType::none:
-    break;
-  }
-  return TokenFile(path);
-}
-
 void add_tokenizer_option(Arguments& arguments, std::string& target) {
   arguments
       .add_option("--tokenizer", target,
@@ -226,6 +204,7 @@ public:
     text_option_->type_name("TEXT");
     add_text_option(arguments, files_.paths, kTextHelp);
     add_field_option(arguments, files_.field);
+    add_content_option(arguments, files_.content);
     add_tokenizer_option(arguments, tokenizer_);
     arguments.add_flag(
         "--parse-special", parse_special_,
@@ -261,6 +240,12 @@ public:
             fmt::format("The text \"{0}\" itself is encoded. To encode the file of this name: --text {0}",
                         printable(text_)));
       }
+    }
+    if (raw_type_of(files_.content) && out_.empty()) {
+      throw UsageError(
+          fmt::format("--token-type {}: a file of ids is converted to a token file.\n  Name it with "
+                      "--out, or print ids as text with `mneme tokenize decode`.",
+                      name_of(files_.content)));
     }
     files_.paths = expanded(files_.paths);
     if (!out_.empty()) {
@@ -353,7 +338,7 @@ public:
                     "Ids to decode; without ID and --tokens, ids on standard input, separated by white space")
         ->type_name("N");
     arguments.add_option("--tokens", file_, "Token file of mneme, llm.c or nanoGPT")->type_name("FILE");
-    add_raw_type_option(arguments, raw_type_);
+    add_content_option(arguments, content_, false);
     add_tokenizer_option(arguments, tokenizer_);
     add_out_option(arguments, out_, "FILE", "Write the text to this file");
     arguments.footer(
@@ -369,7 +354,7 @@ public:
     if (!ids_.empty() && !file_.empty()) {
       throw UsageError("ID and --tokens cannot be combined.\n  Leave out one of them.");
     }
-    if (raw_type_ != RawType::none && file_.empty()) {
+    if (content_ != FileContent::automatic && file_.empty()) {
       throw UsageError("--token-type is the type of the ids in a file.\n  Name the file with --tokens.");
     }
     std::string text;
@@ -408,7 +393,7 @@ private:
   }
 
   std::string decode_file(const Tokenizer& tokenizer) const {
-    const TokenFile file = open_token_file(file_, raw_type_);
+    const TokenFile file(file_, raw_type_of(content_));
     file.require_vocabulary(tokenizer);
     std::vector<int32_t> ids(size_t{1} << 16);
     std::string text;
@@ -438,7 +423,7 @@ private:
   fs::path out_;
   std::vector<std::string> ids_;
   std::string file_, tokenizer_ = kBytes;
-  RawType raw_type_ = RawType::none;
+  FileContent content_ = FileContent::automatic;
 };
 
 class Info {
@@ -448,15 +433,15 @@ public:
         ->type_name("PATH")
         ->capture_default_str();
     arguments.add_option("--sample", sample_, "Text to split into pieces and tokens")->type_name("TEXT");
-    add_raw_type_option(arguments, raw_type_);
+    add_content_option(arguments, content_, false);
   }
 
   ExitCode run(Context& context) {
-    if (has_tokens(path_) || raw_type_ != RawType::none) {
+    if (has_tokens(path_) || content_ != FileContent::automatic) {
       if (!sample_.empty()) {
         throw UsageError("--sample is split by a tokenizer, but PATH is a token file.\n  Name a tokenizer.");
       }
-      print_token_file_info(context, open_token_file(path_, raw_type_), path_);
+      print_token_file_info(context, TokenFile(path_, raw_type_of(content_)), path_);
     } else {
       print_tokenizer_info(context, tokenizer_named(path_), path_, sample_.empty() ? kSample : sample_);
     }
@@ -465,7 +450,7 @@ public:
 
 private:
   std::string path_ = kBytes, sample_;
-  RawType raw_type_ = RawType::none;
+  FileContent content_ = FileContent::automatic;
 };
 
 class Tokenize : public Verb {

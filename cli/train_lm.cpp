@@ -89,7 +89,8 @@ public:
         job,
         [&](const LanguagePlan& plan) {
           require_end_of_warmup(plan);
-          config = config_of(plan, identity, text.tokenizer);
+          config = config_of(plan, identity, text.tokenizer,
+                             initial ? initial->end_tokens : std::vector<int32_t>());
           summary_ = language_summary(options_, run_, text, plan);
           if (!context.options.json && (!context.options.quiet || options_.dry_run)) {
             print_settings(plan, context);
@@ -175,10 +176,13 @@ private:
 
   /// config.json: the configuration of the model, the settings of the run, and what its plan computed from
   /// them.
-  static Json config_of(const LanguagePlan& plan, const Json& identity, const tokens::Tokenizer& tokenizer) {
+  static Json config_of(const LanguagePlan& plan, const Json& identity, const tokens::Tokenizer& tokenizer,
+                        const std::vector<int32_t>& end_tokens) {
     Json config = Json::parse(plan.model_config);
     config["bos_token_id"] = plan.start_token; // what transformers' generate begins with, too
-    if (const auto end = tokenizer.end_of_text(); end && config.value("eos_token_id", Json()).is_null()) {
+    if (!end_tokens.empty()) {                 // of --init
+      config["eos_token_id"] = end_tokens.size() == 1 ? Json(end_tokens.front()) : Json(end_tokens);
+    } else if (const auto end = tokenizer.end_of_text()) {
       config["eos_token_id"] = *end;
     }
     config["version"] = version();

@@ -370,6 +370,7 @@ InitialModel initial_model(const std::filesystem::path& folder) {
                        .max_length = model->max_length(),
                        .tokenizer = language::tokenizer_of(folder, model->vocab_size())};
   initial.start_token = language::recorded_start_token(folder, initial.tokenizer);
+  initial.end_tokens = language::recorded_end_tokens(folder);
   Sha256 hash;
   hash.add(model->config_json());
   for (const auto& [name, tensor] : model->published_state()) {

@@ -32,6 +32,7 @@ struct InitialModel {
   std::optional<int64_t> max_length = {}; ///< number of learned positions
   tokens::Tokenizer tokenizer;
   std::optional<int32_t> start_token = {}; ///< that of its folder (language::recorded_start_token)
+  std::vector<int32_t> end_tokens = {};    ///< those of its folder (language::recorded_end_tokens)
   std::string sha256;                      ///< of the configuration and all parameters
   std::shared_ptr<language::Model> model = {};
 };

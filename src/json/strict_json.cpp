@@ -86,8 +86,23 @@ std::string place_in(std::string_view text, size_t index, bool is_line) {
                  : fmt::format("in line {}, column {}", 1 + std::ranges::count(before, '\n'), column);
 }
 
-/// Problem of a text that nlohmann's parser rejects after `num_read` bytes.
-std::string syntax_problem(std::string_view text, size_t num_read, bool is_line) {
+/// Index of the last escape of half a surrogate pair, \uD800 to \uDFFF; npos without one.
+size_t last_surrogate(std::string_view text) {
+  for (size_t at = text.rfind("\\u"); at != std::string_view::npos; at = text.rfind("\\u", at - 1)) {
+    constexpr std::string_view kSecondDigits = "89abcdefABCDEF";
+    if (at + 3 < text.size() && (text[at + 2] | 0x20) == 'd' &&
+        kSecondDigits.find(text[at + 3]) != std::string_view::npos) {
+      return at;
+    }
+    if (at == 0) {
+      break;
+    }
+  }
+  return std::string_view::npos;
+}
+
+/// Problem of a text that nlohmann's parser rejects with a message after `num_read` bytes.
+std::string syntax_problem(std::string_view text, size_t num_read, std::string_view message, bool is_line) {
   constexpr size_t kShown = 20;
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return "invalid JSON: there is no content";
@@ -95,6 +110,12 @@ std::string syntax_problem(std::string_view text, size_t num_read, bool is_line)
   if (num_read > text.size()) {
     return fmt::format("invalid JSON: the text ends {}, before the document does",
                        place_in(text, text.size(), is_line));
+  }
+  if (const size_t half = last_surrogate(text.substr(0, num_read));
+      message.find("surrogate") != std::string_view::npos && half != std::string_view::npos) {
+    constexpr size_t kEscape = 6;
+    return fmt::format("invalid JSON {}: {} is half of a surrogate pair, without the other half",
+                       place_in(text, half, is_line), printable(text.substr(half, kEscape)));
   }
   const size_t index = num_read > 0 ? num_read - 1 : 0;
   return fmt::format("invalid JSON {}, at \"{}\"", place_in(text, index, is_line),
@@ -118,7 +139,7 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
   try {
     parsed = Json::parse(text.begin(), text.end());
   } catch (const typename Json::parse_error& error) {
-    fail(syntax_problem(text, error.byte, options.is_line));
+    fail(syntax_problem(text, error.byte, error.what(), options.is_line));
   } catch (const typename Json::exception&) {
     fail("invalid JSON: a number is too large for float64");
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 #include <ATen/Functions.h>
 
@@ -67,9 +68,9 @@ std::string fingerprint(Model& model) {
   throw DataError(file.string() + ": " + problem + "\n  " + advice);
 }
 
-/// The config.json of a folder; an empty object without one. Errors  DataError
-nlohmann::json config_of(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / "config.json";
+/// A JSON file of a folder, by default config.json; an empty object without one. Errors  DataError
+nlohmann::json config_of(const std::filesystem::path& folder, const char* name = "config.json") {
+  const std::filesystem::path file = folder / name;
   std::error_code missing;
   if (!std::filesystem::exists(file, missing)) {
     return nlohmann::json::object();
@@ -77,6 +78,22 @@ nlohmann::json config_of(const std::filesystem::path& folder) {
   const std::vector<std::byte> text = data::read_file(file);
   return parse_strict_json<nlohmann::json>({reinterpret_cast<const char*>(text.data()), text.size()},
                                            file.string(), {.advice = "Is it the configuration of a model?"});
+}
+
+struct Recorded {
+  std::filesystem::path file;
+  nlohmann::json value; ///< null: neither file has one
+};
+
+/// The value of generation_config.json, which has priority in transformers, or else of config.json.
+Recorded recorded(const std::filesystem::path& folder, const char* key) {
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    const nlohmann::json config = config_of(folder, name);
+    if (const auto found = config.find(key); found != config.end() && !found->is_null()) {
+      return {folder / name, *found};
+    }
+  }
+  return {};
 }
 
 /// Errors  DataError if the model was trained with another tokenizer, according to its config.json
@@ -289,7 +306,9 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
     context.recent.push_back(drawn.id);
     result.ids.push_back(drawn.id);
     result.probabilities.push_back(drawn.probability);
-    if (!options.ignore_end && tokenizer.end_of_text() == drawn.id) {
+    if (!options.ignore_end &&
+        (tokenizer.end_of_text() == drawn.id ||
+         std::ranges::find(options.end_tokens, drawn.id) != options.end_tokens.end())) {
       result.reason = StopReason::end_of_text;
       break;
     }
@@ -331,13 +350,29 @@ tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t voca
 
 std::optional<int32_t> recorded_start_token(const std::filesystem::path& folder,
                                             const tokens::Tokenizer& tokenizer) {
-  const nlohmann::json config = config_of(folder);
-  const auto found = config.find("bos_token_id");
-  if (found == config.end() || !found->is_number_integer() || *found < 0 ||
-      *found >= tokenizer.vocab_size()) {
+  const nlohmann::json id = recorded(folder, "bos_token_id").value;
+  if (!id.is_number_integer() || id < 0 || id >= tokenizer.vocab_size()) {
     return std::nullopt;
   }
-  return found->get<int32_t>();
+  return id.get<int32_t>();
+}
+
+std::vector<int32_t> recorded_end_tokens(const std::filesystem::path& folder) {
+  const auto [file, value] = recorded(folder, "eos_token_id");
+  std::vector<int32_t> ids;
+  if (value.is_null()) {
+    return ids;
+  }
+  for (const nlohmann::json& id : value.is_array() ? value : nlohmann::json::array({value})) {
+    if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<int32_t>::max()) {
+      fail(file,
+           "\"eos_token_id\" is " + printable(value.dump()) +
+               ", expected the id of a token, or a list of ids.",
+           "Correct or remove it.");
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
 }
 
 } // namespace mneme::language

@@ -357,6 +357,12 @@ std::vector<std::string> load_gpt2_state(Gpt2ForCausalLM& model, NamedTensors st
   }
   std::vector<std::string> notes = remove_name_prefixes(state, known);
 
+  std::set<std::string> prefixed; // names in the file, for messages
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with(kPrefix)) {
+      prefixed.insert(name);
+    }
+  }
   NamedTensors named;
   int64_t ignored_masks = 0;
   for (auto& [name, tensor] : without_model_prefix(std::move(state), kPrefix, source)) {
@@ -384,7 +390,9 @@ std::vector<std::string> load_gpt2_state(Gpt2ForCausalLM& model, NamedTensors st
   }
   NamedTensors full;
   for (auto& [name, tensor] : named) {
-    full.emplace(name == kHead ? name : std::string(kPrefix) + name, std::move(tensor));
+    const std::string with_prefix = std::string(kPrefix) + name;
+    const bool has_prefix = known.contains(with_prefix) || prefixed.contains(with_prefix);
+    full.emplace(has_prefix ? with_prefix : name, std::move(tensor));
   }
   for (std::string& note : load_state_dict(*model, std::move(full), source)) {
     notes.push_back(std::move(note));

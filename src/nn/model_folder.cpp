@@ -22,7 +22,8 @@ constexpr std::array kParameterFiles = {kParameterFile, "model.safetensors.index
                                         "pytorch_model.bin.index.json", "model.pt"};
 
 /// Called before memory is allocated for the sizes in a configuration. Errors  DataError if the file has
-/// fewer numbers than the model has parameters, or a parameter is not finite
+/// less than half of the numbers of the model, or a parameter is not finite. With more of them, memory for
+/// the model is allocated, and loading names the parameters that are missing.
 void check_parameters(double num_parameters, const NamedTensors& state, const std::string& source) {
   // Expanded tensors can be huge in a small file: elements of strides 0 are counted separately.
   double numbers = 0, repeated = 0;
@@ -41,7 +42,7 @@ void check_parameters(double num_parameters, const NamedTensors& state, const st
   }
   constexpr double kRepeatedMax = 1 << 27; // 512 MiB
   numbers += std::min(repeated, kRepeatedMax);
-  if (numbers < num_parameters) {
+  if (2 * numbers < num_parameters) {
     throw DataError(c10::str(source, ": contains ", static_cast<int64_t>(numbers),
                              " numbers, but config.json describes a model of ", num_parameters,
                              " parameters.\n  Do both belong to the same model?"));

@@ -83,6 +83,12 @@ private:
     Node node;
     if (next_is("(")) {
       node = parse_group(ignore_case, depth);
+    } else if (skip("$")) { // the end of the text or of a line: not followed by another character than \n
+      node.kind = Node::Kind::ahead;
+      node.is_negative = true;
+      node.set.add_range('\n', '\n');
+      node.set.invert();
+      node.set.finish();
     } else {
       node.set = parse_character(ignore_case);
     }
@@ -177,7 +183,7 @@ private:
         set.add_range(*code, *code);
       }
     } else {
-      for (const char* special : {"*", "+", "?", "{", "}", "^", "$", "]", ")"}) {
+      for (const char* special : {"*", "+", "?", "{", "}", "^", "]", ")"}) {
         if (next_is(special)) {
           refuse(fmt::format("\"{}\" without an escape", special));
         }

@@ -4,8 +4,8 @@
 ///
 /// Supported: alternatives, groups (?:...) and (?i:...), also optional ones, characters, escapes (\r \n \t \f
 /// \v and punctuation), the classes \s \S \d \D . \p{L} \p{Lu} \P{N} ..., sets [...] and [^...] with ranges,
-/// the quantifiers ? * + {m} {m,} {m,n} for single characters, possessive ?+ *+ ++, and the lookaheads (?!x)
-/// and (?=x) for one character.
+/// the quantifiers ? * + {m} {m,} {m,n} for single characters, possessive ?+ *+ ++, the lookaheads (?!x) and
+/// (?=x) for one character, and $ for the end of a line or of the text.
 #pragma once
 
 #include <array>

@@ -314,11 +314,11 @@ bool is_token_file(std::span<const std::byte> first_bytes) {
 
 std::vector<int32_t> ids_of(std::span<const std::byte> content, const std::string& name,
                             const Tokenizer& tokenizer, const EncodeOptions& options,
-                            const std::string& advice) {
-  if (!is_token_file(content)) {
+                            const std::string& advice, std::optional<TokenType> raw_type) {
+  if (!raw_type && !is_token_file(content)) {
     return tokenizer.encode({reinterpret_cast<const char*>(content.data()), content.size()}, options);
   }
-  const TokenFile file(content, name);
+  const TokenFile file(content, name, raw_type);
   file.require_vocabulary(tokenizer, advice);
   std::vector<int32_t> ids(static_cast<size_t>(file.size()));
   file.read(0, ids);

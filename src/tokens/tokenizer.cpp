@@ -430,6 +430,10 @@ std::vector<int32_t> Tokenizer::special_tokens() const {
   return ids;
 }
 
+const std::vector<int32_t>& Tokenizer::before_text() const {
+  return state_->definition.before_text;
+}
+
 std::optional<int32_t> Tokenizer::end_of_text() const {
   return state_->definition.end_of_text;
 }

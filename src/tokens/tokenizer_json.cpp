@@ -26,12 +26,22 @@ constexpr const char* kNotATokenizer =
     "Check that this is the tokenizer of a language model, and download it again.";
 constexpr int64_t kMaxVocabulary = std::numeric_limits<int32_t>::max();
 
+constexpr const char* kSupported = "Supported are byte-level BPE; the normalizers NFC, NFD, NFKC, NFKD, "
+                                   "Lowercase, Prepend, Replace of a text, "
+                                   "and Strip; the pre-tokenizers Split, Digits, Punctuation, Whitespace and "
+                                   "WhitespaceSplit before ByteLevel, "
+                                   "or the normalizer ByteLevel without a pre-tokenizer; and the "
+                                   "post-processors ByteLevel, TemplateProcessing, "
+                                   "RobertaProcessing and BertProcessing.";
+
 /// A JSON value in short form, for messages.
 std::string summary(const json& value) {
   if (value.is_object() && value.contains("type")) {
     return "of the type " + summary(value["type"]);
   }
-  return fmt::format("{:.60}", value.dump(-1, ' ', true, json::error_handler_t::replace));
+  constexpr size_t kShown = 60;
+  const std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  return text.size() > kShown ? text.substr(0, kShown) + "..." : text;
 }
 
 /// A value of the document, with its place for messages.
@@ -100,15 +110,9 @@ public:
       refuse();
     }
   }
-  [[noreturn]] void refuse() const {
-    throw UnsupportedError(fmt::format(
-        "{}: {} is {}, which mneme does not support.\n"
-        "  Supported are byte-level BPE; the normalizers NFC, NFD, NFKC, NFKD, Lowercase, Prepend, "
-        "Replace of a text, and Strip; the pre-tokenizers Split, Digits, Punctuation, Whitespace and "
-        "WhitespaceSplit before ByteLevel, or the normalizer ByteLevel without a pre-tokenizer; and the "
-        "post-processors ByteLevel, TemplateProcessing, "
-        "RobertaProcessing and BertProcessing.",
-        printable(*name_), printable(path_), printable(summary(*value_))));
+  [[noreturn]] void refuse(const std::string& advice = kSupported) const {
+    throw UnsupportedError(fmt::format("{}: {} is {}, which mneme does not support.\n  {}", printable(*name_),
+                                       printable(path_), printable(summary(*value_)), advice));
   }
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
     tokens::fail(*name_, problem, advice);
@@ -559,8 +563,11 @@ Definition parse_tokenizer_json(std::string_view text, const std::string& name) 
   const Node root(document, "", name);
   root.require_only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                      "post_processor", "decoder", "model"});
-  root.at("truncation").require_one_of({nullptr});
-  root.at("padding").require_one_of({nullptr});
+  for (const char* key : {"truncation", "padding"}) {
+    if (const Node saved = root.at(key); !saved.is_null()) {
+      saved.refuse(fmt::format("Set {:?} to null in the file: whole texts are encoded.", key));
+    }
+  }
   require_byte_pairs(root.at("model"));
   require_byte_level(root.at("decoder"));
   Definition definition;

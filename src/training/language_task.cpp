@@ -55,7 +55,7 @@ double learning_rate(const LanguageSchedule& schedule, int64_t step) {
   case RateSchedule::wsd: {
     constexpr double kDecay = 0.2; // fraction of the steps
     const double begin = std::max(warmup, std::floor(steps * (1 - kDecay)));
-    return at < begin ? peak : linear(peak, last, std::min(1.0, (at - begin) / (steps - begin)));
+    return at < begin ? peak : linear(peak, last, std::min(1.0, (at - begin + 1) / (steps - begin)));
   }
   case RateSchedule::cosine:
     break;

@@ -285,6 +285,88 @@ TEST(EvalLm, MeasuresTokenFiles) {
             here.run_json({"eval", "lm", "model", "--text", "text.txt"}).at("loss"));
 }
 
+TEST(EvalLm, MeasuresFilesOfIdsWithoutAHeader) {
+  const Workplace here;
+  std::string ids16, ids32;
+  for (const char c : read_text(here / "text.txt")) {
+    ids16 += {c, '\0'};
+    ids32 += {c, '\0', '\0', '\0'};
+  }
+  write_text(here / "ids16.bin", ids16);
+  write_text(here / "ids32", ids32);
+  const auto command = [](const char* file, const char* type) {
+    return std::vector<std::string>{"eval", "lm", "model", "--text", file, "--token-type", type};
+  };
+  const json nats = here.run_json({"eval", "lm", "model", "--text", "text.txt"}).at("nats");
+  EXPECT_EQ(here.run_json(command("ids16.bin", "uint16")).at("nats"), nats);
+  EXPECT_EQ(here.run_json(command("ids32", "uint32")).at("nats"), nats);
+  EXPECT_EQ(
+      here.run({"tokenize", "encode", "--text", "ids16.bin", "--token-type", "uint16", "--out", "ids.tokens"})
+          .exit_code,
+      0);
+  EXPECT_EQ(here.run_json({"eval", "lm", "model", "--text", "ids.tokens"}).at("nats"), nats);
+  const auto expect_refused = [&](const std::vector<std::string>& arguments, int code,
+                                  const std::vector<std::string>& parts) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    expect_contains(result.err, parts);
+  };
+  expect_refused({"eval", "lm", "model", "--text", "ids32"}, 3,
+                 {"ids32: byte 2 is NUL", "nanoGPT", "--token-type uint16 or uint32", "--token-type text"});
+  expect_refused({"tokenize", "encode", "--text", "ids32", "--out", "ids.tokens"}, 3, {"byte 2 is NUL"});
+  write_text(here / "abc.bin", "abc");
+  expect_refused({"eval", "lm", "model", "--text", "abc.bin"}, 3, {"its name ends with .bin"});
+  EXPECT_EQ(here.run_json(command("abc.bin", "text")).at("tokens"), 2);
+  EXPECT_EQ(here.run_json(command("ids16.bin", "text")).at("tokens"), ids16.size() - 1);
+  expect_refused(command("abc.bin", "uint16"), 3, {"abc.bin", "3 bytes"});
+  expect_refused(command("text.txt", "uint16"), 3, {"text.txt", "id number 0", "256 ids"});
+  expect_refused({"eval", "lm", "model", "--text", "d.jsonl", "--field", "text", "--token-type", "uint16"}, 2,
+                 {"--token-type uint16 with --field"});
+  expect_refused({"tokenize", "encode", "--text", "ids16.bin", "--token-type", "uint16"}, 2, {"--out"});
+}
+
+TEST(EvalLm, AddsTheTokensAroundATextOnRequest) {
+  const Workplace here(384);
+  ASSERT_EQ(here.run({"tokenize", "train", "--text", "text.txt", "--vocab-size", "300", "--out", "model"})
+                .exit_code,
+            0);
+  json tokenizer = json::parse(read_text(here / "model/tokenizer.json"));
+  const json end = tokenizer.at("added_tokens").at(0).at("id");
+  tokenizer["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", json::array()},
+      {"special_tokens",
+       {{"<|endoftext|>", {{"id", "<|endoftext|>"}, {"ids", {end}}, {"tokens", {"<|endoftext|>"}}}}}}};
+  write_text(here / "model/tokenizer.json", tokenizer.dump());
+  const std::vector<std::string> eval = {"eval", "lm", "model", "--text", "text.txt"},
+                                 generate = {"generate", "model", "-p", "The", "-n", "5"};
+  const auto adding = [](std::vector<std::string> command) {
+    command.emplace_back("--add-special");
+    return command;
+  };
+  const json plain = here.run_json(eval), added = here.run_json(adding(eval));
+  EXPECT_EQ(added.at("tokens").get<int>(), plain.at("tokens").get<int>() + 1);
+  EXPECT_NE(added.at("nats"), plain.at("nats"));
+  EXPECT_FALSE(
+      contains(here.run({"generate", "model", "-p", "<|endoftext|>The", "--parse-special", "-n", "5"}).err,
+               "left out"));
+  const json text = here.run_json(generate), begun = here.run_json(adding(generate));
+  EXPECT_EQ(begun.at("prompt_tokens").get<int>(), text.at("prompt_tokens").get<int>() + 1);
+  EXPECT_EQ(begun.at("samples"),
+            here.run_json({"generate", "model", "-p", "<|endoftext|>The", "--parse-special", "-n", "5"})
+                .at("samples"));
+  for (const auto& command : {eval, generate}) {
+    expect_contains(here.run(command).err, {"left out: <|endoftext|>. --add-special adds them"});
+    EXPECT_FALSE(contains(here.run(adding(command)).err, "left out"));
+  }
+  const ProgramResult refused = here.run(adding({"generate", "model", "-p", "x", "--state-in", "state"}));
+  EXPECT_EQ(refused.exit_code, 2);
+  expect_contains(refused.err, {"--add-special with --state-in"});
+}
+
 TEST(EvalLm, MeasuresInt8Weights) {
   const Workplace here;
   const std::vector<std::string> command = {"eval", "lm", "model", "--text", "text.txt"};
@@ -385,6 +467,42 @@ TEST(GenerateVerb, BeginsWithTheTokenThatTheFolderNames) {
   EXPECT_EQ(here.run({"generate", "model", "-p", ""}).exit_code, 2);
 }
 
+TEST(GenerateVerb, EndsAtTheTokensThatTheFolderNames) {
+  const Workplace here;
+  const std::vector<std::string> command = {"generate", "model", "-p", "Once", "-n", "40"};
+  const json ids = here.run_json(command).at("samples").at(0).at("ids");
+  ASSERT_EQ(ids.size(), 40U);
+  const auto length_until = [&](const std::vector<json>& ends) {
+    const auto found = std::ranges::find_first_of(ids, ends);
+    return static_cast<size_t>(found - ids.begin()) + 1;
+  };
+  const auto name_ends = [&](const char* file, const json& value) {
+    json config = file == std::string("config.json") ? json::parse(read_text(here / "model/config.json"))
+                                                     : json::object();
+    config["eos_token_id"] = value;
+    write_text(here.path() / "model" / file, config.dump());
+  };
+  const auto expect_ends = [&](const std::vector<json>& ends) {
+    const json result = here.run_json(command);
+    EXPECT_EQ(result.at("end_tokens"), json(ends));
+    EXPECT_EQ(result.at("samples").at(0).at("end"), "end-of-text");
+    EXPECT_EQ(result.at("samples").at(0).at("ids").size(), length_until(ends));
+  };
+  name_ends("config.json", ids.at(20));
+  expect_ends({ids.at(20)});
+  name_ends("config.json", {ids.at(20), ids.at(10), 999}); // 999 is no token
+  expect_ends({ids.at(20), ids.at(10)});
+  name_ends("generation_config.json", ids.at(30));
+  expect_ends({ids.at(30)});
+  std::vector<std::string> ignoring = command;
+  ignoring.emplace_back("--ignore-end");
+  EXPECT_EQ(here.run_json(ignoring).at("samples").at(0).at("ids"), ids);
+  name_ends("generation_config.json", "<end>");
+  const ProgramResult result = here.run(command);
+  EXPECT_EQ(result.exit_code, 3);
+  expect_contains(result.err, {"generation_config.json", "\"eos_token_id\" is \"<end>\"", "list of ids"});
+}
+
 TEST(GenerateVerb, RefusesAnotherTokenizerThanThatOfTheTraining) {
   const Workplace here;
   json config = json::parse(read_text(here / "model/config.json"));
@@ -439,8 +557,10 @@ TEST(EvalLm, JsonHasAllOptions) {
   EXPECT_EQ(parameters({"text.txt"}), (json{{"model", "model"},
                                             {"text", "text.txt"},
                                             {"field", nullptr},
+                                            {"token_type", "auto"},
                                             {"weights", "float32"},
                                             {"parse_special", false},
+                                            {"add_special", false},
                                             {"window", nullptr},
                                             {"stride", "carry"}}));
   const json windows = parameters({"text.txt", "prompt.txt", "--window", "16"});

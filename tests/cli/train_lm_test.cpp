@@ -148,8 +148,36 @@ TEST_F(TrainLm, TrainsOnATokenFileAsOnItsText) {
   expect_same_run("text", "tokens");
 }
 
+TEST_F(TrainLm, TrainsOnFilesOfIdsWithoutAHeader) {
+  std::string ids;
+  for (const char c : read_text(folder_ / "text.txt")) {
+    ids += {c, '\0'};
+  }
+  testing::write_text(folder_ / "text.bin", ids);
+  ASSERT_EQ(train("text", kShort).exit_code, 0);
+  const auto train_on_ids = [&](const std::string& run, const Arguments& more) {
+    Arguments command = this->command(run, kShort);
+    command.insert(command.end(), more.begin(), more.end());
+    std::ranges::replace(command, (folder_ / "text.txt").string(), (folder_ / "text.bin").string());
+    return run_mneme(command, {.timeout = std::chrono::seconds(120)});
+  };
+  const ProgramResult result = train_on_ids("ids", {"--token-type", "uint16"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(metrics("ids"), metrics("text"));
+  EXPECT_EQ(config("ids").at("training").at("token_type"), "uint16");
+  const ProgramResult other = train_on_ids("text", {"--token-type", "uint16"});
+  EXPECT_EQ(other.exit_code, 2);
+  expect_contains(other.err, {"token_type", "uint16"});
+  const ProgramResult refused = train_on_ids("bytes", {});
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"text.bin: byte 2 is NUL", "--token-type uint16"});
+}
+
 TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   ASSERT_EQ(train("first", kShort).exit_code, 0);
+  nlohmann::json ends = config("first");
+  ends["eos_token_id"] = {'!', '?'};
+  testing::write_text(folder_ / "first/config.json", ends.dump());
   const auto continued = [&](const std::string& run, const Arguments& more = {}) {
     Arguments arguments = {"train",
                            "lm",
@@ -174,6 +202,7 @@ TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
   EXPECT_LT(begin_of_second, end_of_first + 0.3);
   EXPECT_LT(begin_of_second, metrics("first").front().at("loss").get<double>() - 1);
   EXPECT_FALSE(config("second").at("training").contains("layers"));
+  EXPECT_EQ(config("second").at("eos_token_id"), ends.at("eos_token_id"));
   EXPECT_EQ(config("second").at("hidden_size"), 16);
   ASSERT_EQ(continued("third", {"--steps", "20", "--eval-every", "10", "--sample-every", "20", "--save-every",
                                 "5", "--threads", "2"})

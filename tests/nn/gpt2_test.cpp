@@ -159,13 +159,20 @@ TEST(Gpt2, RefusesFilesThatDoNotFit) {
     Folder folder;
     folder.tensors.erase("transformer.h.2.ln_1.bias");
     folder.tensors["transformer.extra"] = at::zeros({24});
-    expect_contains(ops::data_error_of([&] { folder.read(); }),
-                    {"missing: transformer.h.2.ln_1.bias", "extra"});
+    folder.tensors["other"] = at::zeros({24});
+    expect_contains(
+        ops::data_error_of([&] { folder.read(); }),
+        {"missing: transformer.h.2.ln_1.bias", "unexpected: transformer.extra of", "unexpected: other of"});
+  }
+  {
+    Folder folder; // fewer numbers than the model has parameters
+    folder.tensors.erase("transformer.h.2.ln_1.bias");
+    expect_contains(ops::data_error_of([&] { folder.read(); }), {"missing: transformer.h.2.ln_1.bias"});
   }
   {
     Folder folder;
     folder.config["tie_word_embeddings"] = false;
-    expect_contains(ops::data_error_of([&] { folder.read(); }), {"config.json describes a model"});
+    expect_contains(ops::data_error_of([&] { folder.read(); }), {"missing: lm_head.weight"});
   }
   {
     Folder folder;

@@ -34,6 +34,10 @@ TEST(JsonLines, NamesTheLineOfAnError) {
   expect_contains(message("{\"text\": 5}"), {"line 1", "not a text"});
   expect_contains(message("{\"text\": \"a\"}\n\n{\"text\": \"a\"\n"), {"line 3"});
   expect_contains(message("[1]"), {"line 1"});
+  expect_contains(message(R"({"text":"\ud83d"})"),
+                  {"line 1: invalid JSON in column 10: \\ud83d is half of a surrogate pair"});
+  expect_contains(message(R"({"text":"\uD83D\u0041"})"), {"column 10: \\uD83D is half"});
+  expect_contains(message(R"({"text":"a\\ud83d \ude00b"})"), {"column 19: \\ude00 is half"});
 }
 
 } // namespace

@@ -36,6 +36,15 @@ TEST(SplitPattern, SplitsAtMatchesAndKeepsTheTextBetweenThem) {
   EXPECT_EQ(pieces("(?i:'S|'re)", "it'\u017f 'RE"), (Pieces{"it", "'\u017f", " ", "'RE"}));
 }
 
+TEST(SplitPattern, FindsTheEndsOfLines) {
+  EXPECT_EQ(pieces(R"(\s+$)", "a  "), (Pieces{"a", "  "}));
+  EXPECT_EQ(pieces(R"(\s+$)", "a  \nb a"), (Pieces{"a", "  ", "\nb a"}));
+  EXPECT_EQ(pieces(R"(\s+$)", "a \n\n"), (Pieces{"a", " \n\n"}));
+  EXPECT_EQ(pieces(R"(\s+$)", "a\r\nb"), (Pieces{"a", "\r", "\nb"}));
+  EXPECT_EQ(pieces("a$\n", "a\n b a"), (Pieces{"a\n", " b a"}));
+  EXPECT_EQ(pieces("$a", "a\na"), (Pieces{"a\na"}));
+}
+
 TEST(SplitPattern, GivesUpCharactersUnlessItIsPossessive) {
   EXPECT_EQ(pieces("a*ab", "aaab"), (Pieces{"aaab"}));
   EXPECT_EQ(pieces("a*+ab|b", "aaab"), (Pieces{"aaa", "b"}));
@@ -76,7 +85,7 @@ TEST(SplitPattern, NamesWhatItDoesNotSupport) {
                                                         {"a{2}+", "quantifier"},
                                                         {"a{3,2}", "quantifier"},
                                                         {"^a", "\"^\""},
-                                                        {"a$", "\"$\""},
+                                                        {"$", "empty text"},
                                                         {R"(\bx)", "unknown escape"},
                                                         {R"(\w)", "unknown escape"},
                                                         {R"(\p{Han})", "property"},

@@ -293,8 +293,14 @@ TEST(TokenizerFiles, NameWhatIsNotSupported) {
       {"model.end_of_word_suffix is \"</w>\"", [](json& d) { d["model"]["end_of_word_suffix"] = "</w>"; }},
       {"model.novelty is 1", [](json& d) { d["model"]["novelty"] = 1; }},
       {"added_tokens[0].novelty is 1", [](json& d) { d["added_tokens"][0]["novelty"] = 1; }},
-      {"truncation is", [](json& d) {
-         d["truncation"] = {{"max_length", 8}};
+      {"\"max_length\":5,\"strategy\":\"LongestFirst..., which mneme does not support.\n"
+       "  Set \"truncation\" to null",
+       [](json& d) {
+         d["truncation"] = {
+             {"direction", "Right"}, {"max_length", 5}, {"strategy", "LongestFirst"}, {"stride", 0}};
+       }},
+      {"Set \"padding\" to null", [](json& d) {
+         d["padding"] = {{"pad_id", 0}};
        }}};
   for (const auto& [named, change] : changes) {
     EXPECT_TRUE(contains(message_after<UnsupportedError>(change), named));

@@ -45,9 +45,21 @@ TEST(LearningRate, OfWsdIsConstantAndThenLinearInTheLastFifth) {
                                   .rate_schedule = RateSchedule::wsd,
                                   .warmup_steps = 0};
   EXPECT_EQ(learning_rate(schedule, 1), 1);
-  EXPECT_EQ(learning_rate(schedule, 80), 1);
-  EXPECT_DOUBLE_EQ(learning_rate(schedule, 90), 0.5);
-  EXPECT_NEAR(learning_rate(schedule, 99), 0.05, 1e-12);
+  EXPECT_EQ(learning_rate(schedule, 79), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(schedule, 89), 0.5);
+  EXPECT_EQ(learning_rate(schedule, 99), 0);
+  EXPECT_EQ(learning_rate(schedule, 1000), 0);
+}
+
+TEST(LearningRate, OfWsdDecaysInTheLastFifthOfAShortRun) {
+  const LanguageSchedule schedule{.steps = 10,
+                                  .learning_rate = 1,
+                                  .final_fraction = 0.5,
+                                  .rate_schedule = RateSchedule::wsd,
+                                  .warmup_steps = 2};
+  EXPECT_EQ(learning_rate(schedule, 7), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(schedule, 8), 0.75);
+  EXPECT_DOUBLE_EQ(learning_rate(schedule, 9), 0.5);
 }
 
 TEST(RowPositions, DependOnSeedAndStepAlone) {

@@ -56,7 +56,9 @@ struct GenerateOptions {
   /// text does not depend on how its prompt was divided, or on other samples.
   uint64_t seed = 1, sample = 0;
   std::vector<std::string> stop_strings = {};
-  bool ignore_end = false; ///< do not stop at the end-of-text token
+  /// Tokens at which the text ends, besides the end-of-text token of the tokenizer.
+  std::vector<int32_t> end_tokens = {};
+  bool ignore_end = false; ///< do not stop at any of these
   /// After a stop string, the context ends with the text before it instead of the last token: its tokens are
   /// added again to a copy of the context from before the call. If the text ends within a token, its part of
   /// this token is encoded separately.
@@ -65,13 +67,13 @@ struct GenerateOptions {
 
 enum class StopReason {
   max_tokens,
-  end_of_text,
+  end_of_text, ///< the end-of-text token, or one of `end_tokens`
   stop_string,
   max_length, ///< the text has one token more than the model has positions
 };
 
 struct Generated {
-  std::vector<int32_t> ids;          ///< all generated tokens, the end-of-text token included
+  std::vector<int32_t> ids;          ///< all generated tokens, the one at which the text ends included
   std::string text;                  ///< their text, up to a stop string, without special tokens
   std::vector<double> probabilities; ///< of each token, among those that could be drawn
   StopReason reason = StopReason::max_tokens;
@@ -96,8 +98,15 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
 ///         ("training.tokenizer_sha256", which `mneme train lm` writes)
 tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size);
 
-/// The token that texts without a prompt begin with: "bos_token_id" of config.json, if the tokenizer has it.
+/// The token that texts without a prompt begin with: "bos_token_id" of generation_config.json, or
+/// else of config.json, if the tokenizer has it.
 std::optional<int32_t> recorded_start_token(const std::filesystem::path& folder,
                                             const tokens::Tokenizer& tokenizer);
+
+/// The tokens at which texts of a model end: "eos_token_id", a number or a list, of generation_config.json,
+/// or else of config.json; empty without one. Those that the tokenizer does not have are never generated.
+///
+/// Errors  DataError if it is neither
+std::vector<int32_t> recorded_end_tokens(const std::filesystem::path& folder);
 
 } // namespace mneme::language

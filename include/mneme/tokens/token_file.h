@@ -84,13 +84,13 @@ private:
 /// True if the bytes are the beginning of a token file of mneme or llm.c.
 bool is_token_file(std::span<const std::byte> first_bytes);
 
-/// Ids of the content of a file, which is a token file of mneme or llm.c or a text to encode. `name` is used
-/// in messages.
+/// Ids of the content of a file, which is a token file of mneme or llm.c, or a text to encode; with
+/// `raw_type` a file of ids without a header. `name` is used in messages.
 ///
 /// Errors  DataError for an invalid token file, or one of another vocabulary (require_vocabulary)
 std::vector<int32_t> ids_of(std::span<const std::byte> content, const std::string& name,
                             const Tokenizer& tokenizer, const EncodeOptions& options = {},
-                            const std::string& advice = {});
+                            const std::string& advice = {}, std::optional<TokenType> raw_type = {});
 
 /// Builds a token file. Ids are collected in memory, 2 or 4 bytes each.
 class TokenFileWriter {

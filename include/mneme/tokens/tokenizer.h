@@ -77,6 +77,9 @@ public:
   /// Id of the token that ends a text or separates documents, if the tokenizer has one.
   std::optional<int32_t> end_of_text() const;
 
+  /// The tokens that EncodeOptions::add_special puts before a text.
+  const std::vector<int32_t>& before_text() const;
+
   /// Number of bytes of text that the ids represent, by which losses are divided to obtain bits per byte.
   /// Special tokens count 0.
   ///

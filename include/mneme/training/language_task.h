@@ -24,8 +24,9 @@ struct LanguageData {
 
 /// Learning rate after the warm-up.
 enum class RateSchedule {
-  cosine, ///< half a cosine, from the peak to the final rate
-  wsd,    ///< warm-up, stable, decay: the peak, then linear to the final rate in the last fifth of the steps
+  cosine,   ///< half a cosine, from the peak to the final rate at `steps`, after the last step, as in nanoGPT
+  wsd,      ///< warm-up, stable, decay: the peak, then linear in the last fifth of the steps, of which the
+            ///< last one has the final rate
   constant, ///< the peak
 };
 
