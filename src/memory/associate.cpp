@@ -68,8 +68,7 @@ template <class Patterns> class AssociativeMemory<Patterns>::Implementation {
 public:
   Implementation(std::shared_ptr<const Patterns> stored, AssociateOptions<Patterns> options)
       : owner_(std::move(stored)), stored_(*owner_), options_(std::move(options)),
-        separator_(options_.separation, {score_kind(options_.similarity), compared_size(),
-                                         cosine_rounding(options_.precision, compared_size())}) {
+        separator_(options_.separation, score_kind(options_.similarity), compared_size()) {
     require_finite("stored pattern", stored_);
     prepare_encoded_bits();
     if constexpr (std::is_same_v<Patterns, BitPatterns>) {

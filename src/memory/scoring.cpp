@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <type_traits>
 #include <vector>
 
 #include "kernels/dot/dot.h"
@@ -19,13 +17,13 @@ namespace mneme {
 namespace {
 
 /// theory::cosine_to_hamming, quickly where rounding cannot matter.
-int64_t hamming_distance_of(double cosine, int64_t size, double rounding) {
-  const double in_range = std::clamp(cosine, -1.0, 1.0);
-  const double distance = static_cast<double>(size) * (1 - in_range) / 2;
+int64_t hamming_distance_of(double cosine, int64_t size) {
+  const double distance = static_cast<double>(size) * (1 - std::clamp(cosine, -1.0, 1.0)) / 2;
   const auto whole = static_cast<int64_t>(distance);
   const double rest = distance - static_cast<double>(whole);
-  const double clear = 1e-6 + rounding * static_cast<double>(size) / 2;
-  return rest > clear && rest < 1 - clear ? whole : theory::cosine_to_hamming(size, in_range, rounding);
+  constexpr double kClear = 1e-6;
+  return rest > kClear && rest < 1 - kClear ? whole
+                                            : theory::cosine_to_hamming(size, std::clamp(cosine, -1.0, 1.0));
 }
 
 } // namespace
@@ -36,12 +34,6 @@ bool uses_cosine(const Similarity& similarity) {
 
 RealPatterns prepared(RealPatterns patterns, const Similarity& similarity) {
   return uses_cosine(similarity) ? normalised(patterns) : std::move(patterns);
-}
-
-double cosine_rounding(Precision precision, int64_t size) {
-  const double epsilon = precision == Precision::float32 ? std::numeric_limits<float>::epsilon()
-                                                         : std::numeric_limits<double>::epsilon();
-  return epsilon * (8 + std::sqrt(static_cast<double>(size)) / 2);
 }
 
 int64_t queries_per_block(int64_t num_stored) {
@@ -100,8 +92,6 @@ void score_block(const T* queries, int64_t count, const T* stored, int64_t num_s
   // The published memories round cosines from matrix products to Hamming distances. Cosines of queries that
   // were made by a Hamming distance are near an integer, so the last bit decides.
   const bool hamming = std::holds_alternative<Hamming>(similarity);
-  const double rounding =
-      cosine_rounding(std::is_same_v<T, float> ? Precision::float32 : Precision::float64, size);
   kernels::dot(kernels::DotArgs<T>{.queries = queries,
                                    .stored = stored,
                                    .scores = sums.data(),
@@ -115,7 +105,7 @@ void score_block(const T* queries, int64_t count, const T* stored, int64_t num_s
     double* to = scores + q * score_stride;
     for (int64_t s = 0; s < num_stored; ++s) {
       const auto sum = static_cast<double>(from[s]);
-      to[s] = hamming                    ? -static_cast<double>(hamming_distance_of(sum, size, rounding))
+      to[s] = hamming                    ? -static_cast<double>(hamming_distance_of(sum, size))
               : term == DotTerm::product ? sum
                                          : -sum;
     }

@@ -5,7 +5,6 @@
 
 #include <vector>
 
-#include "mneme/core/precision.h"
 #include "mneme/memory/similarity.h"
 
 namespace mneme {
@@ -15,10 +14,6 @@ bool uses_cosine(const Similarity& similarity);
 /// Real patterns in the form in which a similarity compares them: of length 1 for cosines, as they are
 /// otherwise.
 RealPatterns prepared(RealPatterns patterns, const Similarity& similarity);
-
-/// Largest error of a cosine, by the rounding of its dot product of `size` numbers. Rounding errors of sums
-/// grow with the root of the number of terms.
-double cosine_rounding(Precision precision, int64_t size);
 
 /// The score of two bit patterns by their Hamming distance, [bits + 1]; it never rises with the distance.
 std::vector<double> scores_by_distance(const Similarity& similarity, int64_t bits);

@@ -12,7 +12,6 @@
 
 #include "kernels/separate/separate.h"
 #include "memory/checks.h"
-#include "memory/scoring.h"
 #include "mneme/core/error.h"
 #include "mneme/theory/cap_intersection.h"
 #include "mneme/theory/circle_intersection.h"
@@ -25,15 +24,14 @@ namespace {
 using RowFunction = std::function<void(std::span<double>, int64_t step, int64_t query)>;
 
 /// Hamming distance that a score stands for.
-int64_t distance_of(double score, const ScoreType& type) {
-  return type.kind == ScoreKind::minus_hamming
-             ? static_cast<int64_t>(-score)
-             : theory::cosine_to_hamming(type.size, std::clamp(score, -1.0, 1.0), type.rounding);
+int64_t distance_of(double score, ScoreKind kind, int64_t size) {
+  return kind == ScoreKind::minus_hamming ? static_cast<int64_t>(-score)
+                                          : theory::cosine_to_hamming(size, std::clamp(score, -1.0, 1.0));
 }
 
-double cosine_of(double score, const ScoreType& type) {
-  return type.kind == ScoreKind::minus_hamming ? 1.0 + 2.0 * score / static_cast<double>(type.size)
-                                               : std::clamp(score, -1.0, 1.0);
+double cosine_of(double score, ScoreKind kind, int64_t size) {
+  return kind == ScoreKind::minus_hamming ? 1.0 + 2.0 * score / static_cast<double>(size)
+                                          : std::clamp(score, -1.0, 1.0);
 }
 
 void require_distances(const char* separation, ScoreKind kind) {
@@ -102,9 +100,8 @@ std::vector<double> scaled_counts(const std::vector<double>& log_counts, double 
   return counts;
 }
 
-RowFunction separation_of(const CircleIntersection& circle, const ScoreType& type) {
-  const int64_t size = type.size;
-  require_distances("CircleIntersection", type.kind);
+RowFunction separation_of(const CircleIntersection& circle, ScoreKind kind, int64_t size) {
+  require_distances("CircleIntersection", kind);
   require_size("CircleIntersection", circle.bits, size);
   require_radius("CircleIntersection", circle.hamming_radius, 0, size);
   const std::vector<double> log_counts = theory::log_circle_intersections(size, circle.hamming_radius);
@@ -116,9 +113,9 @@ RowFunction separation_of(const CircleIntersection& circle, const ScoreType& typ
     const double power = -std::ceil(log_counts.front() / std::numbers::ln2);
     weights = scaled_counts(log_counts, std::exp2(power), power * std::numbers::ln2);
   }
-  RowFunction expected = [weights, type](std::span<double> row, int64_t, int64_t) {
+  RowFunction expected = [weights, kind, size](std::span<double> row, int64_t, int64_t) {
     for (double& score : row) {
-      score = weights[static_cast<size_t>(distance_of(score, type))];
+      score = weights[static_cast<size_t>(distance_of(score, kind, size))];
     }
   };
   return circle.locations ? with_finite_locations(std::move(expected), *circle.locations) : expected;
@@ -162,15 +159,14 @@ private:
   std::vector<Knot> knots_;
 };
 
-RowFunction separation_of(const CapIntersection& cap, const ScoreType& type) {
-  const int64_t size = type.size;
-  require_distances("CapIntersection", type.kind);
+RowFunction separation_of(const CapIntersection& cap, ScoreKind kind, int64_t size) {
+  require_distances("CapIntersection", kind);
   require_size("CapIntersection", cap.size, size);
   require_radius("CapIntersection", cap.hamming_radius, 1, size - 1);
   const auto with_weights = [&](auto weight_at) -> RowFunction {
-    RowFunction expected = [weight_at, type](std::span<double> row, int64_t, int64_t) {
+    RowFunction expected = [weight_at, kind, size](std::span<double> row, int64_t, int64_t) {
       for (double& score : row) {
-        score = weight_at(cosine_of(score, type));
+        score = weight_at(cosine_of(score, kind, size));
       }
     };
     return cap.locations ? with_finite_locations(std::move(expected), *cap.locations) : expected;
@@ -188,13 +184,12 @@ RowFunction separation_of(const CapIntersection& cap, const ScoreType& type) {
                           double cosine) { return weights->at(cosine); });
 }
 
-RowFunction separation_of(const Radius& radius, const ScoreType& type) {
-  const int64_t size = type.size;
-  require_distances("Radius", type.kind);
+RowFunction separation_of(const Radius& radius, ScoreKind kind, int64_t size) {
+  require_distances("Radius", kind);
   require_radius("Radius", radius.hamming_radius, 0, size);
-  return [limit = radius.hamming_radius, type](std::span<double> row, int64_t, int64_t) {
+  return [limit = radius.hamming_radius, kind, size](std::span<double> row, int64_t, int64_t) {
     for (double& score : row) {
-      score = distance_of(score, type) <= limit ? 1.0 : 0.0;
+      score = distance_of(score, kind, size) <= limit ? 1.0 : 0.0;
     }
   };
 }
@@ -228,7 +223,7 @@ int64_t best_match(std::span<double> row) {
   return ties;
 }
 
-RowFunction separation_of(const BestMatch&, const ScoreType&) {
+RowFunction separation_of(const BestMatch&, ScoreKind, int64_t) {
   return [](std::span<double> row, int64_t, int64_t) { best_match(row); };
 }
 
@@ -253,7 +248,7 @@ template <class Separate> RowFunction with_beta(const char* name, double beta, S
   };
 }
 
-RowFunction separation_of(const Softmax& softmax, const ScoreType&) {
+RowFunction separation_of(const Softmax& softmax, ScoreKind, int64_t) {
   return with_beta("Softmax", softmax.beta, [](std::span<double> row) {
     for (double& score : row) {
       score = std::exp(score);
@@ -261,10 +256,10 @@ RowFunction separation_of(const Softmax& softmax, const ScoreType&) {
   });
 }
 
-RowFunction separation_of(const SimplexWeights& choice, const ScoreType& type) {
+RowFunction separation_of(const SimplexWeights& choice, ScoreKind kind, int64_t size) {
   check_separation(choice.separation);
   if (choice.separation == SimplexSeparation::softmax) {
-    return separation_of(Softmax{choice.beta}, type);
+    return separation_of(Softmax{choice.beta}, kind, size);
   }
   return with_beta(name_of(choice.separation).data(), choice.beta,
                    [separation = choice.separation](std::span<double> row) {
@@ -278,15 +273,15 @@ RowFunction separation_of(const SimplexWeights& choice, const ScoreType& type) {
                    });
 }
 
-RowFunction separation_of(const Sparsemax& sparsemax, const ScoreType& type) {
-  return separation_of(SimplexWeights{SimplexSeparation::sparsemax, sparsemax.beta}, type);
+RowFunction separation_of(const Sparsemax& sparsemax, ScoreKind kind, int64_t size) {
+  return separation_of(SimplexWeights{SimplexSeparation::sparsemax, sparsemax.beta}, kind, size);
 }
 
-RowFunction separation_of(const Entmax15& entmax, const ScoreType& type) {
-  return separation_of(SimplexWeights{SimplexSeparation::entmax15, entmax.beta}, type);
+RowFunction separation_of(const Entmax15& entmax, ScoreKind kind, int64_t size) {
+  return separation_of(SimplexWeights{SimplexSeparation::entmax15, entmax.beta}, kind, size);
 }
 
-RowFunction separation_of(const Polynomial& polynomial, const ScoreType&) {
+RowFunction separation_of(const Polynomial& polynomial, ScoreKind, int64_t) {
   const double degree = polynomial.degree;
   if (!(degree > 0) || !std::isfinite(degree)) {
     throw UsageError(
@@ -301,14 +296,15 @@ RowFunction separation_of(const Polynomial& polynomial, const ScoreType&) {
   };
 }
 
-RowFunction separation_of(const Identity&, const ScoreType&) {
+RowFunction separation_of(const Identity&, ScoreKind, int64_t) {
   return [](std::span<double>, int64_t, int64_t) {};
 }
 
 } // namespace
 
-Separator::Separator(const Separation& separation, const ScoreType& type)
-    : separate_(std::visit([&](const auto& choice) { return separation_of(choice, type); }, separation)),
+Separator::Separator(const Separation& separation, ScoreKind kind, int64_t size)
+    : separate_(
+          std::visit([&](const auto& choice) { return separation_of(choice, kind, size); }, separation)),
       divides_by_sum_(!std::holds_alternative<Identity>(separation)),
       is_best_match_(std::holds_alternative<BestMatch>(separation)) {
   if (const auto* circle = std::get_if<CircleIntersection>(&separation)) {
@@ -361,8 +357,7 @@ RealPatterns separate(const Scores& scores, const Separation& separation) {
   if (scores.kind == ScoreKind::minus_hamming && reads_distances(separation)) {
     require_hamming_scores(scores);
   }
-  const Separator separator(separation,
-                            {scores.kind, scores.size, cosine_rounding(Precision::float64, scores.size)});
+  const Separator separator(separation, scores.kind, scores.size);
   RealPatterns weights = scores.values;
   for (int64_t q = 0; q < weights.count(); ++q) {
     const Separator::Row row = separator.separate(weights[q], 0, q);

@@ -11,17 +11,10 @@
 
 namespace mneme {
 
-/// Kind of the scores of patterns of `size` bits or numbers, and their accuracy.
-struct ScoreType {
-  ScoreKind kind;
-  int64_t size;
-  double rounding; ///< largest error of a cosine (`cosine_rounding`)
-};
-
 class Separator {
 public:
   /// Errors  UsageError as `separate`
-  Separator(const Separation& separation, const ScoreType& type);
+  Separator(const Separation& separation, ScoreKind kind, int64_t size);
 
   struct Row {
     double sum;      ///< of the weights

@@ -77,13 +77,13 @@ double hamming_to_cosine(int64_t bits, int64_t distance) {
   return 1 - 2 * static_cast<double>(distance) / static_cast<double>(bits);
 }
 
-int64_t cosine_to_hamming(int64_t bits, double cosine, double rounding) {
+int64_t cosine_to_hamming(int64_t bits, double cosine) {
   const char* where = "mneme::theory::cosine_to_hamming";
   check_bits(where, bits, 1, int64_t{1} << 52);
   const double distance = static_cast<double>(bits) * (1 - checked_cosine(where, cosine)) / 2;
   const double nearest = std::round(distance);
-  const double near = rounding * static_cast<double>(bits) / 2;
-  return static_cast<int64_t>(std::abs(distance - nearest) <= near ? nearest : std::floor(distance));
+  const double rounding = 4 * std::numeric_limits<double>::epsilon() * static_cast<double>(bits);
+  return static_cast<int64_t>(std::abs(distance - nearest) <= rounding ? nearest : std::floor(distance));
 }
 
 double signal_to_noise_space_fraction(double patterns, double hard_locations) {

@@ -252,9 +252,13 @@ void set_values(AssociateOptions<Patterns>& options, const std::optional<Pattern
 }
 
 /// Sweeps recall many times and measure much more coarsely than float32 rounds. The sums of a classical
-/// Hopfield network are integers and must be exact.
+/// Hopfield network are integers and must be exact, and so must cosines that are rounded down to Hamming
+/// distances: those of signs are near whole distances.
 Precision precision_of_sweeps(const MemoryKind& kind) {
-  return is_classical_hopfield(kind) ? Precision::float64 : Precision::float32;
+  const bool rounds_cosines =
+      !kind.on_bits && (std::holds_alternative<Hamming>(kind.similarity) ||
+                        kind.separation->name == "circle-intersection" || kind.separation->name == "radius");
+  return is_classical_hopfield(kind) || rounds_cosines ? Precision::float64 : Precision::float32;
 }
 
 } // namespace

@@ -149,28 +149,24 @@ TEST(Associate, Float32IsCloseToFloat64) {
   EXPECT_EQ(AssociativeMemory(bits, options).recall(noisy, {.update_steps_max = 5}).readout, bits);
 }
 
-/// Cosines of signs are rounded to the Hamming distances that the bits have, in both precisions.
+/// Cosines of signs are rounded to the Hamming distances that the bits have.
 TEST(Associate, SignsHaveTheDistancesOfTheirBits) {
   for (const int64_t bits : {7, 20, 64, 1000, 10'007}) {
     const BitPatterns stored = test::random_bits(30, bits, 61),
                       cues = test::with_flips(slice(stored, 0, 9), bits / 3, 62);
-    for (const Precision precision : {Precision::float32, Precision::float64}) {
-      for (const Similarity& measure : {Similarity(Hamming{}), Similarity(Cosine{})}) {
-        // Radii at which some pattern is on the circle.
-        for (const int64_t at : {0, 11, 29}) {
-          const int64_t radius = hamming_distance(cues, 1, stored, at);
-          for (const Separation& separation :
-               {Separation(Radius{radius}),
-                Separation(CircleIntersection{.bits = bits, .hamming_radius = radius})}) {
-            const AssociativeMemory<RealPatterns> memory(
-                to_bipolar(stored),
-                {.similarity = measure, .separation = separation, .precision = precision});
-            const RealPatterns of_signs =
-                memory.recall(to_bipolar(cues), {.empty_read = EmptyRead::zeros}).readout;
-            const RealPatterns of_bits = project(separate(similarity(cues, stored, Hamming{}), separation),
-                                                 to_bipolar(stored), Average{});
-            expect_near(of_signs, of_bits, precision == Precision::float32 ? 1e-5 : 1e-12);
-          }
+    for (const Similarity& measure : {Similarity(Hamming{}), Similarity(Cosine{})}) {
+      for (const int64_t at : {0, 11, 29}) { // radii at which some pattern is on the circle
+        const int64_t radius = hamming_distance(cues, 1, stored, at);
+        for (const Separation& separation :
+             {Separation(Radius{radius}),
+              Separation(CircleIntersection{.bits = bits, .hamming_radius = radius})}) {
+          const AssociativeMemory<RealPatterns> memory(to_bipolar(stored),
+                                                       {.similarity = measure, .separation = separation});
+          const RealPatterns of_signs =
+              memory.recall(to_bipolar(cues), {.empty_read = EmptyRead::zeros}).readout;
+          const RealPatterns of_bits = project(separate(similarity(cues, stored, Hamming{}), separation),
+                                               to_bipolar(stored), Average{});
+          expect_near(of_signs, of_bits, 1e-12);
         }
       }
     }

@@ -36,10 +36,11 @@ template <class Patterns> struct AssociateOptions {
   UpdateOptions update = {};
   /// Arithmetic of scores and weighted sums of numbers. float32 is about twice as fast. Its readouts agree
   /// with those of float64 within about 1e-6 (1 + beta s) times the largest value, where s is the largest
-  /// magnitude of a score: beta multiplies the rounding of the scores. Patterns whose scores are nearly equal
-  /// may change places in BestMatch and for a very large beta, and a bit whose votes are nearly tied may
-  /// differ. Bits that are compared as bits always use float64: their scores are functions of the Hamming
-  /// distance.
+  /// magnitude of a score: beta multiplies the rounding of the scores. Cosines that are rounded down to
+  /// Hamming distances may give one less for numbers of -1 and +1, whose cosines are near whole distances.
+  /// Patterns whose scores are nearly equal may change places in BestMatch and for a very large beta, and a
+  /// bit whose votes are nearly tied may differ. Bits that are compared as bits always use float64: their
+  /// scores are functions of the Hamming distance.
   Precision precision = Precision::float64;
 };
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 namespace mneme::theory {
 
@@ -29,11 +28,10 @@ double hamming_to_cosine(int64_t bits, int64_t distance);
 
 /// Hamming distance of a cosine, rounded down: floor(bits (1 - cosine) / 2).
 ///
-/// A cosine that equals an integer distance up to an error of `rounding` (of a double, if not given) gives
-/// that distance; one up to 1e-4 outside [-1, 1] is clamped.
+/// A cosine that equals an integer distance up to rounding errors gives that distance; one up to 1e-4 outside
+/// [-1, 1] is clamped.
 /// Errors  UsageError for a cosine further outside, NaN, or bits < 1
-int64_t cosine_to_hamming(int64_t bits, double cosine,
-                          double rounding = 8 * std::numeric_limits<double>::epsilon());
+int64_t cosine_to_hamming(int64_t bits, double cosine);
 
 /// Space fraction that maximises the signal-to-noise ratio of a sparse distributed memory:
 /// p = (2 m r)^(-1/3), for m stored patterns and r hard locations.
