@@ -447,10 +447,10 @@ TEST_F(MemoryVerb, PrintsNearestPatternsAsCsv) {
   succeed("write", {"--key", "k", "--label", "l", "one, \"two\""});
   succeed("write", {"--payload", (folder_ / "bytes").string(), "three"});
   EXPECT_EQ(succeed("read", {"--csv", "--top", "1"}, "one two\nthree\n"),
-            "query,rank,number,distance,key,label,payload\r\n"
-            "one two,1,1,0,k,l,\"one, \"\"two\"\"\"\r\n"
-            "three,1,2,0,,,bytes\\xff\r\n");
-  EXPECT_EQ(succeed("read", {"--csv", "--within", "0", "three"}).find("three,1,2,0"), 46);
+            "query,rank,number,distance,key,label,payload\n"
+            "one two,1,1,0,k,l,\"one, \"\"two\"\"\"\n"
+            "three,1,2,0,,,bytes\\xff\n");
+  EXPECT_EQ(succeed("read", {"--csv", "--within", "0", "three"}).find("three,1,2,0"), 45);
   expect_refused(run("read", {"--csv", "--json", "a"}), 2, {"--csv and --json"});
   expect_refused(run("read", {"--csv", "--top", "0", "a"}), 2, {"--csv and --top 0"});
   expect_refused(run("read", {"--csv", "--update-steps", "3", "a"}), 2, {"--update-steps has no effect"});

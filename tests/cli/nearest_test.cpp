@@ -141,13 +141,13 @@ TEST_F(NearestVerb, ListsAllWithinALimitWithIdsAndLabels) {
     return result.out;
   };
   EXPECT_EQ(csv({"--similarity", "euclidean", "--within", "5"}),
-            "query,rank,row,id,label,distance\r\n0,1,0,first,cat,0\r\n0,2,2,third,cat,1\r\n"
-            "0,3,1,second,dog,5\r\n");
+            "query,rank,row,id,label,distance\n0,1,0,first,cat,0\n0,2,2,third,cat,1\n"
+            "0,3,1,second,dog,5\n");
   EXPECT_EQ(csv({"--similarity", "euclidean", "--within", "5", "--top", "1"}),
-            "query,rank,row,id,label,distance\r\n0,1,0,first,cat,0\r\n");
+            "query,rank,row,id,label,distance\n0,1,0,first,cat,0\n");
   EXPECT_EQ(csv({"--similarity", "dot", "--top", "1", "--ties", "all"}),
-            "query,rank,row,id,label,dot product\r\n0,1,0,first,cat,0\r\n0,2,1,second,dog,0\r\n"
-            "0,3,2,third,cat,0\r\n0,4,3,fourth,bird,0\r\n");
+            "query,rank,row,id,label,dot product\n0,1,0,first,cat,0\n0,2,1,second,dog,0\n"
+            "0,3,2,third,cat,0\n0,4,3,fourth,bird,0\n");
 }
 
 TEST_F(NearestVerb, MeasuresPixelsOnTheScaleOfTheFile) {
@@ -363,9 +363,7 @@ TEST_F(NearestVerb, AnswersEachLineWhenItArrives) {
                             MNEME_PROGRAM},
                            {.folder = folder_.path()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  std::string out = result.out;
-  std::erase(out, '\r');
-  EXPECT_EQ(out, "query,rank,row,id,distance 0,1,1,far,1\n1,1,2,one,1\n");
+  EXPECT_EQ(result.out, "query,rank,row,id,distance 0,1,1,far,1\n1,1,2,one,1\n");
 }
 
 TEST_F(NearestVerb, AnswersLinesAsItAnswersAFile) {
@@ -425,7 +423,7 @@ TEST_F(NearestVerb, AnswersInvalidLinesWithErrorsInJson) {
       run_mneme({"nearest", "--patterns", path("x.csv"), "--query-lines", "csv", "--top", "1", "--csv"},
                 {.input = "0111\n1 1 1\n"});
   EXPECT_EQ(table.exit_code, 3);
-  EXPECT_EQ(table.out, "query,rank,row,distance\r\n0,1,0,1\r\n") << "the line before the invalid one";
+  EXPECT_EQ(table.out, "query,rank,row,distance\n0,1,0,1\n") << "the line before the invalid one";
   expect_contains(table.err, {"stdin: line 2: has 3 cells"});
   expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--query-lines", "csv"},
                  {"--query-lines reads queries from standard input, but --queries is a file"});
