@@ -486,7 +486,7 @@ private:
           "{} is a file, which can be read and exported, but not changed.\n  To change the memory, create a "
           "folder with `mneme memory create DIR`, and run: mneme memory export {} | mneme memory write DIR "
           "--format json",
-          printable(folder_), printable(folder_)));
+          printable(folder_), shell_path(folder_)));
     }
     require_folder();
     check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
@@ -585,8 +585,8 @@ private:
       print_json(context.out, info_json(memory.info()));
       return ExitCode::ok;
     }
-    const std::string folder = printable(folder_);
-    context.out << fmt::format("Created {}: patterns of {}, {}\n", folder,
+    const std::string folder = shell_path(folder_);
+    context.out << fmt::format("Created {}: patterns of {}, {}\n", printable(folder_),
                                report::counted(complete.bits, "bit"), kind_text(complete));
     if (context.options.quiet) {
       return ExitCode::ok;
@@ -784,7 +784,7 @@ private:
         throw DataError(
             fmt::format("{}: no stored pattern has the key \"{}\".\n  `mneme memory export {}` prints all "
                         "keys.",
-                        printable(folder_), printable(key), printable(folder_)));
+                        printable(folder_), printable(key), shell_path(folder_)));
       }
       entries.push_back(std::move(*entry));
     }
@@ -1017,7 +1017,7 @@ private:
                                  memory.stored());
       if (forgotten > 0) {
         context.out << fmt::format("Their records are removed from the disk by: mneme memory compact {}\n",
-                                   printable(folder_));
+                                   shell_path(folder_));
       }
     }
     return ExitCode::ok;
@@ -1079,7 +1079,7 @@ private:
     context.progress.message(fmt::format("mneme memory forget: \"{}\" is the key of a stored pattern, but no "
                                          "stored pattern has its bits as a text. "
                                          "Forget it by its key: --key {}",
-                                         printable(keys.front()), printable(keys.front())));
+                                         printable(keys.front()), shell_argument(keys.front())));
   }
 
   /// Names the first keys, labels or numbers of `forget` that no stored pattern has.
@@ -1194,13 +1194,13 @@ private:
         context.out << fmt::format("{} {} missing, which makes opening slower. The "
                                    "snapshot is written again by: mneme memory compact {}\n",
                                    report::counted(result.missing, "snapshot file"),
-                                   result.missing == 1 ? "is" : "are", printable(folder_));
+                                   result.missing == 1 ? "is" : "are", shell_path(folder_));
       }
       if (!is_intact && result.damaged_snapshot_files == std::ssize(result.problems)) {
         context.out << fmt::format(
             "Only the snapshot is damaged, which makes opening slower; no pattern is lost. "
             "It is written again by: mneme memory compact {}\n",
-            printable(folder_));
+            shell_path(folder_));
       }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;

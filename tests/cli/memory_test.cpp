@@ -87,6 +87,17 @@ TEST_F(MemoryVerb, FindsTextsByTheirWords) {
   EXPECT_EQ(lines[1]["nearest"][0]["payload"], "the train to Vienna leaves at nine");
 }
 
+TEST_F(MemoryVerb, QuotesThePathsOfCommandsThatItShows) {
+  memory_ = (folder_ / "my notes").string();
+  const std::string quoted = "'" + memory_ + "'";
+  expect_contains(run("read", {"a"}).err,
+                  {memory_ + ": there is no memory", "`mneme memory create " + quoted});
+  expect_contains(succeed("create"), {"Created " + memory_ + ":", "mneme memory write " + quoted + " \"the"});
+  succeed("write", {"--key", "it's", "one"});
+  expect_contains(run("forget", {"it's"}).err, {"\"it's\" is the key", "--key 'it'\\''s'"});
+  expect_contains(succeed("forget", {"one"}), {"mneme memory compact " + quoted + "\n"});
+}
+
 TEST_F(MemoryVerb, WritesAreIdempotentByKeyAndCanBeReplacedOrForgotten) {
   succeed("create");
   EXPECT_EQ(succeed("write", {"--key", "home", "--label", "place", "I live in Graz"}),
