@@ -952,9 +952,9 @@ private:
     for (size_t q = 0; q < queries.size(); ++q) {
       int64_t rank = 0;
       for (const store::Neighbour& neighbour : result.nearest[q]) {
-        table.rows.push_back({queries[q], ++rank, neighbour.seq, static_cast<int64_t>(neighbour.distance),
-                              cell(neighbour.annotation.key), cell(neighbour.annotation.label),
-                              cell(neighbour.annotation.payload)});
+        table.rows.push_back({cell(queries[q]), ++rank, neighbour.seq,
+                              static_cast<int64_t>(neighbour.distance), cell(neighbour.annotation.key),
+                              cell(neighbour.annotation.label), cell(neighbour.annotation.payload)});
       }
     }
     const std::string csv = report::to_csv(table);

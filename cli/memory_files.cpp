@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/memory_source.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/load_patterns.h"
@@ -171,6 +172,9 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
   if (has_padding) {
     set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,
                                  data::BitOrder::little, set.source);
+  }
+  if (memory.writes) {
+    require_utf8(set.ids, "key", set.source);
   }
   Lines lines;
   lines.count_without_limit = set.count_without_limit;

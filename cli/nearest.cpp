@@ -17,6 +17,7 @@
 #include "cli/choices.h"
 #include "cli/common_options.h"
 #include "cli/json_output.h"
+#include "cli/memory_lines.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
 #include "cli/query_lines.h"
@@ -172,7 +173,11 @@ public:
           });
     }
     if (ids_.empty()) {
+      require_utf8(stored.ids, "id", stored.source);
       ids_of_patterns_ = stored.ids;
+    }
+    if (queries) {
+      require_utf8(queries->ids, "id", queries->source);
     }
     if (query_lines_) {
       return answer_lines(stored, context);
@@ -601,7 +606,8 @@ private:
           cells.emplace_back(ids_of_patterns_[static_cast<size_t>(row)]);
         }
         if (!stored.labels.empty()) {
-          cells.emplace_back(stored.class_of(row));
+          const std::string label = stored.class_of(row);
+          cells.emplace_back(is_utf8(label) ? label : printable(label));
         }
         const double value = numbers_[static_cast<size_t>(i)];
         cells.push_back(are_integers ? report::Cell(static_cast<int64_t>(value)) : report::Cell(value));

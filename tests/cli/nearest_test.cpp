@@ -366,6 +366,42 @@ TEST_F(NearestVerb, AnswersEachLineWhenItArrives) {
   EXPECT_EQ(result.out, "query,rank,row,id,distance 0,1,1,far,1\n1,1,2,one,1\n");
 }
 
+TEST_F(NearestVerb, RefusesIdsThatAreNotUtf8) {
+  write_text(folder_ / "ids.txt", "k\xfc\nk\xe4\n");
+  write_text(folder_ / "two.csv", "1,2\n3,4.5\n");
+  const std::string table = "id,x,y\na,1,2\nk\xfc,3,4\n";
+  write_text(folder_ / "table.csv", table);
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--patterns", path("two.csv"), "--ids", path("ids.txt")},
+        {"--patterns", path("table.csv")},
+        {"--patterns", path("two.csv"), "--queries", path("table.csv")}}) {
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 3) << result.out;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, {"\"k\\xfc\"", "not valid UTF-8", "iconv -f LATIN1 -t UTF-8"});
+  }
+  const ProgramResult lines =
+      run_mneme({"nearest", "--patterns", path("two.csv"), "--query-lines", "csv"}, {.input = table});
+  EXPECT_EQ(lines.exit_code, 3);
+  expect_contains(lines.err, {"line 3: the id \"k\\xfc\"", "iconv -f LATIN1 -t UTF-8"});
+}
+
+TEST_F(NearestVerb, EscapesLabelsThatAreNotUtf8) {
+  write_text(folder_ / "x.csv", "label,x,y\nk\xfc,1,0\nk\xe4,0,2\n");
+  EXPECT_EQ(run({"--patterns", path("x.csv"), "--similarity", "manhattan", "--csv"}).out,
+            "query,rank,row,label,distance\n0,1,1,k\\xe4,3\n1,1,0,k\\xfc,3\n");
+}
+
+TEST_F(NearestVerb, ReportsDistancesThatUnderflow) {
+  write_text(folder_ / "x.csv", "1e-200,0\n2e-200,0\n9e-200,0\n");
+  for (const char* similarity : {"euclidean", "dot"}) {
+    expect_refused({"--patterns", path("x.csv"), "--similarity", similarity, "--top", "1"},
+                   {"the similarity of query 0 and stored pattern", "underflows double", "common factor"});
+  }
+  EXPECT_EQ(run({"--patterns", path("x.csv"), "--similarity", "manhattan", "--top", "1", "--csv"}).out,
+            "query,rank,row,distance\n0,1,1,1e-200\n1,1,0,1e-200\n2,1,1,7e-200\n");
+}
+
 TEST_F(NearestVerb, AnswersLinesAsItAnswersAFile) {
   const RealPatterns stored = data::random_sphere(300, 9, Random(1)),
                      queries = data::random_sphere(2100, 9, Random(2));
