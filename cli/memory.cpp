@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <numeric>
 #include <optional>
@@ -41,6 +42,7 @@
 #include "mneme/data/read_file.h"
 #include "mneme/store/durable_memory.h"
 #include "mneme/store/memory_file.h"
+#include "mneme/theory/space_fraction.h"
 #include "report/table.h"
 #include "report/text.h"
 
@@ -80,6 +82,17 @@ std::string kind_text(const MemoryDesign& design) {
     text += value == 0 ? "" : fmt::format(", {} {:.6g}", name, value);
   }
   return text;
+}
+
+/// Expected number of hard locations that a pattern activates; none if it depends on the pattern (hyperplane
+/// design), and without hard locations.
+std::optional<double> expected_activated(const MemoryDesign& design) {
+  if (design.hard_locations == 0 || design.assigned_values == AssignedValues::ones) {
+    return std::nullopt;
+  }
+  return static_cast<double>(design.hard_locations) *
+         (design.selected_coordinates > 0 ? std::exp2(-static_cast<double>(design.selected_coordinates))
+                                          : theory::space_fraction(design.bits, design.hamming_radius));
 }
 
 class MemoryVerb : public Verb {
@@ -581,6 +594,15 @@ private:
                    fmt::format("a memory of {} hard locations", complete.hard_locations));
     }
     const DurableMemory memory = DurableMemory::create(folder_, complete);
+    const std::optional<double> activated = expected_activated(complete);
+    if (activated && *activated < 1) {
+      context.progress.message(fmt::format(
+          "mneme memory create: a pattern activates {:.2g} of the {} hard locations on average, and {:.3g} % "
+          "of "
+          "all patterns none, so that they cannot be recalled. Use {}, or more hard locations.",
+          *activated, complete.hard_locations, 100 * std::exp(-*activated),
+          complete.selected_coordinates > 0 ? "fewer selected coordinates" : "a larger Hamming radius"));
+    }
     if (context.options.json) {
       print_json(context.out, info_json(memory.info()));
       return ExitCode::ok;
@@ -588,6 +610,9 @@ private:
     const std::string folder = shell_path(folder_);
     context.out << fmt::format("Created {}: patterns of {}, {}\n", printable(folder_),
                                report::counted(complete.bits, "bit"), kind_text(complete));
+    if (activated) {
+      context.out << fmt::format("A pattern activates {:.3g} hard locations on average.\n", *activated);
+    }
     if (context.options.quiet) {
       return ExitCode::ok;
     }
@@ -635,7 +660,7 @@ private:
       payload = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     DurableMemory memory = open(context, Access::write);
-    int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0;
+    int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0, without_location = 0;
     auto reported = std::chrono::steady_clock::now();
     const auto report_progress = [&] { // standard input has no known end
       constexpr std::chrono::seconds kInterval(5);
@@ -654,11 +679,15 @@ private:
       written += end - begin - result.repeated;
       repeated += result.repeated;
       replaced += result.replaced;
+      without_location += result.without_location;
       if (context.options.json) { // one line per transaction, once it is on the disk
-        print_line(context, {{"seqs", result.seqs},
-                             {"repeated", result.repeated},
-                             {"replaced", result.replaced},
-                             {"stored", memory.stored()}});
+        nlohmann::ordered_json line = {
+            {"seqs", result.seqs}, {"repeated", result.repeated}, {"replaced", result.replaced}};
+        if (memory.design().hard_locations > 0) {
+          line["without_location"] = result.without_location;
+        }
+        line["stored"] = memory.stored();
+        print_line(context, line);
       } else {
         report_progress();
       }
@@ -761,6 +790,13 @@ private:
           repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
           replaced > 0 ? fmt::format(", {} replaced", replaced) : "",
           forgotten > 0 ? fmt::format(", forgot {}", forgotten) : "", memory.stored());
+      if (without_location > 0) {
+        context.progress.message(fmt::format("mneme memory write: {} of the written patterns activated no "
+                                             "hard location, so that the memory cannot "
+                                             "recall {}; `read` lists {} among the nearest patterns only",
+                                             without_location, without_location == 1 ? "it" : "them",
+                                             without_location == 1 ? "it" : "them"));
+      }
     }
     return worst_;
   }
@@ -1152,6 +1188,9 @@ private:
     add("beta", design.beta);
     add("alpha", design.alpha);
     add("degree", design.degree);
+    if (const std::optional<double> activated = expected_activated(design)) {
+      document["expected_activated"] = *activated;
+    }
     document["update_steps_max"] = design.update_steps_max;
     if (info.threshold) {
       document["threshold"] = info.threshold->value * info.threshold->file_scale;

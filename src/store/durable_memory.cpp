@@ -266,7 +266,7 @@ public:
     if (threshold && !kept) {
       change.set_threshold(*threshold);
     }
-    change.commit();
+    result.without_location = change.commit();
     return result;
   }
 
@@ -567,17 +567,19 @@ private:
       has_threshold_ = true;
     }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
-    void commit() {
+    /// Returns the number of new patterns that activated no hard location.
+    int64_t commit() {
+      int64_t without_location = 0;
       if (new_.records.count() == 0) {
         if (has_threshold_) {
           memory_.commit(transaction_);
         }
-        return;
+        return without_location;
       }
       const RowChange change = memory_.row_change(new_.records);
       if (memory_.locations_) { // first, because it may refuse the change
         memory_.is_loaded_ = false;
-        memory_.change_counters(new_.records, change);
+        without_location = memory_.change_counters(new_.records, change);
       }
       memory_.log_->set_head(memory_.head_, head_);
       memory_.commit(transaction_);
@@ -586,6 +588,7 @@ private:
       memory_.add_rows(std::move(new_.records), change);
       memory_.head_ = head_;
       memory_.is_loaded_ = true;
+      return without_location;
     }
 
   private:
@@ -952,10 +955,11 @@ private:
     is_loaded_ = true;
   }
 
-  /// Subtracts the removed patterns from the counters of hard locations, and adds the new ones.
+  /// Subtracts the removed patterns from the counters of hard locations, and adds the new ones. Returns the
+  /// number of new patterns that activated no location.
   ///
   /// Errors  UnsupportedError if a counter might saturate; the counters must then be loaded again
-  void change_counters(const Records& records, const RowChange& change) {
+  int64_t change_counters(const Records& records, const RowChange& change) {
     if (!change.removed.empty()) {
       BitPatterns removed(std::ssize(change.removed), design().bits);
       for (int64_t i = 0; i < removed.count(); ++i) {
@@ -965,12 +969,13 @@ private:
     }
     BitPatterns added = records.patterns;
     added.erase(change.cancelled);
-    write_exactly(added);
     counter_changes_ += std::ssize(change.removed) + added.count();
+    return write_exactly(added);
   }
 
   /// Counters are exact as long as no hard location has more writes than a counter can hold.
-  void write_exactly(const BitPatterns& patterns) {
+  int64_t write_exactly(const BitPatterns& patterns) {
+    int64_t without_location = 0;
     for (int64_t begin = 0; begin < patterns.count();) {
       int64_t count = patterns.count() - begin;
       if (stored() + patterns.count() > kCounterMax) {
@@ -988,9 +993,10 @@ private:
               printable(folder_.string()), fullest, kCounterMax));
         }
       }
-      locations_->write(slice(patterns, begin, begin + count));
+      without_location += locations_->write(slice(patterns, begin, begin + count));
       begin += count;
     }
+    return without_location;
   }
 
   /// For readers: applies what the writer has added. In a transaction.

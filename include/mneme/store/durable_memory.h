@@ -120,6 +120,9 @@ struct WriteResult {
   std::vector<int64_t> seqs; ///< of each pattern; for a repeated write that of the first one
   int64_t repeated = 0;      ///< patterns that were stored already under the same key, which were not written
   int64_t replaced = 0;      ///< patterns that were forgotten because of KeyConflict::replace
+  /// Written patterns that activated no hard location, so that they can be among the nearest patterns, but not
+  /// be recalled. 0 in a memory without hard locations.
+  int64_t without_location = 0;
 };
 
 struct MemoryInfo {
