@@ -221,7 +221,8 @@ public:
           [this](const std::string& name, const std::string& text) {
             memory_max_ = static_cast<uint64_t>(parse_bytes(name, text));
           },
-          "Main memory that the memory may use, such as 4GB");
+          "Main memory that the memory may use, such as 4GB; a command or a transaction that needs more is "
+          "refused");
     }
   }
 
@@ -476,6 +477,16 @@ private:
   /// Refuses a need of main memory that is not available.
   void check_budget(Context& context, uint64_t needed, const std::string& what) const {
     const std::optional<uint64_t> available = machine_memory().available;
+    require_budget(needed, available, what);
+    if (needed >= kShownBudget) {
+      context.progress.message(fmt::format(
+          "{} needs {} of main memory; {} are available", what, bytes_text(static_cast<double>(needed)),
+          available ? bytes_text(static_cast<double>(*available)) : "unknown amounts"));
+    }
+  }
+
+  void require_budget(uint64_t needed, const std::optional<uint64_t>& available,
+                      const std::string& what) const {
     const uint64_t limit = memory_max_ != 0 ? memory_max_ : available.value_or(UINT64_MAX);
     if (needed > limit) {
       throw UnsupportedError(fmt::format(
@@ -486,14 +497,11 @@ private:
           memory_max_ != 0 ? "are allowed by --memory-max" : "are available",
           memory_max_ != 0 ? ", or raise the limit" : "; --memory-max SIZE overrides this check"));
     }
-    if (needed >= kShownBudget) {
-      context.progress.message(fmt::format(
-          "{} needs {} of main memory; {} are available", what, bytes_text(static_cast<double>(needed)),
-          available ? bytes_text(static_cast<double>(*available)) : "unknown amounts"));
-    }
   }
 
-  DurableMemory open(Context& context, Access access) const {
+  /// `need` is that of the command.
+  DurableMemory open(Context& context, Access access,
+                     uint64_t MemoryInfo::*need = &MemoryInfo::bytes_needed) const {
     if (is_memory_file(folder_)) {
       throw UsageError(fmt::format(
           "{} is a file, which can be read and exported, but not changed.\n  To change the memory, create a "
@@ -502,7 +510,7 @@ private:
           printable(folder_), shell_path(folder_)));
     }
     require_folder();
-    check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
+    check_budget(context, store::memory_info(folder_).*need, printable(folder_));
     return DurableMemory::open(folder_, {.access = access});
   }
 
@@ -673,6 +681,11 @@ private:
     const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
       const auto annotations =
           std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+      if (memory_max_ != 0) {
+        require_budget(
+            memory.bytes_to_write(end - begin), std::nullopt,
+            fmt::format("{} with {}", printable(folder_), report::counted(end - begin, "more pattern")));
+      }
       const store::WriteResult result =
           memory.write(slice(lines.patterns, begin, end), annotations,
                        replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse, lines.threshold);
@@ -1208,7 +1221,7 @@ private:
   ExitCode verify(Context& context) const {
     require_folder();
     try {
-      check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
+      check_budget(context, store::memory_info(folder_).bytes_to_verify, printable(folder_));
     } catch (const DataError&) { // damage, which is reported below
     }
     const store::Verification result = store::verify_memory(folder_);
@@ -1246,7 +1259,7 @@ private:
   }
 
   ExitCode compact(Context& context) const {
-    const store::CompactResult result = open(context, Access::write).compact();
+    const store::CompactResult result = open(context, Access::write, &MemoryInfo::bytes_to_compact).compact();
     if (!result.log_is_clean) {
       context.progress.message(
           "A reader has the memory open, so that removed records remain in memory.sqlite-wal. Close "

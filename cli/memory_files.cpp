@@ -185,9 +185,10 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
   }
   lines.annotations.resize(static_cast<size_t>(lines.patterns.count()));
   for (int64_t i = 0; i < lines.patterns.count(); ++i) {
-    lines.texts.push_back(set.ids.empty() ? fmt::format("pattern {} of {}", i, printable(set.source))
-                                          : set.ids[static_cast<size_t>(i)]);
-    if (memory.writes && !set.ids.empty()) {
+    if (!memory.writes) { // queries, which are printed
+      lines.texts.push_back(set.ids.empty() ? fmt::format("pattern {} of {}", i, printable(set.source))
+                                            : set.ids[static_cast<size_t>(i)]);
+    } else if (!set.ids.empty()) {
       lines.annotations[static_cast<size_t>(i)].key = set.ids[static_cast<size_t>(i)];
     }
     if (!set.labels.empty()) {

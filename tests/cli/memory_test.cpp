@@ -623,8 +623,52 @@ TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
                  1, {"100 kB are allowed by --memory-max"});
   EXPECT_FALSE(fs::exists(memory_));
   succeed("create", {"--memory", "sdm", "--hard-locations", "1000", "--bits", "256"});
-  expect_refused(run("read", {"--memory-max", "100kB", "text"}), 1, {"552 kB", "100 kB", "--memory-max"});
-  succeed("read", {"--memory-max", "1MB", "text"});
+  expect_refused(run("read", {"--memory-max", "100kB", "text"}), 1, {"2.21 MB", "100 kB", "--memory-max"});
+  succeed("read", {"--memory-max", "3MB", "text"});
+}
+
+TEST_F(MemoryVerb, RefusesWritesThatNeedMoreMainMemory) {
+  succeed("create", {"--bits", "256"});
+  const BitPatterns patterns = data::random_bits(3000, 256, Random(1));
+  data::write_npy((folder_ / "x.npy").string(), patterns);
+  const std::string file = (folder_ / "x.npy").string();
+  expect_refused(run("write", {"--patterns", file, "--memory-max", "500kB"}), 1,
+                 {"with 3000 more patterns needs 600 kB", "500 kB are allowed by --memory-max"});
+  expect_contains(succeed("info", {"--json"}), {"\"stored\": 0"});
+  succeed("write", {"--patterns", file, "--memory-max", "600kB"});
+  succeed("read", {"--memory-max", "400kB", "text"});
+  expect_refused(run("compact", {"--memory-max", "700kB"}), 1, {"needs 768 kB"});
+  expect_refused(run("verify", {"--memory-max", "500kB"}), 1, {"needs 576 kB"});
+  expect_contains(succeed("verify", {"--memory-max", "600kB"}), {"Intact"});
+  const ProgramResult lines = run("write", {"--memory-max", "640kB", "--batch", "50"}, [] {
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+      text += "text " + std::to_string(i) + "\n";
+    }
+    return text;
+  }());
+  EXPECT_EQ(lines.exit_code, 1);
+  expect_contains(lines.err,
+                  {"with 50 more patterns needs 643 kB", "the first 200 patterns of the input are stored, in earlier transactions"});
+}
+
+TEST_F(MemoryVerb, ReportsPatternsThatActivateNoHardLocation) {
+  const ProgramResult create = run(
+      "create", {"--memory", "sdm", "--bits", "256", "--hard-locations", "1000", "--hamming-radius", "10"});
+  EXPECT_EQ(create.exit_code, 0);
+  expect_contains(create.out, {"A pattern activates 2.51e-57 hard locations on average."});
+  expect_contains(create.err, {"2.5e-57 of the 1000 hard locations", "100 % of all patterns none",
+                               "a larger Hamming radius"});
+  const ProgramResult write = run("write", {"hello", "world"});
+  EXPECT_EQ(write.out, "Wrote 2 patterns; 2 stored\n");
+  expect_contains(write.err, {"2 of the written patterns activated no hard location", "cannot recall them"});
+  EXPECT_EQ(json_lines(succeed("write", {"--json", "again"}))[0].at("without_location"), 1);
+
+  memory_ = (folder_ / "selected").string();
+  const ProgramResult selected = run("create", {"--memory", "selected-sdm", "--bits", "256", "--json"});
+  EXPECT_EQ(selected.err, "");
+  EXPECT_EQ(testing::results_of(selected.out).at("expected_activated"), 100'000 / 1024.0);
+  EXPECT_EQ(json_lines(succeed("write", {"--json", "hello"}))[0].at("without_location"), 0);
 }
 
 TEST_F(MemoryVerb, ReadsFromAReadOnlyFolder) {
