@@ -171,7 +171,8 @@ public:
             "given several times")
         ->type_name("KEY")
         ->one_value_each();
-    forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
+    forget_ = arguments.add_subcommand(
+        "forget", "remove patterns, as if they had never been written; unknown ones are named, and no error");
     forget_->other_names({"delete", "remove", "rm"});
     add_folder(*forget_);
     add_lines(*forget_, "forget");
@@ -772,10 +773,11 @@ private:
         annotation.payload = payload ? payload : annotation.payload;
       }
       if (!lines.forget.empty()) {
+        const std::vector<std::string> unknown = memory.unknown_keys(lines.forget);
         const int64_t count = memory.forget_keys(lines.forget);
         forgotten += count;
         if (context.options.json) {
-          print_line(context, {{"forgotten", count}, {"stored", memory.stored()}});
+          print_line(context, {{"forgotten", count}, {"stored", memory.stored()}, {"unknown_keys", unknown}});
         }
         return;
       }
@@ -1035,8 +1037,10 @@ private:
     if (!keys_file_.empty()) {
       std::ranges::move(read_column(keys_file_), std::back_inserter(keys_));
     }
-    note_unknown(context, "key", quoted(memory.unknown_keys(keys_)));
-    note_unknown(context, "number", memory.unknown_seqs(seqs));
+    const std::vector<std::string> unknown_keys = memory.unknown_keys(keys_);
+    const std::vector<int64_t> unknown_seqs = memory.unknown_seqs(seqs);
+    note_unknown(context, "key", quoted(unknown_keys));
+    note_unknown(context, "number", unknown_seqs);
     forgotten += memory.forget_keys(keys_) + memory.forget_seqs(seqs);
     std::vector<std::string> unknown_labels;
     for (const std::string& label : std::set(labels_.begin(), labels_.end())) {
@@ -1060,7 +1064,16 @@ private:
       note_keys(context, memory);
     }
     if (context.options.json) {
-      print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
+      nlohmann::ordered_json results = {{"forgotten", forgotten}, {"stored", memory.stored()}};
+      const auto add = [&](const char* name, bool is_given, const auto& unknown) {
+        if (is_given) {
+          results[name] = unknown;
+        }
+      };
+      add("unknown_keys", !keys_.empty(), unknown_keys);
+      add("unknown_numbers", !seqs.empty(), unknown_seqs);
+      add("unknown_labels", !labels_.empty(), unknown_labels);
+      print_json(context.out, results);
     } else {
       context.out << fmt::format("Forgot {}; {} stored\n", report::counted(forgotten, "pattern"),
                                  memory.stored());

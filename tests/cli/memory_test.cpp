@@ -148,7 +148,11 @@ TEST_F(MemoryVerb, NamesKeysAndLabelsToForgetThatNoPatternHas) {
   const ProgramResult key =
       run("forget", {"--key", "work", "--label", "time", "--label", "place", "--label", "place", "--json"});
   EXPECT_EQ(key.exit_code, 0);
-  EXPECT_EQ(testing::results_of(key.out), nlohmann::json({{"forgotten", 1}, {"stored", 0}}));
+  EXPECT_EQ(testing::results_of(key.out),
+            nlohmann::json::parse(R"({"forgotten": 1, "stored": 0, "unknown_keys": ["work"],
+                                   "unknown_labels": ["time"]})"));
+  EXPECT_EQ(testing::results_of(run("forget", {"--number", "99", "--json"}).out).at("unknown_numbers"),
+            nlohmann::json({99}));
   EXPECT_EQ(key.err, "mneme memory forget: no stored pattern has the key \"work\"\n"
                      "mneme memory forget: no stored pattern has the label \"time\"\n");
   const std::string keys = (folder_ / "keys.txt").string();
@@ -476,7 +480,7 @@ TEST_F(MemoryVerb, ForgetsByLinesOfAWriter) {
   const std::vector<nlohmann::json> lines =
       json_lines(succeed("write", {"--format", "json", "--json"}, input));
   ASSERT_EQ(lines.size(), 3) << "one per transaction";
-  EXPECT_EQ(lines[1], nlohmann::json({{"forgotten", 1}, {"stored", 1}}));
+  EXPECT_EQ(lines[1], nlohmann::json::parse(R"({"forgotten": 1, "stored": 1, "unknown_keys": ["unknown"]})"));
   EXPECT_EQ(lines[2].at("stored"), 2);
   EXPECT_EQ(succeed("write", format, "{\"forget\": \"b\"}\n{\"text\": \"d\"}\n"),
             "Wrote 1 pattern, forgot 1; 2 stored\n");
@@ -827,7 +831,7 @@ TEST_F(MemoryVerb, WritesAndForgetsByKeysInAFile) {
                  2, {"given twice: lines 2 and 3."});
   write_text(keys, "101\n129\n101\n999\n");
   EXPECT_EQ(testing::results_of(succeed("forget", {"--keys", keys, "--key", "105", "--json"})),
-            nlohmann::json({{"forgotten", 3}, {"stored", 27}}));
+            nlohmann::json::parse(R"({"forgotten": 3, "stored": 27, "unknown_keys": ["999"]})"));
   EXPECT_EQ(json_lines(succeed("export")).at(1).at("key"), "102");
 
   // The first lines of the files belong to the first patterns.
