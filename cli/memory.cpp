@@ -607,8 +607,7 @@ private:
     if (activated && *activated < 1) {
       context.progress.message(fmt::format(
           "mneme memory create: a pattern activates {:.2g} of the {} hard locations on average, and {:.3g} % "
-          "of "
-          "all patterns none, so that they cannot be recalled. Use {}, or more hard locations.",
+          "of all patterns none, so that they cannot be recalled. Use {}, or more hard locations.",
           *activated, complete.hard_locations, 100 * std::exp(-*activated),
           complete.selected_coordinates > 0 ? "fewer selected coordinates" : "a larger Hamming radius"));
     }
@@ -627,11 +626,11 @@ private:
     }
     if (given_.bits->count() > 0) {
       context.out << fmt::format(
-          "\nTo store the vectors or bit patterns of a file, of {} numbers each, and to find the "
+          "\nTo store the vectors or bit patterns of a file, of {} each, and to find the "
           "nearest ones:\n"
           "  mneme memory write {} --patterns FILE.npy\n"
           "  mneme memory read {} --patterns QUERIES.npy\n",
-          complete.bits, folder, folder);
+          report::counted(complete.bits, "number"), folder, folder);
     }
     context.out << fmt::format("\nTo store a text and to find it again:\n"
                                "  mneme memory write {} \"the train to Vienna leaves at nine\"\n"
@@ -807,8 +806,8 @@ private:
           forgotten > 0 ? fmt::format(", forgot {}", forgotten) : "", memory.stored());
       if (without_location > 0) {
         context.progress.message(fmt::format("mneme memory write: {} of the written patterns activated no "
-                                             "hard location, so that the memory cannot "
-                                             "recall {}; `read` lists {} among the nearest patterns only",
+                                             "hard location, so that the memory cannot recall {}; `read` "
+                                             "lists {} among the nearest patterns only",
                                              without_location, without_location == 1 ? "it" : "them",
                                              without_location == 1 ? "it" : "them"));
       }

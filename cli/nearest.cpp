@@ -203,14 +203,15 @@ public:
       }
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       print(patterns.count(), searched.count(), context);
-      context.progress.message(fmt::format("{} among {} patterns of {} {} by {}, exact: {:.2g} s",
+      context.progress.message(fmt::format("{} among {} of {} by {}, exact: {:.2g} s",
                                            report::counted(searched.count(), "query", "queries"),
-                                           patterns.count(), size, unit, measure_->name, seconds.count()));
+                                           report::counted(patterns.count(), "pattern"),
+                                           report::counted(size, unit), measure_->name, seconds.count()));
     };
     is_search_of_bits
-        ? report_on(stored.bits, queries ? queries->bits : stored.bits, stored.bits.bits(), "bits")
+        ? report_on(stored.bits, queries ? queries->bits : stored.bits, stored.bits.bits(), "bit")
         : report_on(stored.patterns, queries ? queries->patterns : stored.patterns, stored.patterns.size(),
-                    "numbers");
+                    "number");
     return ExitCode::ok;
   }
 
@@ -492,14 +493,15 @@ private:
     const auto report = [&](const data::PatternSet& set, int64_t count, const char* what,
                             const char* effect) {
       if (count > 0) {
-        progress.message(fmt::format("{}: {} of {} {} are zero vectors, whose cosine counts as 0{}.",
-                                     printable(set.source), count, set.patterns.count(), what, effect));
+        progress.message(fmt::format("{}: {} of {} {} {}, whose cosine counts as 0{}.", printable(set.source),
+                                     count, set.patterns.count(), what,
+                                     count == 1 ? "is a zero vector" : "are zero vectors", effect));
       }
     };
     for (int64_t row = 0; row < stored.patterns.count(); ++row) {
       (is_zero(stored.patterns[row]) ? zero_rows_ : nonzero_rows_).push_back(row);
     }
-    report(stored, std::ssize(zero_rows_), "patterns", "; they are listed last");
+    report(stored, std::ssize(zero_rows_), "patterns", "; zero vectors are listed last");
     if (queries) {
       int64_t count = 0;
       for (int64_t row = 0; row < queries->patterns.count(); ++row) {

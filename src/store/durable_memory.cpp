@@ -107,7 +107,7 @@ uint64_t bytes_needed(const MemoryDesign& design, const Head& head) {
   uint64_t bytes = static_cast<uint64_t>(head.records) * static_cast<uint64_t>(row_bytes(design));
   // Each thread reads one snapshot file.
   bytes += std::min<uint64_t>(bytes, static_cast<uint64_t>(threads()) * 2 * kChunkBytes);
-  // Counters are restored from one snapshot file after the other: as mapped, when it is checked, and as restored.
+  // Counters are restored from one snapshot file after the other: mapped, when it is checked, and restored.
   return bytes + bytes_of_locations(design) + 3 * std::min<uint64_t>(bytes_of_locations(design), kChunkBytes);
 }
 
@@ -120,7 +120,8 @@ uint64_t bytes_to_compact(const MemoryDesign& design, const Head& head) {
 }
 
 /// `verify` has the numbers of stored patterns in a set, then the records of one snapshot file as bytes, as
-/// records and from the log, and last all records with the counters of hard locations, saved and computed again.
+/// records and from the log, and last all records with the counters of hard locations, saved and computed
+/// again.
 uint64_t bytes_to_verify(const MemoryDesign& design, const Head& head) {
   constexpr uint64_t kSetEntry = 40; // a node of 16 bytes, its allocation and its bucket
   const auto records = static_cast<uint64_t>(head.records);
@@ -547,8 +548,8 @@ public:
   uint64_t bytes_to_write(int64_t count) const {
     Head head = head_;
     head.records += count;
-    // Until they are rows, the records of a transaction are in main memory twice, for the next snapshot too, and
-    // so are those of a snapshot, with its bytes.
+    // Until they are rows, the records of a transaction are in main memory twice, for the next snapshot too,
+    // and so are those of a snapshot, with its bytes.
     const int64_t tail = tail_ ? tail_->records.count() : 0;
     const auto in_tail = static_cast<uint64_t>(tail + std::max(tail, 2 * count));
     const uint64_t chained = static_cast<uint64_t>(row_bytes(design())) + sizeof(uint32_t);
@@ -838,8 +839,8 @@ private:
     return snapshot_folder(folder_) / fs::path(chunk.name).filename();
   }
 
-  /// Headers of complete and intact counters of one seq; empty if there are none. Their contents are read when
-  /// they are restored, one file after the other.
+  /// Headers of complete and intact counters of one seq; empty if there are none. Their contents are read
+  /// when they are restored, one file after the other.
   std::vector<CounterChunk> read_counters(const std::vector<ChunkName>& chunks) const {
     std::vector<CounterChunk> counters;
     try {
@@ -870,8 +871,8 @@ private:
     return counters;
   }
 
-  /// Sets up the hard locations for the rows of main memory: from saved counters, or, without files, by writing
-  /// all rows.
+  /// Sets up the hard locations for the rows of main memory: from saved counters, or, without files, by
+  /// writing all rows.
   void restore_locations(std::span<const ChunkName> files) {
     locations_ = std::make_unique<NeuronSdm>(neuron_sdm_of(design()));
     if (files.empty()) {
@@ -1263,6 +1264,12 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   const Environment& environment = environment_of(options);
   std::error_code error;
   require_no_memory(folder);
+  if (fs::is_symlink(fs::symlink_status(folder, error)) && !file_exists(folder)) {
+    throw DataError(
+        fmt::format("{}: this is a symbolic link to {}, which does not exist.\n  Create that folder, "
+                    "or choose another one.",
+                    printable(folder.string()), printable(fs::read_symlink(folder, error).string())));
+  }
   if (file_exists(folder) && (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))) {
     if (error) {
       throw DataError(fmt::format("{}: the folder cannot be read: {}.\n  Check its permissions, or choose "

@@ -195,6 +195,10 @@ TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
   expect_refused(refused("json", "{\"hex\": \"0100\", \"payload\": \"k\", \"payload_base64\": \"\"}"), 3,
                  {"payload and payload_base64 are both given"});
   expect_refused(refused("json", "{bad"), 3, {"line 2: invalid JSON in column 2, at \"bad\""});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"id\": 7}"), 3,
+                 {"unknown field \"id\" (did you mean \"key\"?)"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"key\": 7}"), 3, {"the field \"key\" is not a text"});
+  expect_refused(refused("json", "{\"text\": \"x\", \"bits\": \"01\"}"), 3, {"2 fields have a pattern"});
   expect_refused(refused("json", "{\"key\": \"k\"}"), 3, {"0 fields have a pattern"});
   expect_refused(refused("json", "{\"hex\": \"0100\", \"bits\": \"110000000000\"}"), 3,
                  {"2 fields have a pattern"});
@@ -652,8 +656,8 @@ TEST_F(MemoryVerb, RefusesWritesThatNeedMoreMainMemory) {
     return text;
   }());
   EXPECT_EQ(lines.exit_code, 1);
-  expect_contains(lines.err,
-                  {"with 50 more patterns needs 643 kB", "the first 200 patterns of the input are stored, in earlier transactions"});
+  expect_contains(lines.err, {"with 50 more patterns needs 643 kB",
+                              "the first 200 patterns of the input are stored, in earlier transactions"});
 }
 
 TEST_F(MemoryVerb, ReportsPatternsThatActivateNoHardLocation) {

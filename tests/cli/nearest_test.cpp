@@ -327,10 +327,10 @@ TEST_F(NearestVerb, ListsZeroVectorsLastAndReportsThem) {
   const json found = neighbours(search);
   EXPECT_EQ(rows_of(found, 0), (std::vector<int64_t>{2, 1, 0, 3})) << "also after a negative cosine";
   EXPECT_EQ(rows_of(found, 1).size(), 4U);
-  expect_contains(run(search).err,
-                  {"x.csv: 2 of 4 patterns are zero vectors, whose cosine counts as 0; they are "
-                   "listed last",
-                   "q.csv: 1 of 2 queries are zero vectors"});
+  expect_contains(
+      run(search).err,
+      {"x.csv: 2 of 4 patterns are zero vectors, whose cosine counts as 0; zero vectors are listed last",
+       "q.csv: 1 of 2 queries is a zero vector, whose"});
   EXPECT_EQ(
       rows_of(neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--at-least", "0.5"}), 0),
       std::vector<int64_t>{2});
@@ -390,6 +390,15 @@ TEST_F(NearestVerb, EscapesLabelsThatAreNotUtf8) {
   write_text(folder_ / "x.csv", "label,x,y\nk\xfc,1,0\nk\xe4,0,2\n");
   EXPECT_EQ(run({"--patterns", path("x.csv"), "--similarity", "manhattan", "--csv"}).out,
             "query,rank,row,label,distance\n0,1,1,k\\xe4,3\n1,1,0,k\\xfc,3\n");
+}
+
+TEST_F(NearestVerb, NamesNoFilesInAdviceForStandardInput) {
+  write_text(folder_ / "x.csv", "0.5;1\n1;2\n");
+  const ProgramResult lines =
+      run_mneme({"nearest", "--patterns", path("x.csv"), "--query-lines", "csv"}, {.input = "0,5;1\n"});
+  expect_contains(lines.err, {"Write decimal points instead of commas: sed 's/,/./g'.\n"});
+  const ProgramResult whole = run_mneme({"nearest", "--patterns", "-"}, {.input = "0,5;1\n1;2\n"});
+  expect_contains(whole.err, {"Write decimal points instead of commas: sed 's/,/./g'.\n"});
 }
 
 TEST_F(NearestVerb, ReportsDistancesThatUnderflow) {
@@ -460,7 +469,7 @@ TEST_F(NearestVerb, AnswersInvalidLinesWithErrorsInJson) {
                 {.input = "0111\n1 1 1\n"});
   EXPECT_EQ(table.exit_code, 3);
   EXPECT_EQ(table.out, "query,rank,row,distance\n0,1,0,1\n") << "the line before the invalid one";
-  expect_contains(table.err, {"stdin: line 2: has 3 cells"});
+  expect_contains(table.err, {"standard input: line 2: has 3 cells"});
   expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--query-lines", "csv"},
                  {"--query-lines reads queries from standard input, but --queries is a file"});
 }

@@ -73,8 +73,8 @@ public:
   NeuronSdm& operator=(NeuronSdm&& other) noexcept;
   ~NeuronSdm() = default;
 
-  /// Stores each pattern at its own address (autoassociative). Returns the number of patterns that activated no
-  /// location, so that no counter changed. An interrupt (core/interrupt.h) does not stop the update of the
+  /// Stores each pattern at its own address (autoassociative). Returns the number of patterns that activated
+  /// no location, so that no counter changed. An interrupt (core/interrupt.h) does not stop the update of the
   /// counters.
   int64_t write(const BitPatterns& patterns);
   /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).

@@ -120,8 +120,8 @@ struct WriteResult {
   std::vector<int64_t> seqs; ///< of each pattern; for a repeated write that of the first one
   int64_t repeated = 0;      ///< patterns that were stored already under the same key, which were not written
   int64_t replaced = 0;      ///< patterns that were forgotten because of KeyConflict::replace
-  /// Written patterns that activated no hard location, so that they can be among the nearest patterns, but not
-  /// be recalled. 0 in a memory without hard locations.
+  /// Written patterns that activated no hard location, so that they can be among the nearest patterns, but
+  /// not be recalled. 0 in a memory without hard locations.
   int64_t without_location = 0;
 };
 
@@ -247,8 +247,8 @@ public:
   /// in them.
   CompactResult compact();
   MemoryInfo info() const;
-  /// Bytes of main memory that this memory needs to write `count` patterns in one call, with those that it has
-  /// already.
+  /// Bytes of main memory that this memory needs to write `count` patterns in one call, with those that it
+  /// has already.
   uint64_t bytes_to_write(int64_t count) const;
 
   /// Hard locations, or null for a memory of stored patterns. Valid until the next call.
