@@ -187,9 +187,9 @@ private:
   /// A command that reads the data set. `given` is the folder of --out.
   static std::string command_of(const LocalDataSet& local, const std::filesystem::path& given) {
     if (local.set.command.empty()) {
-      return "mneme recall --limit 100 --patterns " + printable((local.folder / local.set.example).string());
+      return "mneme recall --limit 100 --patterns " + shell_path((local.folder / local.set.example).string());
     }
-    return local.set.command + (given.empty() ? "" : " --data " + printable(given.string()));
+    return local.set.command + (given.empty() ? "" : " --data " + shell_path(given.string()));
   }
 
   Arguments* list_ = nullptr;

@@ -134,7 +134,7 @@ private:
     }
     if (!learning::model_type_of(std::filesystem::path(run_) / "").empty()) {
       throw UsageError(fmt::format("{}: is a language model.\n  Use `mneme eval lm {} --text FILE`.",
-                                   printable(run_), printable(run_)));
+                                   printable(run_), shell_path(run_)));
     }
   }
 

@@ -268,7 +268,7 @@ private:
     if (!data::is_standard_input(text_) && !std::filesystem::exists(text_, unreadable)) {
       throw DataError(fmt::format("{}: there is no such file.\n  --text takes a file. To give the text "
                                   "itself, use a pipe: `echo \"...\" | mneme inspect {} --text -`.",
-                                  printable(text_), printable(model_)));
+                                  printable(text_), shell_path(model_)));
     }
     return data::read_decompressed_file(text_);
   }

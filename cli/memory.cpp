@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <numeric>
 #include <optional>
@@ -41,6 +42,7 @@
 #include "mneme/data/read_file.h"
 #include "mneme/store/durable_memory.h"
 #include "mneme/store/memory_file.h"
+#include "mneme/theory/space_fraction.h"
 #include "report/table.h"
 #include "report/text.h"
 
@@ -80,6 +82,17 @@ std::string kind_text(const MemoryDesign& design) {
     text += value == 0 ? "" : fmt::format(", {} {:.6g}", name, value);
   }
   return text;
+}
+
+/// Expected number of hard locations that a pattern activates; none if it depends on the pattern (hyperplane
+/// design), and without hard locations.
+std::optional<double> expected_activated(const MemoryDesign& design) {
+  if (design.hard_locations == 0 || design.assigned_values == AssignedValues::ones) {
+    return std::nullopt;
+  }
+  return static_cast<double>(design.hard_locations) *
+         (design.selected_coordinates > 0 ? std::exp2(-static_cast<double>(design.selected_coordinates))
+                                          : theory::space_fraction(design.bits, design.hamming_radius));
 }
 
 class MemoryVerb : public Verb {
@@ -158,7 +171,8 @@ public:
             "given several times")
         ->type_name("KEY")
         ->one_value_each();
-    forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
+    forget_ = arguments.add_subcommand(
+        "forget", "remove patterns, as if they had never been written; unknown ones are named, and no error");
     forget_->other_names({"delete", "remove", "rm"});
     add_folder(*forget_);
     add_lines(*forget_, "forget");
@@ -208,7 +222,8 @@ public:
           [this](const std::string& name, const std::string& text) {
             memory_max_ = static_cast<uint64_t>(parse_bytes(name, text));
           },
-          "Main memory that the memory may use, such as 4GB");
+          "Main memory that the memory may use, such as 4GB; a command or a transaction that needs more is "
+          "refused");
     }
   }
 
@@ -463,6 +478,16 @@ private:
   /// Refuses a need of main memory that is not available.
   void check_budget(Context& context, uint64_t needed, const std::string& what) const {
     const std::optional<uint64_t> available = machine_memory().available;
+    require_budget(needed, available, what);
+    if (needed >= kShownBudget) {
+      context.progress.message(fmt::format(
+          "{} needs {} of main memory; {} are available", what, bytes_text(static_cast<double>(needed)),
+          available ? bytes_text(static_cast<double>(*available)) : "unknown amounts"));
+    }
+  }
+
+  void require_budget(uint64_t needed, const std::optional<uint64_t>& available,
+                      const std::string& what) const {
     const uint64_t limit = memory_max_ != 0 ? memory_max_ : available.value_or(UINT64_MAX);
     if (needed > limit) {
       throw UnsupportedError(fmt::format(
@@ -473,23 +498,20 @@ private:
           memory_max_ != 0 ? "are allowed by --memory-max" : "are available",
           memory_max_ != 0 ? ", or raise the limit" : "; --memory-max SIZE overrides this check"));
     }
-    if (needed >= kShownBudget) {
-      context.progress.message(fmt::format(
-          "{} needs {} of main memory; {} are available", what, bytes_text(static_cast<double>(needed)),
-          available ? bytes_text(static_cast<double>(*available)) : "unknown amounts"));
-    }
   }
 
-  DurableMemory open(Context& context, Access access) const {
+  /// `need` is that of the command.
+  DurableMemory open(Context& context, Access access,
+                     uint64_t MemoryInfo::*need = &MemoryInfo::bytes_needed) const {
     if (is_memory_file(folder_)) {
       throw UsageError(fmt::format(
           "{} is a file, which can be read and exported, but not changed.\n  To change the memory, create a "
           "folder with `mneme memory create DIR`, and run: mneme memory export {} | mneme memory write DIR "
           "--format json",
-          printable(folder_), printable(folder_)));
+          printable(folder_), shell_path(folder_)));
     }
     require_folder();
-    check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
+    check_budget(context, store::memory_info(folder_).*need, printable(folder_));
     return DurableMemory::open(folder_, {.access = access});
   }
 
@@ -581,23 +603,34 @@ private:
                    fmt::format("a memory of {} hard locations", complete.hard_locations));
     }
     const DurableMemory memory = DurableMemory::create(folder_, complete);
+    const std::optional<double> activated = expected_activated(complete);
+    if (activated && *activated < 1) {
+      context.progress.message(fmt::format(
+          "mneme memory create: a pattern activates {:.2g} of the {} hard locations on average, and {:.3g} % "
+          "of all patterns none, so that they cannot be recalled. Use {}, or more hard locations.",
+          *activated, complete.hard_locations, 100 * std::exp(-*activated),
+          complete.selected_coordinates > 0 ? "fewer selected coordinates" : "a larger Hamming radius"));
+    }
     if (context.options.json) {
       print_json(context.out, info_json(memory.info()));
       return ExitCode::ok;
     }
-    const std::string folder = printable(folder_);
-    context.out << fmt::format("Created {}: patterns of {}, {}\n", folder,
+    const std::string folder = shell_path(folder_);
+    context.out << fmt::format("Created {}: patterns of {}, {}\n", printable(folder_),
                                report::counted(complete.bits, "bit"), kind_text(complete));
+    if (activated) {
+      context.out << fmt::format("A pattern activates {:.3g} hard locations on average.\n", *activated);
+    }
     if (context.options.quiet) {
       return ExitCode::ok;
     }
     if (given_.bits->count() > 0) {
       context.out << fmt::format(
-          "\nTo store the vectors or bit patterns of a file, of {} numbers each, and to find the "
+          "\nTo store the vectors or bit patterns of a file, of {} each, and to find the "
           "nearest ones:\n"
           "  mneme memory write {} --patterns FILE.npy\n"
           "  mneme memory read {} --patterns QUERIES.npy\n",
-          complete.bits, folder, folder);
+          report::counted(complete.bits, "number"), folder, folder);
     }
     context.out << fmt::format("\nTo store a text and to find it again:\n"
                                "  mneme memory write {} \"the train to Vienna leaves at nine\"\n"
@@ -635,7 +668,7 @@ private:
       payload = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     DurableMemory memory = open(context, Access::write);
-    int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0;
+    int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0, without_location = 0;
     auto reported = std::chrono::steady_clock::now();
     const auto report_progress = [&] { // standard input has no known end
       constexpr std::chrono::seconds kInterval(5);
@@ -648,17 +681,26 @@ private:
     const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
       const auto annotations =
           std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+      if (memory_max_ != 0) {
+        require_budget(
+            memory.bytes_to_write(end - begin), std::nullopt,
+            fmt::format("{} with {}", printable(folder_), report::counted(end - begin, "more pattern")));
+      }
       const store::WriteResult result =
           memory.write(slice(lines.patterns, begin, end), annotations,
                        replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse, lines.threshold);
       written += end - begin - result.repeated;
       repeated += result.repeated;
       replaced += result.replaced;
+      without_location += result.without_location;
       if (context.options.json) { // one line per transaction, once it is on the disk
-        print_line(context, {{"seqs", result.seqs},
-                             {"repeated", result.repeated},
-                             {"replaced", result.replaced},
-                             {"stored", memory.stored()}});
+        nlohmann::ordered_json line = {
+            {"seqs", result.seqs}, {"repeated", result.repeated}, {"replaced", result.replaced}};
+        if (memory.design().hard_locations > 0) {
+          line["without_location"] = result.without_location;
+        }
+        line["stored"] = memory.stored();
+        print_line(context, line);
       } else {
         report_progress();
       }
@@ -730,10 +772,11 @@ private:
         annotation.payload = payload ? payload : annotation.payload;
       }
       if (!lines.forget.empty()) {
+        const std::vector<std::string> unknown = memory.unknown_keys(lines.forget);
         const int64_t count = memory.forget_keys(lines.forget);
         forgotten += count;
         if (context.options.json) {
-          print_line(context, {{"forgotten", count}, {"stored", memory.stored()}});
+          print_line(context, {{"forgotten", count}, {"stored", memory.stored()}, {"unknown_keys", unknown}});
         }
         return;
       }
@@ -761,6 +804,13 @@ private:
           repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
           replaced > 0 ? fmt::format(", {} replaced", replaced) : "",
           forgotten > 0 ? fmt::format(", forgot {}", forgotten) : "", memory.stored());
+      if (without_location > 0) {
+        context.progress.message(fmt::format("mneme memory write: {} of the written patterns activated no "
+                                             "hard location, so that the memory cannot recall {}; `read` "
+                                             "lists {} among the nearest patterns only",
+                                             without_location, without_location == 1 ? "it" : "them",
+                                             without_location == 1 ? "it" : "them"));
+      }
     }
     return worst_;
   }
@@ -784,7 +834,7 @@ private:
         throw DataError(
             fmt::format("{}: no stored pattern has the key \"{}\".\n  `mneme memory export {}` prints all "
                         "keys.",
-                        printable(folder_), printable(key), printable(folder_)));
+                        printable(folder_), printable(key), shell_path(folder_)));
       }
       entries.push_back(std::move(*entry));
     }
@@ -952,9 +1002,9 @@ private:
     for (size_t q = 0; q < queries.size(); ++q) {
       int64_t rank = 0;
       for (const store::Neighbour& neighbour : result.nearest[q]) {
-        table.rows.push_back({queries[q], ++rank, neighbour.seq, static_cast<int64_t>(neighbour.distance),
-                              cell(neighbour.annotation.key), cell(neighbour.annotation.label),
-                              cell(neighbour.annotation.payload)});
+        table.rows.push_back({cell(queries[q]), ++rank, neighbour.seq,
+                              static_cast<int64_t>(neighbour.distance), cell(neighbour.annotation.key),
+                              cell(neighbour.annotation.label), cell(neighbour.annotation.payload)});
       }
     }
     const std::string csv = report::to_csv(table);
@@ -986,8 +1036,10 @@ private:
     if (!keys_file_.empty()) {
       std::ranges::move(read_column(keys_file_), std::back_inserter(keys_));
     }
-    note_unknown(context, "key", quoted(memory.unknown_keys(keys_)));
-    note_unknown(context, "number", memory.unknown_seqs(seqs));
+    const std::vector<std::string> unknown_keys = memory.unknown_keys(keys_);
+    const std::vector<int64_t> unknown_seqs = memory.unknown_seqs(seqs);
+    note_unknown(context, "key", quoted(unknown_keys));
+    note_unknown(context, "number", unknown_seqs);
     forgotten += memory.forget_keys(keys_) + memory.forget_seqs(seqs);
     std::vector<std::string> unknown_labels;
     for (const std::string& label : std::set(labels_.begin(), labels_.end())) {
@@ -1011,13 +1063,22 @@ private:
       note_keys(context, memory);
     }
     if (context.options.json) {
-      print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
+      nlohmann::ordered_json results = {{"forgotten", forgotten}, {"stored", memory.stored()}};
+      const auto add = [&](const char* name, bool is_given, const auto& unknown) {
+        if (is_given) {
+          results[name] = unknown;
+        }
+      };
+      add("unknown_keys", !keys_.empty(), unknown_keys);
+      add("unknown_numbers", !seqs.empty(), unknown_seqs);
+      add("unknown_labels", !labels_.empty(), unknown_labels);
+      print_json(context.out, results);
     } else {
       context.out << fmt::format("Forgot {}; {} stored\n", report::counted(forgotten, "pattern"),
                                  memory.stored());
       if (forgotten > 0) {
         context.out << fmt::format("Their records are removed from the disk by: mneme memory compact {}\n",
-                                   printable(folder_));
+                                   shell_path(folder_));
       }
     }
     return ExitCode::ok;
@@ -1079,7 +1140,7 @@ private:
     context.progress.message(fmt::format("mneme memory forget: \"{}\" is the key of a stored pattern, but no "
                                          "stored pattern has its bits as a text. "
                                          "Forget it by its key: --key {}",
-                                         printable(keys.front()), printable(keys.front())));
+                                         printable(keys.front()), shell_argument(keys.front())));
   }
 
   /// Names the first keys, labels or numbers of `forget` that no stored pattern has.
@@ -1152,6 +1213,9 @@ private:
     add("beta", design.beta);
     add("alpha", design.alpha);
     add("degree", design.degree);
+    if (const std::optional<double> activated = expected_activated(design)) {
+      document["expected_activated"] = *activated;
+    }
     document["update_steps_max"] = design.update_steps_max;
     if (info.threshold) {
       document["threshold"] = info.threshold->value * info.threshold->file_scale;
@@ -1169,7 +1233,7 @@ private:
   ExitCode verify(Context& context) const {
     require_folder();
     try {
-      check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
+      check_budget(context, store::memory_info(folder_).bytes_to_verify, printable(folder_));
     } catch (const DataError&) { // damage, which is reported below
     }
     const store::Verification result = store::verify_memory(folder_);
@@ -1194,20 +1258,20 @@ private:
         context.out << fmt::format("{} {} missing, which makes opening slower. The "
                                    "snapshot is written again by: mneme memory compact {}\n",
                                    report::counted(result.missing, "snapshot file"),
-                                   result.missing == 1 ? "is" : "are", printable(folder_));
+                                   result.missing == 1 ? "is" : "are", shell_path(folder_));
       }
       if (!is_intact && result.damaged_snapshot_files == std::ssize(result.problems)) {
         context.out << fmt::format(
             "Only the snapshot is damaged, which makes opening slower; no pattern is lost. "
             "It is written again by: mneme memory compact {}\n",
-            printable(folder_));
+            shell_path(folder_));
       }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;
   }
 
   ExitCode compact(Context& context) const {
-    const store::CompactResult result = open(context, Access::write).compact();
+    const store::CompactResult result = open(context, Access::write, &MemoryInfo::bytes_to_compact).compact();
     if (!result.log_is_clean) {
       context.progress.message(
           "A reader has the memory open, so that removed records remain in memory.sqlite-wal. Close "

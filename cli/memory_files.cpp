@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/memory_source.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/load_patterns.h"
@@ -172,6 +173,9 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
     set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,
                                  data::BitOrder::little, set.source);
   }
+  if (memory.writes) {
+    require_utf8(set.ids, "key", set.source);
+  }
   Lines lines;
   lines.count_without_limit = set.count_without_limit;
   if (is_packed) {
@@ -181,9 +185,10 @@ Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Pr
   }
   lines.annotations.resize(static_cast<size_t>(lines.patterns.count()));
   for (int64_t i = 0; i < lines.patterns.count(); ++i) {
-    lines.texts.push_back(set.ids.empty() ? fmt::format("pattern {} of {}", i, printable(set.source))
-                                          : set.ids[static_cast<size_t>(i)]);
-    if (memory.writes && !set.ids.empty()) {
+    if (!memory.writes) { // queries, which are printed
+      lines.texts.push_back(set.ids.empty() ? fmt::format("pattern {} of {}", i, printable(set.source))
+                                            : set.ids[static_cast<size_t>(i)]);
+    } else if (!set.ids.empty()) {
       lines.annotations[static_cast<size_t>(i)].key = set.ids[static_cast<size_t>(i)];
     }
     if (!set.labels.empty()) {

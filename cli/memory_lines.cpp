@@ -143,6 +143,11 @@ const std::array<std::pair<const char*, LineFormat>, 4> kPatternFields = {{{"tex
                                                                            {"hex", LineFormat::hex},
                                                                            {"base64", LineFormat::base64}}};
 
+auto pattern_field(const std::string& name) {
+  return std::ranges::find(kPatternFields, name,
+                           [](const auto& known) { return std::string_view(known.first); });
+}
+
 constexpr const char* kJsonAdvice = "A line is an object with one of text, bits, hex, base64 and vector, and "
                                     "optionally key, label, payload or payload_base64.";
 
@@ -160,6 +165,19 @@ std::string intended_field(const std::string& name) {
   return other != kOtherNames.end() ? other->second
                                     : nearest_word(name, {"text", "bits", "hex", "base64", "vector", "key",
                                                           "label", "payload", "payload_base64"});
+}
+
+/// Refuses a field that lines do not have.
+void require_known_field(const std::string& name, const std::string& where) {
+  constexpr std::array kOthers = {"seq", "threshold", "vector", "key", "label", "payload", "payload_base64"};
+  if (std::ranges::find(kOthers, name) != kOthers.end() || pattern_field(name) != kPatternFields.end()) {
+    return;
+  }
+  const std::string close = name == "embedding" ? "vector" : intended_field(name);
+  fail(where,
+       fmt::format("unknown field \"{}\"{}", shown(name),
+                   close.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", close)),
+       kJsonAdvice);
 }
 
 /// The key of a line {"forget": KEY}; empty for other lines.
@@ -239,8 +257,20 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
                                   const std::optional<store::Threshold>& threshold_of_memory,
                                   std::optional<store::Threshold>& threshold) {
   const std::string advice = kJsonAdvice;
+  int num_patterns = object.contains("vector") ? 1 : 0;
+  for (const auto& [name, format] : kPatternFields) {
+    num_patterns += object.contains(name) ? 1 : 0;
+  }
+  for (const auto& [name, value] : object.items()) {
+    require_known_field(name, where);
+  }
+  if (num_patterns != 1) {
+    fail(where, fmt::format("{} fields have a pattern", num_patterns), advice);
+  }
+  if (object.contains("payload") && object.contains("payload_base64")) {
+    fail(where, "payload and payload_base64 are both given", "Leave out one of them.");
+  }
   store::Annotation annotation;
-  int num_patterns = 0;
   std::optional<std::string> given_text;
   for (const auto& [name, value] : object.items()) {
     if (name == "seq" && value.is_number_integer()) {
@@ -251,52 +281,36 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
       continue;
     }
     if (name == "vector") {
-      ++num_patterns;
       set_vector(patterns, index, value, where, threshold_of_memory);
       continue;
     }
-    if (!value.is_string()) {
-      if (name == "embedding") {
-        fail(where, "unknown field \"embedding\" (did you mean \"vector\"?)", advice);
-      }
-      fail(where, fmt::format("the field \"{}\" is not a text", shown(name)), advice);
+    if (!value.is_string() || name == "seq") {
+      fail(where, fmt::format("the field \"{}\" is not {}", name, name == "seq" ? "an integer" : "a text"),
+           advice);
     }
     const auto text = value.get<std::string>();
-    const auto field =
-        std::ranges::find(kPatternFields, name, [](const auto& known) { return std::string(known.first); });
-    if (field != kPatternFields.end()) {
-      ++num_patterns;
-      set_pattern(patterns, index, text, field->second, where);
-      if (field->second == LineFormat::text) {
-        given_text = text;
-      }
-    } else if (name == "key") {
+    if (name == "key") {
       annotation.key = text;
     } else if (name == "label") {
       annotation.label = text;
-    } else if (name == "payload" && !object.contains("payload_base64")) {
+    } else if (name == "payload") {
       annotation.payload = text;
-    } else if (name == "payload_base64" && !object.contains("payload")) {
+    } else if (name == "payload_base64") {
       annotation.payload = from_base64(text);
       if (!annotation.payload) {
         fail(where, "payload_base64 is not base64", advice);
       }
     } else {
-      if (name == "payload" || name == "payload_base64") {
-        fail(where, "payload and payload_base64 are both given", "Leave out one of them.");
+      const LineFormat format = pattern_field(name)->second;
+      set_pattern(patterns, index, text, format, where);
+      if (format == LineFormat::text) {
+        given_text = text;
       }
-      const std::string close = intended_field(name);
-      fail(where,
-           fmt::format("unknown field \"{}\"{}", shown(name),
-                       close.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", close)),
-           advice);
     }
   }
-  if (num_patterns != 1) {
-    fail(where, fmt::format("{} fields have a pattern", num_patterns), advice);
-  }
   if (object.contains("vector")) {
-    line = annotation.key.value_or(fmt::format("vector of {} numbers", patterns.bits()));
+    line = annotation.key.value_or(
+        fmt::format("vector of {} number{}", patterns.bits(), patterns.bits() == 1 ? "" : "s"));
   }
   if (given_text) {
     line = *given_text;

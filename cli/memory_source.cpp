@@ -203,9 +203,22 @@ std::vector<std::string> read_column(const std::filesystem::path& path) {
   return values;
 }
 
+void require_utf8(std::span<const std::string> texts, const std::string& what, const std::string& source) {
+  const auto wrong = std::ranges::find_if_not(texts, is_utf8);
+  if (wrong != texts.end()) {
+    throw DataError(
+        fmt::format("{}: the {} of pattern {}, \"{}\", is not valid UTF-8 text.\n  Convert the "
+                    "file from its encoding, such as Latin-1: iconv -f LATIN1 -t UTF-8 FILE > NEW.",
+                    printable(source), what, wrong - texts.begin(), printable(*wrong)));
+  }
+}
+
 std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
                                      int64_t count, const std::function<int64_t()>& count_without_limit) {
   std::vector<std::string> values = read_column(path);
+  if (what != "payload") { // which may be any bytes
+    require_utf8(values, what, path.string());
+  }
   const int64_t given = std::ssize(values);
   if (given == count) {
     return values;

@@ -57,9 +57,14 @@ std::vector<std::string> read_column(const std::filesystem::path& path);
 /// patterns, the file may also have one for each of the `count_without_limit()` patterns without the limit;
 /// those after the first `count` are left out.
 ///
-/// Errors  DataError for any other number
+/// Errors  DataError for any other number, and for keys and ids that are not UTF-8
 std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
                                      int64_t count, const std::function<int64_t()>& count_without_limit);
+/// Refuses a text (a "key" or "id") of a pattern that is not UTF-8, since its bytes would be replaced in CSV
+/// and JSON, where different texts could become equal.
+///
+/// Errors  DataError that names the pattern
+void require_utf8(std::span<const std::string> texts, const std::string& what, const std::string& source);
 /// Number of patterns that `paths` have without `options.limit`: `known` (PatternSet::count_without_limit),
 /// or counted if that is 0.
 int64_t count_without_limit(int64_t known, std::span<const std::string> paths,

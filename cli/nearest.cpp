@@ -17,6 +17,7 @@
 #include "cli/choices.h"
 #include "cli/common_options.h"
 #include "cli/json_output.h"
+#include "cli/memory_lines.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
 #include "cli/query_lines.h"
@@ -172,7 +173,11 @@ public:
           });
     }
     if (ids_.empty()) {
+      require_utf8(stored.ids, "id", stored.source);
       ids_of_patterns_ = stored.ids;
+    }
+    if (queries) {
+      require_utf8(queries->ids, "id", queries->source);
     }
     if (query_lines_) {
       return answer_lines(stored, context);
@@ -198,14 +203,15 @@ public:
       }
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       print(patterns.count(), searched.count(), context);
-      context.progress.message(fmt::format("{} among {} patterns of {} {} by {}, exact: {:.2g} s",
+      context.progress.message(fmt::format("{} among {} of {} by {}, exact: {:.2g} s",
                                            report::counted(searched.count(), "query", "queries"),
-                                           patterns.count(), size, unit, measure_->name, seconds.count()));
+                                           report::counted(patterns.count(), "pattern"),
+                                           report::counted(size, unit), measure_->name, seconds.count()));
     };
     is_search_of_bits
-        ? report_on(stored.bits, queries ? queries->bits : stored.bits, stored.bits.bits(), "bits")
+        ? report_on(stored.bits, queries ? queries->bits : stored.bits, stored.bits.bits(), "bit")
         : report_on(stored.patterns, queries ? queries->patterns : stored.patterns, stored.patterns.size(),
-                    "numbers");
+                    "number");
     return ExitCode::ok;
   }
 
@@ -487,14 +493,15 @@ private:
     const auto report = [&](const data::PatternSet& set, int64_t count, const char* what,
                             const char* effect) {
       if (count > 0) {
-        progress.message(fmt::format("{}: {} of {} {} are zero vectors, whose cosine counts as 0{}.",
-                                     printable(set.source), count, set.patterns.count(), what, effect));
+        progress.message(fmt::format("{}: {} of {} {} {}, whose cosine counts as 0{}.", printable(set.source),
+                                     count, set.patterns.count(), what,
+                                     count == 1 ? "is a zero vector" : "are zero vectors", effect));
       }
     };
     for (int64_t row = 0; row < stored.patterns.count(); ++row) {
       (is_zero(stored.patterns[row]) ? zero_rows_ : nonzero_rows_).push_back(row);
     }
-    report(stored, std::ssize(zero_rows_), "patterns", "; they are listed last");
+    report(stored, std::ssize(zero_rows_), "patterns", "; zero vectors are listed last");
     if (queries) {
       int64_t count = 0;
       for (int64_t row = 0; row < queries->patterns.count(); ++row) {
@@ -601,7 +608,8 @@ private:
           cells.emplace_back(ids_of_patterns_[static_cast<size_t>(row)]);
         }
         if (!stored.labels.empty()) {
-          cells.emplace_back(stored.class_of(row));
+          const std::string label = stored.class_of(row);
+          cells.emplace_back(is_utf8(label) ? label : printable(label));
         }
         const double value = numbers_[static_cast<size_t>(i)];
         cells.push_back(are_integers ? report::Cell(static_cast<int64_t>(value)) : report::Cell(value));

@@ -69,7 +69,13 @@ QueryLines::Query parse_json_query(std::string_view line, const std::string& whe
 
 std::optional<QueryLines::Query> QueryLines::next(std::string_view line, int64_t number) {
   if (format_ == QueryFormat::csv) {
-    return table_.next(line, number);
+    std::optional<Query> row = table_.next(line, number);
+    if (row && !is_utf8(row->id)) {
+      throw DataError(fmt::format("line {}: the id \"{}\" is not valid UTF-8 text.\n  Convert standard input "
+                                  "from its encoding, such as Latin-1: iconv -f LATIN1 -t UTF-8.",
+                                  number, printable(row->id)));
+    }
+    return row;
   }
   if (is_blank(line)) {
     return std::nullopt;

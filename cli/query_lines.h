@@ -23,7 +23,8 @@ class QueryLines {
 public:
   using Query = data::CsvLines::Row;
 
-  QueryLines(QueryFormat format, int64_t size) : format_(format), size_(size), table_("stdin", size) {}
+  QueryLines(QueryFormat format, int64_t size)
+      : format_(format), size_(size), table_("standard input", size) {}
 
   /// The query of a line; nothing for a blank line, a comment or a header. `number` is that of the line, from
   /// 1.

@@ -169,8 +169,7 @@ public:
     add_step_option(arguments, "--projection", trials::projections(), steps_.projection,
                     "normalise; majority with hamming",
                     "Third step of the custom memory: function from the weighted patterns to the readout; "
-                    "with majority the "
-                    "memory stores bits, else real numbers");
+                    "with majority the memory stores bits (a tie of votes gives 0), else real numbers");
     given_.seeds = add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                                       "Number of trials per memory and noise level");
     given_.cues_max = add_parsed_option(
@@ -242,7 +241,8 @@ public:
         "with --no-centre, memories compare the numbers of the files");
     arguments.add_flag("--csv", csv_, "Print the results as CSV");
     arguments.add_flag("--details", details_,
-                       "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
+                       "Print one row per memory and noise level, with wrong bits, cosine, steps and "
+                       "the time of the recalls, without that of storing the patterns");
     add_choice_option<Draw>(arguments, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");

@@ -451,17 +451,18 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
                        : "counts as ambiguous, not as exact";
   const char* subtracted = run.options.centre ? " after subtracting the mean of all patterns" : "";
   if (memory->without_direction > 0) {
-    lines.push_back(fmt::format("{} of {} patterns are zero{}, so {} cannot recall them.{}",
-                                memory->without_direction, memory->count, subtracted, fmt::join(names, ", "),
-                                run.options.centre
-                                    ? " Use --no-centre to compare patterns without subtracting the mean."
-                                    : " Leave them out."));
-  } else if (memory->distinct < memory->count && memory->distinct == memory->different) {
     lines.push_back(
-        fmt::format("{} of {} patterns are identical with an earlier one, for {}. Recall of one of "
-                    "identical patterns counts as {}.",
-                    memory->count - memory->distinct, memory->count, fmt::join(names, ", "),
-                    run.options.cues ? fmt::format("\"{}\"", exact_name(run)) : "exact"));
+        fmt::format("{} of {} patterns {} zero{}, so {} cannot recall {}.{}", memory->without_direction,
+                    memory->count, memory->without_direction == 1 ? "is" : "are", subtracted,
+                    fmt::join(names, ", "), memory->without_direction == 1 ? "it" : "them",
+                    run.options.centre ? " Use --no-centre to compare patterns without subtracting the mean."
+                                       : " Leave zero patterns out."));
+  } else if (memory->distinct < memory->count && memory->distinct == memory->different) {
+    lines.push_back(fmt::format(
+        "{} of {} patterns {} identical with an earlier one, for {}. Recall of one of "
+        "identical patterns counts as {}.",
+        memory->count - memory->distinct, memory->count, memory->count - memory->distinct == 1 ? "is" : "are",
+        fmt::join(names, ", "), run.options.cues ? fmt::format("\"{}\"", exact_name(run)) : "exact"));
   } else if (memory->distinct < memory->count && on_bits) {
     const data::PatternSet& set = run.patterns;
     const auto [lowest, highest] = std::minmax_element(

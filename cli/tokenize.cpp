@@ -187,7 +187,7 @@ private:
         "To use it: mneme tokenize encode --tokenizer {} \"Hello world\"\n",
         bytes_text(static_cast<double>(bytes)), tokenizer.vocab_size(), tokenizer.num_merges(),
         options_.special_tokens.size(), count, count == 1 ? "token" : "tokens", per_token(bytes, count), name,
-        name);
+        shell_path(folder_.string()));
   }
 
   std::vector<std::string> files_;

@@ -351,7 +351,7 @@ private:
                                {"timing", {{"seeds", report::to_json(timing)}}}});
       return;
     }
-    const std::string shown = printable(folder.string());
+    const std::string shown = printable(folder.string()), argument = shell_path(folder.string());
     context.out
         << headline(task, group) << '\n'
         << (features_.empty() ? "" : features_ + "\n") << '\n'
@@ -360,7 +360,7 @@ private:
         << (majority.empty() ? "" : majority + "\n") << best_epochs_text(group) << '\n'
         << (run_.seeds == 1 ? "" : fmt::format("{}\n", kSeedsText)) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
-        << shown << "` evaluates them" << advice(shown) << ")\n";
+        << argument << "` evaluates them" << advice(argument) << ")\n";
   }
 
   report::Page page(const std::string& head, const BagGroup& group, const report::Table& classes,

@@ -287,7 +287,7 @@ private:
                                   : fmt::format("the model after step {}", *fit.saved_step);
     text += fmt::format("\nWritten to {}: {} (config.json, model.safetensors, tokenizer.json; `mneme "
                         "generate {}` continues a text), metrics.jsonl, index.html, checkpoints/\n",
-                        shown, model, shown);
+                        shown, model, shell_path(folder_.string()));
     return text;
   }
 

@@ -414,7 +414,7 @@ std::string to_csv(const Table& table) {
     csv += csv.empty() ? "" : ",";
     csv += csv_field(encode_utf8(decode_utf8(key)));
   }
-  csv += "\r\n";
+  csv += "\n";
   for (const auto& row : table.rows) {
     for (size_t c = 0; c < row.size(); ++c) {
       csv += c > 0 ? "," : "";
@@ -431,7 +431,7 @@ std::string to_csv(const Table& table) {
       }
       csv += estimate == nullptr && interval[c] ? ",," : "";
     }
-    csv += "\r\n";
+    csv += "\n";
   }
   return csv;
 }

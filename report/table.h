@@ -60,7 +60,7 @@ std::string to_text(const Table& table, const TextStyle& style = {});
 /// Width at which paragraphs are wrapped: that of the terminal, at most 100.
 int64_t paragraph_width(const TextStyle& style);
 
-/// CSV as in RFC 4180: lines end with CR LF, numbers round-trip exactly. A column with an estimate is
+/// CSV as in RFC 4180, but lines end with LF: numbers round-trip exactly. A column with an estimate is
 /// followed by `key_low` and `key_high`. Errors as `to_text`.
 std::string to_csv(const Table& table);
 

@@ -2,6 +2,7 @@
 
 #include "mneme/core/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -55,6 +56,27 @@ std::string printable(std::string_view text) {
 
 std::string printable_message(std::string_view text) {
   return escape(text, true);
+}
+
+std::string shell_argument(std::string_view text) {
+  const bool needs_escapes = printable(text) != text;
+  const auto is_plain = [](unsigned char c) {
+    return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("_-./+:@%,").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (!needs_escapes && !text.empty() && std::ranges::all_of(text, is_plain)) {
+    return std::string(text);
+  }
+  std::string inner;
+  for (const char c : text) {
+    const bool is_special = c == '\'' || (needs_escapes && c == '\\');
+    inner += !is_special ? std::string(1, c) : needs_escapes ? std::string("\\") + c : "'\\''";
+  }
+  return needs_escapes ? "$'" + printable(inner) + "'" : "'" + inner + "'";
+}
+
+std::string shell_path(std::string_view path) {
+  return shell_argument((path.starts_with('-') ? "./" : "") + std::string(path));
 }
 
 Utf8Character first_character(std::string_view text) {

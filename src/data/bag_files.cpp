@@ -297,7 +297,8 @@ private:
     const std::vector<std::string>& cells = rows_.cells();
     if (cells.size() != columns_.count) {
       rows_.wrong(rows_.location(),
-                  fmt::format("has {} cells, but the header has {}", cells.size(), columns_.count),
+                  fmt::format("has {} cell{}, but the header has {}", cells.size(),
+                              cells.size() == 1 ? "" : "s", columns_.count),
                   "Complete the line, or remove it.");
     }
     const std::string& name = cells[columns_.bag];

@@ -207,7 +207,7 @@ private:
     }
     if (cells().size() != columns_) {
       rows_.wrong(rows_.location(),
-                  fmt::format("has {} cells, but {} {}", cells().size(),
+                  fmt::format("has {} cell{}, but {} {}", cells().size(), cells().size() == 1 ? "" : "s",
                               has_begun_ ? "the number of columns is" : "the previous lines have", columns_),
                   "Complete the line, or remove it.");
     }

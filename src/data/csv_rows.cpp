@@ -211,7 +211,8 @@ double CsvRows::number(size_t column, const std::string& advice) const {
         delimiter_ == ',' ? R"~(sed -E 's/"([-+0-9]*),([-+0-9eE]+)"/\1.\2/g')~" : "sed 's/,/./g'";
     wrong(location(column), fmt::format("{} is not a number", shown_cell(cell)),
           comma != std::string::npos && number_in(with_point)
-              ? fmt::format("Write decimal points instead of commas: {} FILE > NEW.", replace)
+              ? fmt::format("Write decimal points instead of commas: {}{}.", replace,
+                            source_.name() == "standard input" ? "" : " FILE > NEW")
               : advice);
   }
   if (!std::isfinite(*number)) {

@@ -154,10 +154,12 @@ PatternSet read_one(const std::filesystem::path& path, const LoadOptions& option
 }
 
 std::string shape_of(const PatternSet& set) {
-  return set.is_image()        ? fmt::format("images of {} x {} x {} (height x width x channels)", set.height,
-                                             set.width, set.channels)
-         : set.bits.bits() > 0 ? fmt::format("patterns of {} bits", set.bits.bits())
-                               : fmt::format("patterns of {} numbers", set.patterns.size());
+  return set.is_image() ? fmt::format("images of {} x {} x {} (height x width x channels)", set.height,
+                                      set.width, set.channels)
+         : set.bits.bits() > 0
+             ? fmt::format("patterns of {} bit{}", set.bits.bits(), set.bits.bits() == 1 ? "" : "s")
+             : fmt::format("patterns of {} number{}", set.patterns.size(),
+                           set.patterns.size() == 1 ? "" : "s");
 }
 
 /// Concatenates the patterns of several files.

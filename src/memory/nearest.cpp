@@ -143,6 +143,34 @@ std::vector<Candidate> candidates_of(std::span<const double> scores, int64_t fir
   return candidates;
 }
 
+/// Refuses a score whose squared differences or products are too small for double, so that its order among
+/// others is unknown. Terms that underflow change a sum by less than 2^-1074 each, which matters only for a
+/// tiny one.
+///
+/// Errors  UsageError that names the query and the stored pattern
+void require_no_underflow(double score, const Similarity& similarity, std::span<const double> query,
+                          std::span<const double> stored, int64_t query_index, int64_t stored_index) {
+  constexpr double kTermMin = std::numeric_limits<double>::min();
+  const bool are_products = std::holds_alternative<Dot>(similarity);
+  if (!(are_products || std::holds_alternative<Euclidean>(similarity)) ||
+      std::abs(score) >= 2 * kTermMin * static_cast<double>(query.size())) {
+    return;
+  }
+  bool underflows = false;
+  for (size_t i = 0; i < query.size(); ++i) {
+    underflows |= are_products ? query[i] != 0 && stored[i] != 0 && std::abs(query[i] * stored[i]) < kTermMin
+                               : query[i] != stored[i];
+  }
+  if (underflows) {
+    throw UsageError(fmt::format(
+        "mneme: the similarity of query {} and stored pattern {} underflows double: it is the sum of {} of "
+        "numbers that are too small.\n  Multiply queries and stored patterns by a common factor, or compare "
+        "them by Cosine, which ignores their norm{}.",
+        query_index, stored_index, are_products ? "products" : "squared differences",
+        are_products ? "" : ", or Manhattan"));
+  }
+}
+
 /// Stored patterns, as they are compared, in tiles.
 class ComparedTiles {
 public:
@@ -233,6 +261,8 @@ RealNeighbours search(const RealPatterns& queries, const RealPatterns& stored, c
       }
       keep_nearest(candidates, k, ties);
       for (const Candidate& candidate : candidates) {
+        require_no_underflow(candidate.score, similarity, queries[first + q], stored[candidate.index],
+                             first + q, candidate.index);
         neighbours.indices.push_back(candidate.index);
         neighbours.scores.push_back(candidate.score);
       }

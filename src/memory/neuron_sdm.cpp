@@ -3,6 +3,7 @@
 #include "mneme/memory/neuron_sdm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -375,18 +376,18 @@ const int16_t* NeuronSdm::counters_of(int64_t location) const {
   return counters_ + location * padded_bits(options_.data_bits);
 }
 
-void NeuronSdm::write(const BitPatterns& patterns) {
-  write(patterns, patterns);
+int64_t NeuronSdm::write(const BitPatterns& patterns) {
+  return write(patterns, patterns);
 }
 
-void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
+int64_t NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
   require_same_size("an address to write at", addresses.bits(), "the memory's address", options_.bits);
   require_same_size("a pattern to write", data.bits(), "the memory's data", options_.data_bits);
   if (addresses.count() != data.count()) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} addresses to write at but {} patterns to write.",
                                  addresses.count(), data.count()));
   }
-  add(encoded(addresses), data, Sign::plus);
+  return add(encoded(addresses), data, Sign::plus);
 }
 
 void NeuronSdm::unwrite(const BitPatterns& patterns) {
@@ -437,8 +438,8 @@ void NeuronSdm::check_removable(const BitPatterns& patterns) const {
   }
 }
 
-/// `addresses` are those after the encoding.
-void NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign sign) {
+/// `addresses` are those after the encoding. Returns the number of them that activated no location.
+int64_t NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign sign) {
   const Locations all{options_, addresses_, selected_};
   const int64_t block = std::min(kPatternsPerBlock, addresses.count());
   const int16_t one = sign == Sign::plus ? 1 : -1;
@@ -447,11 +448,18 @@ void NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign 
   // subtracted.
   unwritten_ += sign == Sign::minus ? data.count() : 0;
   std::mutex merge_mutex;
+  std::vector<uint8_t> activated(static_cast<size_t>(data.count())); // 1: at least one location
   Pool<WriteScratch> scratch;
   const auto write_tile = [&](const Compared& compared, int64_t begin, int64_t end, WriteScratch& buffers) {
     buffers.lists.scan(compared, 0, compared.count, begin, end);
     const HitsByLocation& hits = buffers.hits;
     buffers.hits.sort(buffers.lists, compared.count, begin, end);
+    buffers.lists.for_each(compared.count, [&](int64_t pattern, std::span<const int32_t> locations) {
+      if (!locations.empty()) { // several tiles may set the same flag
+        std::atomic_ref(activated[static_cast<size_t>(compared.first + pattern)])
+            .store(1, std::memory_order_relaxed);
+      }
+    });
     int64_t magnitude = 0, max_writes = 0;
     for (size_t i = 0; i < hits.locations.size(); ++i) {
       int64_t& writes = writes_[static_cast<size_t>(hits.locations[i])];
@@ -485,6 +493,7 @@ void NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign 
           [&](WriteScratch& buffers) { write_tile(compared, begin, end, buffers); });
     });
   }
+  return std::ranges::count(activated, 0);
 }
 
 BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> num_activated) const {

@@ -93,14 +93,42 @@ int64_t row_bytes(const MemoryDesign& design) {
   return (design.bits + 63) / 64 * 8 + 4 * 8; // pattern, seq, target and two hashes
 }
 
+uint64_t bytes_of_locations(const MemoryDesign& design) {
+  return design.hard_locations > 0 ? static_cast<uint64_t>(NeuronSdm::memory_bytes(neuron_sdm_of(design)))
+                                   : 0;
+}
+
+/// A snapshot file of counters is in main memory as counters and as bytes.
+uint64_t bytes_to_save_locations(const MemoryDesign& design) {
+  return 2 * std::min<uint64_t>(bytes_of_locations(design), kChunkBytes);
+}
+
 uint64_t bytes_needed(const MemoryDesign& design, const Head& head) {
   uint64_t bytes = static_cast<uint64_t>(head.records) * static_cast<uint64_t>(row_bytes(design));
   // Each thread reads one snapshot file.
   bytes += std::min<uint64_t>(bytes, static_cast<uint64_t>(threads()) * 2 * kChunkBytes);
-  if (design.hard_locations > 0) {
-    bytes += static_cast<uint64_t>(NeuronSdm::memory_bytes(neuron_sdm_of(design)));
-  }
-  return bytes;
+  // Counters are restored from one snapshot file after the other: mapped, when it is checked, and restored.
+  return bytes + bytes_of_locations(design) + 3 * std::min<uint64_t>(bytes_of_locations(design), kChunkBytes);
+}
+
+/// `compact` keeps the patterns, and has the records of one snapshot file twice: as records and as bytes.
+uint64_t bytes_to_compact(const MemoryDesign& design, const Head& head) {
+  const uint64_t rows = static_cast<uint64_t>(head.records) * static_cast<uint64_t>(row_bytes(design));
+  return std::max(bytes_needed(design, head),
+                  rows + bytes_of_locations(design) +
+                      std::max(3 * std::min<uint64_t>(rows, kChunkBytes), bytes_to_save_locations(design)));
+}
+
+/// `verify` has the numbers of stored patterns in a set, then the records of one snapshot file as bytes, as
+/// records and from the log, and last all records with the counters of hard locations, saved and computed
+/// again.
+uint64_t bytes_to_verify(const MemoryDesign& design, const Head& head) {
+  constexpr uint64_t kSetEntry = 40; // a node of 16 bytes, its allocation and its bucket
+  const auto records = static_cast<uint64_t>(head.records);
+  const uint64_t rows = records * static_cast<uint64_t>(row_bytes(design));
+  return std::max(3 * std::min<uint64_t>(rows, kChunkBytes),
+                  records * kSetEntry +
+                      (design.hard_locations > 0 ? rows + 2 * bytes_of_locations(design) : 0));
 }
 
 /// Records with the chain after each.
@@ -145,7 +173,9 @@ MemoryInfo info_of(const fs::path& folder, const Log& log, const Head& head) {
                   .stored = head.stored,
                   .records = head.records,
                   .bytes_on_disk = bytes_on_disk(folder),
-                  .bytes_needed = bytes_needed(log.design(), head)};
+                  .bytes_needed = bytes_needed(log.design(), head),
+                  .bytes_to_compact = bytes_to_compact(log.design(), head),
+                  .bytes_to_verify = bytes_to_verify(log.design(), head)};
   int64_t last = 0;
   for (const ChunkName& chunk : log.chunks()) {
     last = chunk.kind == kRecordChunks ? std::max(last, chunk.last_seq) : last;
@@ -266,7 +296,7 @@ public:
     if (threshold && !kept) {
       change.set_threshold(*threshold);
     }
-    change.commit();
+    result.without_location = change.commit();
     return result;
   }
 
@@ -497,7 +527,7 @@ public:
     const uint32_t chain =
         log_->for_each(0, head_.seq, chunked_chain_, [&](const Record& record, uint32_t chain_after) {
           tail_->append(record, chain_after, log_->name());
-          if (tail_->records.count() * row_bytes(design()) >= kChunkBytes) {
+          if (tail_->records.count() == records_per_file()) {
             write_tail(written);
           }
         });
@@ -514,6 +544,19 @@ public:
   }
 
   MemoryInfo info() const { return info_of(folder_, *log_, head_); }
+
+  uint64_t bytes_to_write(int64_t count) const {
+    Head head = head_;
+    head.records += count;
+    // Until they are rows, the records of a transaction are in main memory twice, for the next snapshot too,
+    // and so are those of a snapshot, with its bytes.
+    const int64_t tail = tail_ ? tail_->records.count() : 0;
+    const auto in_tail = static_cast<uint64_t>(tail + std::max(tail, 2 * count));
+    const uint64_t chained = static_cast<uint64_t>(row_bytes(design())) + sizeof(uint32_t);
+    return std::max(bytes_needed(design(), head),
+                    static_cast<uint64_t>(head.records) * static_cast<uint64_t>(row_bytes(design())) +
+                        in_tail * chained + bytes_of_locations(design()) + bytes_to_save_locations(design()));
+  }
   const NeuronSdm* hard_locations() const { return locations_.get(); }
 
 private:
@@ -567,17 +610,19 @@ private:
       has_threshold_ = true;
     }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
-    void commit() {
+    /// Returns the number of new patterns that activated no hard location.
+    int64_t commit() {
+      int64_t without_location = 0;
       if (new_.records.count() == 0) {
         if (has_threshold_) {
           memory_.commit(transaction_);
         }
-        return;
+        return without_location;
       }
       const RowChange change = memory_.row_change(new_.records);
       if (memory_.locations_) { // first, because it may refuse the change
         memory_.is_loaded_ = false;
-        memory_.change_counters(new_.records, change);
+        without_location = memory_.change_counters(new_.records, change);
       }
       memory_.log_->set_head(memory_.head_, head_);
       memory_.commit(transaction_);
@@ -586,6 +631,7 @@ private:
       memory_.add_rows(std::move(new_.records), change);
       memory_.head_ = head_;
       memory_.is_loaded_ = true;
+      return without_location;
     }
 
   private:
@@ -688,7 +734,7 @@ private:
     label_hashes_.clear();
     key_index_.reset();
     locations_.reset();
-    std::vector<CounterChunk> counters = read_counters(chunks);
+    const std::vector<CounterChunk> counters = read_counters(chunks);
     const int64_t counters_seq = counters.empty() ? -1 : counters.front().seq;
     bool counters_fit = false;
 
@@ -750,7 +796,7 @@ private:
       add_rows(std::move(*until_counters));
     }
     if (design().hard_locations > 0) {
-      restore_locations(counters_fit ? std::move(counters) : std::vector<CounterChunk>());
+      restore_locations(counters_fit ? std::span(chunks) : std::span<const ChunkName>());
       counters_seq_ = counters_fit ? counters_seq : -1;
     }
     apply(std::move(records), head);
@@ -793,14 +839,18 @@ private:
     return snapshot_folder(folder_) / fs::path(chunk.name).filename();
   }
 
-  /// Complete and intact counters of one seq; empty if there are none.
+  /// Headers of complete and intact counters of one seq; empty if there are none. Their contents are read
+  /// when they are restored, one file after the other.
   std::vector<CounterChunk> read_counters(const std::vector<ChunkName>& chunks) const {
     std::vector<CounterChunk> counters;
     try {
       for (const ChunkName& chunk : chunks) {
         if (chunk.kind == kCounterChunks && design().hard_locations > 0) {
           const fs::path path = chunk_path(chunk);
-          counters.push_back(parse_counter_chunk(MappedFile(path).bytes(), path.string()));
+          CounterChunk& header =
+              counters.emplace_back(parse_counter_chunk(MappedFile(path).bytes(), path.string()));
+          header.locations = header.writes = {};
+          header.counters = {};
         }
       }
     } catch (const DataError&) { // computed from the log; `verify` reports it
@@ -815,17 +865,26 @@ private:
       }
       location = chunk.last_location;
     }
-    return location == design().hard_locations ? counters : std::vector<CounterChunk>();
+    if (location != design().hard_locations) {
+      return {};
+    }
+    return counters;
   }
 
-  /// Sets up the hard locations for the rows of main memory: from saved counters, or by writing all rows.
-  void restore_locations(const std::vector<CounterChunk>& counters) {
+  /// Sets up the hard locations for the rows of main memory: from saved counters, or, without files, by
+  /// writing all rows.
+  void restore_locations(std::span<const ChunkName> files) {
     locations_ = std::make_unique<NeuronSdm>(neuron_sdm_of(design()));
-    if (counters.empty()) {
+    if (files.empty()) {
       locations_->write(*rows_);
       return;
     }
-    for (const CounterChunk& chunk : counters) {
+    for (const ChunkName& file : files) {
+      if (file.kind != kCounterChunks) {
+        continue;
+      }
+      const fs::path path = chunk_path(file);
+      const CounterChunk chunk = parse_counter_chunk(MappedFile(path).bytes(), path.string());
       for (size_t i = 0; i < chunk.locations.size(); ++i) {
         locations_->restore(
             chunk.locations[i],
@@ -844,6 +903,7 @@ private:
                          .seq = seq,
                          .chain = head_.chain,
                          .counters_per_location = design().bits};
+      chunk.counters.reserve(static_cast<size_t>((chunk.last_location - first) * design().bits));
       for (int64_t location = first; location < chunk.last_location; ++location) {
         if (locations_->writes(location) > 0) {
           const std::vector<int16_t> counters = locations_->counters(location);
@@ -952,10 +1012,11 @@ private:
     is_loaded_ = true;
   }
 
-  /// Subtracts the removed patterns from the counters of hard locations, and adds the new ones.
+  /// Subtracts the removed patterns from the counters of hard locations, and adds the new ones. Returns the
+  /// number of new patterns that activated no location.
   ///
   /// Errors  UnsupportedError if a counter might saturate; the counters must then be loaded again
-  void change_counters(const Records& records, const RowChange& change) {
+  int64_t change_counters(const Records& records, const RowChange& change) {
     if (!change.removed.empty()) {
       BitPatterns removed(std::ssize(change.removed), design().bits);
       for (int64_t i = 0; i < removed.count(); ++i) {
@@ -965,12 +1026,13 @@ private:
     }
     BitPatterns added = records.patterns;
     added.erase(change.cancelled);
-    write_exactly(added);
     counter_changes_ += std::ssize(change.removed) + added.count();
+    return write_exactly(added);
   }
 
   /// Counters are exact as long as no hard location has more writes than a counter can hold.
-  void write_exactly(const BitPatterns& patterns) {
+  int64_t write_exactly(const BitPatterns& patterns) {
+    int64_t without_location = 0;
     for (int64_t begin = 0; begin < patterns.count();) {
       int64_t count = patterns.count() - begin;
       if (stored() + patterns.count() > kCounterMax) {
@@ -988,9 +1050,10 @@ private:
               printable(folder_.string()), fullest, kCounterMax));
         }
       }
-      locations_->write(slice(patterns, begin, begin + count));
+      without_location += locations_->write(slice(patterns, begin, begin + count));
       begin += count;
     }
+    return without_location;
   }
 
   /// For readers: applies what the writer has added. In a transaction.
@@ -1073,24 +1136,31 @@ private:
            (locations_ && counter_changes_ >= kTailCounterChangesMax);
   }
 
+  int64_t records_per_file() const { return std::max<int64_t>(1, kChunkBytes / row_bytes(design())); }
+
   /// Writes the records of the tail to snapshot files, which have no name in the database yet.
   void write_tail(std::vector<ChunkName>& written) {
-    const Records& records = tail_->records;
-    const int64_t per_file = std::max<int64_t>(1, kChunkBytes / row_bytes(design()));
+    Records& records = tail_->records;
+    const int64_t per_file = records_per_file();
     for (int64_t begin = 0, first_pattern = 0; begin < records.count(); begin += per_file) {
       throw_if_interrupted();
       const int64_t end = std::min(begin + per_file, records.count());
+      const bool is_only = begin == 0 && end == records.count(); // is moved, and not copied
       RecordChunk chunk{.first_seq = chunked_seq_,
                         .last_seq = records.seqs[static_cast<size_t>(end - 1)],
                         .chain_before = chunked_chain_,
                         .chain_after = tail_->chains[static_cast<size_t>(end - 1)],
-                        .records = part_of(records, begin, end, first_pattern)};
+                        .records = {}};
+      chunk.records = is_only ? std::move(records) : part_of(records, begin, end, first_pattern);
       first_pattern += chunk.records.patterns.count();
       write_file({fmt::format("records-{}-{}-{}.chunk", head_.generation, chunk.first_seq, chunk.last_seq),
                   kRecordChunks, chunk.first_seq, chunk.last_seq},
                  chunk_bytes(chunk), written);
       chunked_seq_ = chunk.last_seq;
       chunked_chain_ = chunk.chain_after;
+      if (is_only) {
+        break;
+      }
     }
     tail_.emplace(design().bits);
   }
@@ -1194,6 +1264,12 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   const Environment& environment = environment_of(options);
   std::error_code error;
   require_no_memory(folder);
+  if (fs::is_symlink(fs::symlink_status(folder, error)) && !file_exists(folder)) {
+    throw DataError(
+        fmt::format("{}: this is a symbolic link to {}, which does not exist.\n  Create that folder, "
+                    "or choose another one.",
+                    printable(folder.string()), printable(fs::read_symlink(folder, error).string())));
+  }
   if (file_exists(folder) && (!fs::is_directory(folder, error) || !fs::is_empty(folder, error))) {
     if (error) {
       throw DataError(fmt::format("{}: the folder cannot be read: {}.\n  Check its permissions, or choose "
@@ -1271,6 +1347,9 @@ void DurableMemory::snapshot() {
 }
 CompactResult DurableMemory::compact() {
   return implementation_->compact();
+}
+uint64_t DurableMemory::bytes_to_write(int64_t count) const {
+  return implementation_->bytes_to_write(count);
 }
 MemoryInfo DurableMemory::info() const {
   return implementation_->info();

@@ -146,7 +146,7 @@ OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Env
     throw DataError(
         fmt::format("{}: there is no memory in this folder (no file memory.sqlite).\n  Create one with "
                     "`mneme memory create {}`, or give the folder of an existing one.",
-                    printable(folder.string()), printable(folder.string())));
+                    printable(folder.string()), shell_path(folder.string())));
   }
   if (for_writing || ::access(folder.c_str(), W_OK) == 0) {
     return {Database(path, for_writing ? OpenMode::write : OpenMode::read, environment.vfs)};
@@ -163,7 +163,7 @@ OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Env
                     "yet moved to memory.sqlite, which cannot be read without the file memory.sqlite-shm.\n"
                     "  Compact the memory as a user who may write to it (`mneme memory compact {}`), or copy "
                     "the whole folder to a writable place.",
-                    printable(folder.string()), printable(folder.string())));
+                    printable(folder.string()), shell_path(folder.string())));
   }
   return {Database(path, OpenMode::immutable, environment.vfs), state};
 }

@@ -54,15 +54,17 @@ void check_pages(const Database& database, Verification& result) {
 
 /// Stored patterns of the log up to `last`; checks every record.
 struct LogState {
-  Records records;
+  int64_t count = 0, last_seq = 0; ///< of the records
   std::unordered_set<int64_t> stored;
   uint32_t chain = 0;
 };
-/// `state` has the records before a damaged one if that is an error.
-void read_state(const Log& log, const Head& head, int64_t last, LogState& state) {
-  state.records.patterns = BitPatterns(0, log.design().bits);
+/// `state` has the records before a damaged one if that is an error. Calls `keep` with each record.
+template <class Keep>
+void read_state(const Log& log, const Head& head, int64_t last, LogState& state, const Keep& keep) {
   state.chain = log.for_each(0, last, log.first_chain(head.generation), [&](const Record& record, uint32_t) {
-    append_record(state.records, record, log.name());
+    keep(record);
+    ++state.count;
+    state.last_seq = record.seq;
     if (record.target == 0) {
       state.stored.insert(record.seq);
     } else if (state.stored.erase(record.target) == 0) {
@@ -74,18 +76,24 @@ void read_state(const Log& log, const Head& head, int64_t last, LogState& state)
 void check_log(const Log& log, const Head& head, Verification& result) {
   LogState state;
   const auto count = [&] {
-    result.records = state.records.count();
+    result.records = state.count;
     result.stored = std::ssize(state.stored);
   };
+  BitPatterns pattern(1, log.design().bits);
+  const auto check_pattern = [&](const Record& record) {
+    if (record.target == 0) {
+      set_pattern(pattern, 0, *record.pattern, log.name());
+    }
+  };
   try {
-    read_state(log, head, std::numeric_limits<int64_t>::max(), state);
+    read_state(log, head, std::numeric_limits<int64_t>::max(), state, check_pattern);
   } catch (const DataError&) {
     count(); // those before the damage
     throw;
   }
   count();
   if (state.chain != head.chain || result.records != head.records || result.stored != head.stored ||
-      (result.records > 0 && state.records.seqs.back() > head.seq)) {
+      state.last_seq > head.seq) {
     log.fail(fmt::format(
         "the log has {} records and {} stored patterns, but the table head {} and {}, with another "
         "chain of checksums",
@@ -113,13 +121,16 @@ void check_counters(const Log& log, const Head& head, const std::vector<CounterC
   const MemoryDesign& design = log.design();
   const int64_t seq = chunks.front().seq;
   LogState state;
-  read_state(log, head, seq, state);
-  BitPatterns stored = state.records.patterns;
+  Records records;
+  records.patterns = BitPatterns(0, design.bits);
+  read_state(log, head, seq, state,
+             [&](const Record& record) { append_record(records, record, log.name()); });
+  BitPatterns stored = std::move(records.patterns);
   std::vector<int64_t> forgotten;
   int64_t index = 0;
-  for (size_t i = 0; i < state.records.seqs.size(); ++i) {
-    if (state.records.targets[i] == 0) {
-      if (!state.stored.contains(state.records.seqs[i])) {
+  for (size_t i = 0; i < records.seqs.size(); ++i) {
+    if (records.targets[i] == 0) {
+      if (!state.stored.contains(records.seqs[i])) {
         forgotten.push_back(index);
       }
       ++index;
@@ -203,7 +214,7 @@ Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
       }
     }
     if (log_is_intact && all_counters && !counters.empty()) {
-      if (const uint64_t needed = memory_info(folder, options).bytes_needed;
+      if (const uint64_t needed = memory_info(folder, options).bytes_to_verify;
           options.bytes_max > 0 && needed > options.bytes_max) {
         throw UnsupportedError(
             fmt::format("{}: the check of the counters needs {} bytes of main memory, but at most {} may "

@@ -31,14 +31,14 @@ inline std::vector<std::string> csv_fields(const std::string& line) {
   return fields;
 }
 
-/// The rows below the header; the test fails unless every line has as many fields and ends with a newline.
+/// The rows below the header; the test fails unless every line has as many fields and ends with LF alone.
 inline std::vector<CsvRow> parse_csv(const std::string& text) {
+  EXPECT_EQ(text.find('\r'), std::string::npos) << "lines end with LF alone";
   EXPECT_TRUE(text.ends_with("\n")) << "the last line is cut off:\n" << text;
   std::vector<CsvRow> rows;
   std::vector<std::string> header;
   for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const bool is_crlf = end > begin && text[end - 1] == '\r';
-    const std::vector<std::string> fields = csv_fields(text.substr(begin, end - begin - (is_crlf ? 1 : 0)));
+    const std::vector<std::string> fields = csv_fields(text.substr(begin, end - begin));
     if (header.empty()) {
       header = fields;
       continue;

@@ -87,6 +87,17 @@ TEST_F(MemoryVerb, FindsTextsByTheirWords) {
   EXPECT_EQ(lines[1]["nearest"][0]["payload"], "the train to Vienna leaves at nine");
 }
 
+TEST_F(MemoryVerb, QuotesThePathsOfCommandsThatItShows) {
+  memory_ = (folder_ / "my notes").string();
+  const std::string quoted = "'" + memory_ + "'";
+  expect_contains(run("read", {"a"}).err,
+                  {memory_ + ": there is no memory", "`mneme memory create " + quoted});
+  expect_contains(succeed("create"), {"Created " + memory_ + ":", "mneme memory write " + quoted + " \"the"});
+  succeed("write", {"--key", "it's", "one"});
+  expect_contains(run("forget", {"it's"}).err, {"\"it's\" is the key", "--key 'it'\\''s'"});
+  expect_contains(succeed("forget", {"one"}), {"mneme memory compact " + quoted + "\n"});
+}
+
 TEST_F(MemoryVerb, WritesAreIdempotentByKeyAndCanBeReplacedOrForgotten) {
   succeed("create");
   EXPECT_EQ(succeed("write", {"--key", "home", "--label", "place", "I live in Graz"}),
@@ -137,7 +148,11 @@ TEST_F(MemoryVerb, NamesKeysAndLabelsToForgetThatNoPatternHas) {
   const ProgramResult key =
       run("forget", {"--key", "work", "--label", "time", "--label", "place", "--label", "place", "--json"});
   EXPECT_EQ(key.exit_code, 0);
-  EXPECT_EQ(testing::results_of(key.out), nlohmann::json({{"forgotten", 1}, {"stored", 0}}));
+  EXPECT_EQ(testing::results_of(key.out),
+            nlohmann::json::parse(R"({"forgotten": 1, "stored": 0, "unknown_keys": ["work"],
+                                   "unknown_labels": ["time"]})"));
+  EXPECT_EQ(testing::results_of(run("forget", {"--number", "99", "--json"}).out).at("unknown_numbers"),
+            nlohmann::json({99}));
   EXPECT_EQ(key.err, "mneme memory forget: no stored pattern has the key \"work\"\n"
                      "mneme memory forget: no stored pattern has the label \"time\"\n");
   const std::string keys = (folder_ / "keys.txt").string();
@@ -180,6 +195,10 @@ TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
   expect_refused(refused("json", "{\"hex\": \"0100\", \"payload\": \"k\", \"payload_base64\": \"\"}"), 3,
                  {"payload and payload_base64 are both given"});
   expect_refused(refused("json", "{bad"), 3, {"line 2: invalid JSON in column 2, at \"bad\""});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"id\": 7}"), 3,
+                 {"unknown field \"id\" (did you mean \"key\"?)"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"key\": 7}"), 3, {"the field \"key\" is not a text"});
+  expect_refused(refused("json", "{\"text\": \"x\", \"bits\": \"01\"}"), 3, {"2 fields have a pattern"});
   expect_refused(refused("json", "{\"key\": \"k\"}"), 3, {"0 fields have a pattern"});
   expect_refused(refused("json", "{\"hex\": \"0100\", \"bits\": \"110000000000\"}"), 3,
                  {"2 fields have a pattern"});
@@ -447,10 +466,10 @@ TEST_F(MemoryVerb, PrintsNearestPatternsAsCsv) {
   succeed("write", {"--key", "k", "--label", "l", "one, \"two\""});
   succeed("write", {"--payload", (folder_ / "bytes").string(), "three"});
   EXPECT_EQ(succeed("read", {"--csv", "--top", "1"}, "one two\nthree\n"),
-            "query,rank,number,distance,key,label,payload\r\n"
-            "one two,1,1,0,k,l,\"one, \"\"two\"\"\"\r\n"
-            "three,1,2,0,,,bytes\\xff\r\n");
-  EXPECT_EQ(succeed("read", {"--csv", "--within", "0", "three"}).find("three,1,2,0"), 46);
+            "query,rank,number,distance,key,label,payload\n"
+            "one two,1,1,0,k,l,\"one, \"\"two\"\"\"\n"
+            "three,1,2,0,,,bytes\\xff\n");
+  EXPECT_EQ(succeed("read", {"--csv", "--within", "0", "three"}).find("three,1,2,0"), 45);
   expect_refused(run("read", {"--csv", "--json", "a"}), 2, {"--csv and --json"});
   expect_refused(run("read", {"--csv", "--top", "0", "a"}), 2, {"--csv and --top 0"});
   expect_refused(run("read", {"--csv", "--update-steps", "3", "a"}), 2, {"--update-steps has no effect"});
@@ -465,7 +484,7 @@ TEST_F(MemoryVerb, ForgetsByLinesOfAWriter) {
   const std::vector<nlohmann::json> lines =
       json_lines(succeed("write", {"--format", "json", "--json"}, input));
   ASSERT_EQ(lines.size(), 3) << "one per transaction";
-  EXPECT_EQ(lines[1], nlohmann::json({{"forgotten", 1}, {"stored", 1}}));
+  EXPECT_EQ(lines[1], nlohmann::json::parse(R"({"forgotten": 1, "stored": 1, "unknown_keys": ["unknown"]})"));
   EXPECT_EQ(lines[2].at("stored"), 2);
   EXPECT_EQ(succeed("write", format, "{\"forget\": \"b\"}\n{\"text\": \"d\"}\n"),
             "Wrote 1 pattern, forgot 1; 2 stored\n");
@@ -612,8 +631,52 @@ TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
                  1, {"100 kB are allowed by --memory-max"});
   EXPECT_FALSE(fs::exists(memory_));
   succeed("create", {"--memory", "sdm", "--hard-locations", "1000", "--bits", "256"});
-  expect_refused(run("read", {"--memory-max", "100kB", "text"}), 1, {"552 kB", "100 kB", "--memory-max"});
-  succeed("read", {"--memory-max", "1MB", "text"});
+  expect_refused(run("read", {"--memory-max", "100kB", "text"}), 1, {"2.21 MB", "100 kB", "--memory-max"});
+  succeed("read", {"--memory-max", "3MB", "text"});
+}
+
+TEST_F(MemoryVerb, RefusesWritesThatNeedMoreMainMemory) {
+  succeed("create", {"--bits", "256"});
+  const BitPatterns patterns = data::random_bits(3000, 256, Random(1));
+  data::write_npy((folder_ / "x.npy").string(), patterns);
+  const std::string file = (folder_ / "x.npy").string();
+  expect_refused(run("write", {"--patterns", file, "--memory-max", "500kB"}), 1,
+                 {"with 3000 more patterns needs 600 kB", "500 kB are allowed by --memory-max"});
+  expect_contains(succeed("info", {"--json"}), {"\"stored\": 0"});
+  succeed("write", {"--patterns", file, "--memory-max", "600kB"});
+  succeed("read", {"--memory-max", "400kB", "text"});
+  expect_refused(run("compact", {"--memory-max", "700kB"}), 1, {"needs 768 kB"});
+  expect_refused(run("verify", {"--memory-max", "500kB"}), 1, {"needs 576 kB"});
+  expect_contains(succeed("verify", {"--memory-max", "600kB"}), {"Intact"});
+  const ProgramResult lines = run("write", {"--memory-max", "640kB", "--batch", "50"}, [] {
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+      text += "text " + std::to_string(i) + "\n";
+    }
+    return text;
+  }());
+  EXPECT_EQ(lines.exit_code, 1);
+  expect_contains(lines.err, {"with 50 more patterns needs 643 kB",
+                              "the first 200 patterns of the input are stored, in earlier transactions"});
+}
+
+TEST_F(MemoryVerb, ReportsPatternsThatActivateNoHardLocation) {
+  const ProgramResult create = run(
+      "create", {"--memory", "sdm", "--bits", "256", "--hard-locations", "1000", "--hamming-radius", "10"});
+  EXPECT_EQ(create.exit_code, 0);
+  expect_contains(create.out, {"A pattern activates 2.51e-57 hard locations on average."});
+  expect_contains(create.err, {"2.5e-57 of the 1000 hard locations", "100 % of all patterns none",
+                               "a larger Hamming radius"});
+  const ProgramResult write = run("write", {"hello", "world"});
+  EXPECT_EQ(write.out, "Wrote 2 patterns; 2 stored\n");
+  expect_contains(write.err, {"2 of the written patterns activated no hard location", "cannot recall them"});
+  EXPECT_EQ(json_lines(succeed("write", {"--json", "again"}))[0].at("without_location"), 1);
+
+  memory_ = (folder_ / "selected").string();
+  const ProgramResult selected = run("create", {"--memory", "selected-sdm", "--bits", "256", "--json"});
+  EXPECT_EQ(selected.err, "");
+  EXPECT_EQ(testing::results_of(selected.out).at("expected_activated"), 100'000 / 1024.0);
+  EXPECT_EQ(json_lines(succeed("write", {"--json", "hello"}))[0].at("without_location"), 0);
 }
 
 TEST_F(MemoryVerb, ReadsFromAReadOnlyFolder) {
@@ -772,7 +835,7 @@ TEST_F(MemoryVerb, WritesAndForgetsByKeysInAFile) {
                  2, {"given twice: lines 2 and 3."});
   write_text(keys, "101\n129\n101\n999\n");
   EXPECT_EQ(testing::results_of(succeed("forget", {"--keys", keys, "--key", "105", "--json"})),
-            nlohmann::json({{"forgotten", 3}, {"stored", 27}}));
+            nlohmann::json::parse(R"({"forgotten": 3, "stored": 27, "unknown_keys": ["999"]})"));
   EXPECT_EQ(json_lines(succeed("export")).at(1).at("key"), "102");
 
   // The first lines of the files belong to the first patterns.

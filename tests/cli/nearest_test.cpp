@@ -141,13 +141,13 @@ TEST_F(NearestVerb, ListsAllWithinALimitWithIdsAndLabels) {
     return result.out;
   };
   EXPECT_EQ(csv({"--similarity", "euclidean", "--within", "5"}),
-            "query,rank,row,id,label,distance\r\n0,1,0,first,cat,0\r\n0,2,2,third,cat,1\r\n"
-            "0,3,1,second,dog,5\r\n");
+            "query,rank,row,id,label,distance\n0,1,0,first,cat,0\n0,2,2,third,cat,1\n"
+            "0,3,1,second,dog,5\n");
   EXPECT_EQ(csv({"--similarity", "euclidean", "--within", "5", "--top", "1"}),
-            "query,rank,row,id,label,distance\r\n0,1,0,first,cat,0\r\n");
+            "query,rank,row,id,label,distance\n0,1,0,first,cat,0\n");
   EXPECT_EQ(csv({"--similarity", "dot", "--top", "1", "--ties", "all"}),
-            "query,rank,row,id,label,dot product\r\n0,1,0,first,cat,0\r\n0,2,1,second,dog,0\r\n"
-            "0,3,2,third,cat,0\r\n0,4,3,fourth,bird,0\r\n");
+            "query,rank,row,id,label,dot product\n0,1,0,first,cat,0\n0,2,1,second,dog,0\n"
+            "0,3,2,third,cat,0\n0,4,3,fourth,bird,0\n");
 }
 
 TEST_F(NearestVerb, MeasuresPixelsOnTheScaleOfTheFile) {
@@ -327,10 +327,10 @@ TEST_F(NearestVerb, ListsZeroVectorsLastAndReportsThem) {
   const json found = neighbours(search);
   EXPECT_EQ(rows_of(found, 0), (std::vector<int64_t>{2, 1, 0, 3})) << "also after a negative cosine";
   EXPECT_EQ(rows_of(found, 1).size(), 4U);
-  expect_contains(run(search).err,
-                  {"x.csv: 2 of 4 patterns are zero vectors, whose cosine counts as 0; they are "
-                   "listed last",
-                   "q.csv: 1 of 2 queries are zero vectors"});
+  expect_contains(
+      run(search).err,
+      {"x.csv: 2 of 4 patterns are zero vectors, whose cosine counts as 0; zero vectors are listed last",
+       "q.csv: 1 of 2 queries is a zero vector, whose"});
   EXPECT_EQ(
       rows_of(neighbours({"--patterns", path("x.csv"), "--queries", path("q.csv"), "--at-least", "0.5"}), 0),
       std::vector<int64_t>{2});
@@ -363,9 +363,52 @@ TEST_F(NearestVerb, AnswersEachLineWhenItArrives) {
                             MNEME_PROGRAM},
                            {.folder = folder_.path()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  std::string out = result.out;
-  std::erase(out, '\r');
-  EXPECT_EQ(out, "query,rank,row,id,distance 0,1,1,far,1\n1,1,2,one,1\n");
+  EXPECT_EQ(result.out, "query,rank,row,id,distance 0,1,1,far,1\n1,1,2,one,1\n");
+}
+
+TEST_F(NearestVerb, RefusesIdsThatAreNotUtf8) {
+  write_text(folder_ / "ids.txt", "k\xfc\nk\xe4\n");
+  write_text(folder_ / "two.csv", "1,2\n3,4.5\n");
+  const std::string table = "id,x,y\na,1,2\nk\xfc,3,4\n";
+  write_text(folder_ / "table.csv", table);
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--patterns", path("two.csv"), "--ids", path("ids.txt")},
+        {"--patterns", path("table.csv")},
+        {"--patterns", path("two.csv"), "--queries", path("table.csv")}}) {
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 3) << result.out;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, {"\"k\\xfc\"", "not valid UTF-8", "iconv -f LATIN1 -t UTF-8"});
+  }
+  const ProgramResult lines =
+      run_mneme({"nearest", "--patterns", path("two.csv"), "--query-lines", "csv"}, {.input = table});
+  EXPECT_EQ(lines.exit_code, 3);
+  expect_contains(lines.err, {"line 3: the id \"k\\xfc\"", "iconv -f LATIN1 -t UTF-8"});
+}
+
+TEST_F(NearestVerb, EscapesLabelsThatAreNotUtf8) {
+  write_text(folder_ / "x.csv", "label,x,y\nk\xfc,1,0\nk\xe4,0,2\n");
+  EXPECT_EQ(run({"--patterns", path("x.csv"), "--similarity", "manhattan", "--csv"}).out,
+            "query,rank,row,label,distance\n0,1,1,k\\xe4,3\n1,1,0,k\\xfc,3\n");
+}
+
+TEST_F(NearestVerb, NamesNoFilesInAdviceForStandardInput) {
+  write_text(folder_ / "x.csv", "0.5;1\n1;2\n");
+  const ProgramResult lines =
+      run_mneme({"nearest", "--patterns", path("x.csv"), "--query-lines", "csv"}, {.input = "0,5;1\n"});
+  expect_contains(lines.err, {"Write decimal points instead of commas: sed 's/,/./g'.\n"});
+  const ProgramResult whole = run_mneme({"nearest", "--patterns", "-"}, {.input = "0,5;1\n1;2\n"});
+  expect_contains(whole.err, {"Write decimal points instead of commas: sed 's/,/./g'.\n"});
+}
+
+TEST_F(NearestVerb, ReportsDistancesThatUnderflow) {
+  write_text(folder_ / "x.csv", "1e-200,0\n2e-200,0\n9e-200,0\n");
+  for (const char* similarity : {"euclidean", "dot"}) {
+    expect_refused({"--patterns", path("x.csv"), "--similarity", similarity, "--top", "1"},
+                   {"the similarity of query 0 and stored pattern", "underflows double", "common factor"});
+  }
+  EXPECT_EQ(run({"--patterns", path("x.csv"), "--similarity", "manhattan", "--top", "1", "--csv"}).out,
+            "query,rank,row,distance\n0,1,1,1e-200\n1,1,0,1e-200\n2,1,1,7e-200\n");
 }
 
 TEST_F(NearestVerb, AnswersLinesAsItAnswersAFile) {
@@ -425,8 +468,8 @@ TEST_F(NearestVerb, AnswersInvalidLinesWithErrorsInJson) {
       run_mneme({"nearest", "--patterns", path("x.csv"), "--query-lines", "csv", "--top", "1", "--csv"},
                 {.input = "0111\n1 1 1\n"});
   EXPECT_EQ(table.exit_code, 3);
-  EXPECT_EQ(table.out, "query,rank,row,distance\r\n0,1,0,1\r\n") << "the line before the invalid one";
-  expect_contains(table.err, {"stdin: line 2: has 3 cells"});
+  EXPECT_EQ(table.out, "query,rank,row,distance\n0,1,0,1\n") << "the line before the invalid one";
+  expect_contains(table.err, {"standard input: line 2: has 3 cells"});
   expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--query-lines", "csv"},
                  {"--query-lines reads queries from standard input, but --queries is a file"});
 }

@@ -258,7 +258,7 @@ TEST(TheoryVerb, DrawsOneLineIfASettingIsChosenFromTheOneThatVaries) {
       run_mneme({"theory", "capacity", "--bits", "100..300..100", "--out", (folder / "run").string()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(read_text(folder / "run" / "capacity.csv")
-                  .starts_with("series,bits_per_pattern,capacity_patterns\r\npublished formula,100,"))
+                  .starts_with("series,bits_per_pattern,capacity_patterns\npublished formula,100,"))
       << read_text(folder / "run" / "capacity.csv");
 }
 

@@ -542,10 +542,10 @@ TEST(TrainOwnBags, ExplainsInstancesByTheirIds) {
   EXPECT_FALSE(results.at("predictions").at(1).contains("top_rows"));
   EXPECT_EQ(results.at("predictions").at(2).at("top_instances").at(0).at("id"), "");
   const std::string predictions = testing::read_text(std::filesystem::path(page) / "predictions.csv");
-  testing::expect_contains(predictions, {",top_instances\r\n", ",c7 (1.000)\r\n", ",row 3 (1.000)\r\n"});
+  testing::expect_contains(predictions, {",top_instances\n", ",c7 (1.000)\n", ",row 3 (1.000)\n"});
   const std::string csv = testing::read_text(std::filesystem::path(page) / "attention.csv");
-  testing::expect_contains(csv, {"bag,instance,row,id,weight\r\n", "\na,0,0,c7,", "\na,1,1,c9,",
-                                 "\nb,0,2,c7,1", "\nc,0,3,\"\",1"});
+  testing::expect_contains(
+      csv, {"bag,instance,row,id,weight\n", "\na,0,0,c7,", "\na,1,1,c9,", "\nb,0,2,c7,1", "\nc,0,3,\"\",1"});
   testing::expect_contains(testing::read_text(std::filesystem::path(page) / "index.html"),
                            {"instances with the largest weights", "Instances have the ids of the file."});
   // The column may be missing in other bags; a column that is named must be there.

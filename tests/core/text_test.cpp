@@ -35,6 +35,26 @@ TEST(PrintableMessage, KeepsLineFeedsBeforeAdviceOnly) {
   EXPECT_EQ(printable_message("a\nmneme: all is well\x1b[K"), "a\\nmneme: all is well\\x1b[K");
 }
 
+TEST(ShellArgument, LeavesPathsWithoutSpecialCharactersUnchanged) {
+  for (const char* text : {"notes", "/tmp/a-b_c.npy", "r\u00e9sum\u00e9/\U0001F600", "a+b,c@d:80%"}) {
+    EXPECT_EQ(shell_argument(text), text);
+  }
+}
+
+TEST(ShellArgument, QuotesWhatAShellInterprets) {
+  EXPECT_EQ(shell_argument("my notes"), "'my notes'");
+  EXPECT_EQ(shell_argument("it's $HOME/*"), "'it'\\''s $HOME/*'");
+  EXPECT_EQ(shell_argument("~a"), "'~a'");
+  EXPECT_EQ(shell_argument(""), "''");
+  EXPECT_EQ(shell_path("-dash"), "./-dash");
+  EXPECT_EQ(shell_path("-my notes"), "'./-my notes'");
+}
+
+TEST(ShellArgument, EscapesWhatATerminalMustNotPrint) {
+  EXPECT_EQ(shell_argument("a\nb\xff"), "$'a\\nb\\xff'");
+  EXPECT_EQ(shell_argument("\x1b it's \\"), "$'\\x1b it\\'s \\\\'");
+}
+
 RC_GTEST_PROP(Printable, ReturnsOneLineAndIsIdempotent, (const std::string& bytes)) {
   const std::string once = printable(bytes);
   RC_ASSERT(printable(once) == once);

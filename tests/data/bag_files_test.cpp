@@ -121,7 +121,7 @@ TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("bag,label\na,1\n", {"no column of features"});
   expect_csv_error("bag,x\n", {"no instances"});
   expect_csv_error("", {"header"});
-  expect_csv_error("bag,x\na,1\na\n", {"line 3", "1 cells", "2"});
+  expect_csv_error("bag,x\na,1\na\n", {"line 3", "1 cell,", "2"});
   expect_csv_error("bag,x\na,inf\n", {"line 2, column 2", "finite", "inf"});
   expect_csv_error("bag,x\na,1e39\n", {"line 2, column 2", "float32"});
   expect_csv_error("bag,x\na,red\n", {"line 2, column 2", "\"red\" is not a number", "--ignore-columns"});

@@ -74,7 +74,7 @@ TEST(Csv, ReadsAColumnOfLabels) {
 }
 
 TEST(Csv, RejectsRowsOfDifferentLength) {
-  expect_rejected("a,b\n1,2\n\n3\n", {"folder/a.csv: line 4", "has 1 cells", "have 2"});
+  expect_rejected("a,b\n1,2\n\n3\n", {"folder/a.csv: line 4", "has 1 cell,", "have 2"});
   expect_rejected("1,2\n3,4,5\n", {"line 2", "has 3 cells", "have 2"});
   expect_rejected("label,x\n\"a\nb\",2\n3,4,5\n", {"line 4", "has 3 cells"});
 }

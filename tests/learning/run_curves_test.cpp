@@ -59,8 +59,8 @@ TEST(RunCurves, UseBitsPerByteOfLanguageModelsAndSkipWhatIsNotFinite) {
   const report::Table table = run_table({run("text", kText)});
   EXPECT_EQ(
       report::to_csv(table),
-      "run,steps,training_bits_per_byte,validation_bits_per_byte,lowest_validation_bits_per_byte,at step\r\n"
-      "text,2,4,3,3,2\r\n");
+      "run,steps,training_bits_per_byte,validation_bits_per_byte,lowest_validation_bits_per_byte,at step\n"
+      "text,2,4,3,3,2\n");
   EXPECT_EQ(run_curves("curves", {run("text", kText)}).spec.at("concat").size(), 2U);
 }
 
@@ -70,9 +70,9 @@ TEST(RunCurves, ListLastValuesAndTheLowestValidationLoss) {
   const report::Table table = run_table({bags, run("trials", kTrials)});
   EXPECT_EQ(report::to_csv(table),
             "run,model,seeds,epochs,training loss,validation loss,training accuracy,validation accuracy,"
-            "lowest validation loss,at epoch\r\n"
-            "bags,pooling,2,2,1.5,3.5,,0.75,3,1\r\n"
-            "trials,,1,1,0.5,,0.75,,,\r\n");
+            "lowest validation loss,at epoch\n"
+            "bags,pooling,2,2,1.5,3.5,,0.75,3,1\n"
+            "trials,,1,1,0.5,,0.75,,,\n");
 }
 
 TEST(RunCurves, DrawASinglePoint) {

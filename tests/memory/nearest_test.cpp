@@ -193,6 +193,20 @@ TEST(Nearest, ReportsInvalidArguments) {
                   {"query 0 and stored pattern 1050", "overflows double"});
 }
 
+TEST(Nearest, RefusesNeighboursWhoseScoresUnderflow) {
+  const RealPatterns tiny(3, 2, {1e-200, 0, 2e-200, 0, 0, 1e-200}), query = slice(tiny, 0, 1);
+  expect_contains(usage_error([&] { nearest(query, tiny, 2, Euclidean{}); }),
+                  {"query 0 and stored pattern 1", "underflows double", "Manhattan"});
+  expect_contains(usage_error([&] { at_least(query, tiny, 0, Euclidean{}); }), {"stored pattern 1"});
+  expect_contains(usage_error([&] { nearest(query, tiny, 3, Dot{}); }), {"underflows double"});
+  EXPECT_EQ(nearest(query, tiny, 1, Euclidean{}).indices, std::vector<int64_t>{0}) << "the same numbers";
+  EXPECT_EQ(nearest(query, slice(tiny, 2, 3), 1, Dot{}).scores, std::vector<double>{0})
+      << "no term underflows";
+  EXPECT_EQ(nearest(query, tiny, 3, Manhattan{}).indices, (std::vector<int64_t>{0, 1, 2}));
+  const RealPatterns large(2, 2, {1e-200, 1, 1e-200, 2});
+  EXPECT_EQ(nearest(slice(large, 0, 1), large, 2, Dot{}).scores, (std::vector<double>{2, 1}));
+}
+
 TEST(Nearest, TakesTheLargestNumberForAll) {
   constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
   const BitPatterns bits = test::random_bits(3000, 64, 1), bit_query = test::random_bits(1, 64, 2);

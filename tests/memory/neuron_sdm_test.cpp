@@ -2,6 +2,7 @@
 
 #include "mneme/memory/neuron_sdm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -73,6 +74,21 @@ TEST(NeuronSdm, ActivatesTheExpectedNumberOfLocations) {
   const double mean = double(std::accumulate(activated.begin(), activated.end(), int64_t{0})) / kCues;
   const double expected = kLocations * theory::space_fraction(kBits, 460);
   EXPECT_NEAR(mean, expected, 5 * std::sqrt(expected / kCues));
+}
+
+TEST(NeuronSdm, WriteCountsThePatternsThatActivateNoLocation) {
+  const BitPatterns patterns = test::random_bits(3000, 100, 11);
+  for (const NeuronSdmOptions& options :
+       {NeuronSdmOptions{.bits = 100, .hard_locations = 900, .hamming_radius = 34},
+        NeuronSdmOptions{
+            .bits = 100, .hard_locations = 900, .hamming_radius = 0, .selected_coordinates = 9}}) {
+    NeuronSdm memory(options);
+    const std::vector<int64_t> activated = memory.recall(patterns).num_activated;
+    const int64_t without = std::ranges::count(activated, 0);
+    EXPECT_GT(without, 100);
+    EXPECT_LT(without, 2900);
+    EXPECT_EQ(memory.write(patterns), without);
+  }
 }
 
 TEST(NeuronSdm, IsIndependentOfTheNumberOfThreads) {

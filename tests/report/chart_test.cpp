@@ -85,7 +85,7 @@ TEST(LineChart, OmitsIntervalsIfThereAreNone) {
   chart.series = {{.name = "loss", .points = {{1, {2, 2, 2}}}}};
   const Chart made = to_chart(chart);
   EXPECT_EQ(made.spec["layer"].size(), 2U);
-  EXPECT_EQ(to_csv(made.numbers), "memory,noise_percent,recalled_percent\r\nloss,1,2\r\n");
+  EXPECT_EQ(to_csv(made.numbers), "memory,noise_percent,recalled_percent\nloss,1,2\n");
   EXPECT_TRUE(made.spec["encoding"]["color"]["legend"].is_null()); // A single series needs no legend.
 }
 
@@ -122,7 +122,7 @@ TEST(LineChart, KeepsAxisAndIntervalsWithinTheirLimits) {
   EXPECT_EQ(y["scale"]["domain"][1], 1.0);
   EXPECT_EQ(y["axis"]["format"], ".1%"); // with whole percents, ticks would repeat
   EXPECT_EQ(made.spec["data"]["values"][0]["high"], 1.0);
-  EXPECT_NE(to_csv(made.numbers).find("mlp,1,0.991,0.97,1\r\n"), std::string::npos) << to_csv(made.numbers);
+  EXPECT_NE(to_csv(made.numbers).find("mlp,1,0.991,0.97,1\n"), std::string::npos) << to_csv(made.numbers);
 }
 
 TEST(LineChart, HasAsManyLegendColumnsAsFit) {
@@ -163,7 +163,7 @@ TEST(BarChart, KeepsTheOrderAndStartsAtZero) {
   EXPECT_EQ(chart.spec["encoding"]["yOffset"]["sort"], (json{"1 000", "10"}));
   EXPECT_EQ(layer(chart.spec, "bar")["encoding"]["x"]["scale"]["zero"], true);
   EXPECT_EQ(layer(chart.spec, "rule")["encoding"]["x2"]["field"], "high");
-  EXPECT_EQ(to_csv(chart.numbers).substr(0, 34), "category,series,ms,ms_low,ms_high\r");
+  EXPECT_EQ(to_csv(chart.numbers).substr(0, 34), "category,series,ms,ms_low,ms_high\n");
 }
 
 TEST(BarChart, WrapsLongNames) {
@@ -184,7 +184,7 @@ TEST(BarChart, WrapsLongNames) {
 
 TEST(BarChart, HasNoSeriesColumnForASingleSeries) {
   const Chart chart = to_chart(BarChart{.title = "Time", .bars = {{.category = "a", .value = {1, 1, 1}}}});
-  EXPECT_EQ(to_csv(chart.numbers), "category,value\r\na,1\r\n");
+  EXPECT_EQ(to_csv(chart.numbers), "category,value\na,1\n");
   EXPECT_FALSE(chart.spec["encoding"].contains("yOffset"));
 }
 

@@ -105,30 +105,30 @@ TEST(TableText, IsEmptyWithoutColumnsAndOnlyAHeaderWithoutRows) {
   EXPECT_EQ(to_text({.columns = {{.name = "a"}, {.name = "b"}}}), "a  b\n─  ─\n");
 }
 
-TEST(TableCsv, QuotesAsInTheRfc) {
+TEST(TableCsv, QuotesAsInTheRfcAndEndsLinesWithLf) {
   const Table table{
       .columns = {{.name = "name, of it"}, {.name = "n"}},
       .rows = {{"say \"hi\""s, int64_t{-7}}, {"two\r\nlines"s, Missing{}}, {""s, 0.5}, {" x"s, 1.0}}};
-  EXPECT_EQ(to_csv(table), "\"name, of it\",n\r\n"
-                           "\"say \"\"hi\"\"\",-7\r\n"
-                           "\"two\r\nlines\",\r\n"
-                           "\"\",0.5\r\n"
-                           "\" x\",1\r\n");
+  EXPECT_EQ(to_csv(table), "\"name, of it\",n\n"
+                           "\"say \"\"hi\"\"\",-7\n"
+                           "\"two\r\nlines\",\n"
+                           "\"\",0.5\n"
+                           "\" x\",1\n");
 }
 
 TEST(TableCsv, HasSeparateColumnsForIntervals) {
   EXPECT_EQ(to_csv(recall_table()),
-            "memory,noise,recalled_exactly,recalled_exactly_low,recalled_exactly_high,time\r\n"
-            "記憶,0.1,0.934,0.922,0.946,1.25\r\n"
-            "modern Hopfield,0.2,0.5,0.4,0.6,120\r\n"
-            "attention,0.3,1,,,\r\n");
+            "memory,noise,recalled_exactly,recalled_exactly_low,recalled_exactly_high,time\n"
+            "記憶,0.1,0.934,0.922,0.946,1.25\n"
+            "modern Hopfield,0.2,0.5,0.4,0.6,120\n"
+            "attention,0.3,1,,,\n");
 }
 
 RC_GTEST_PROP(TableCsv, NumbersRoundTrip, (uint64_t bits)) {
   const auto value = std::bit_cast<double>(bits);
   RC_PRE(std::isfinite(value));
   const std::string csv = to_csv({.columns = {{.name = "x"}}, .rows = {{value}}});
-  RC_ASSERT(std::bit_cast<uint64_t>(std::strtod(csv.c_str() + 3, nullptr)) == bits);
+  RC_ASSERT(std::bit_cast<uint64_t>(std::strtod(csv.c_str() + 2, nullptr)) == bits);
 }
 
 TEST(TableCsv, IsIndependentOfTheLocale) {

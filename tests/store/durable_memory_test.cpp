@@ -538,6 +538,9 @@ TEST(DurableMemory, ReportsFoldersThatDoNotFit) {
                   {"new or empty folder"});
   expect_contains(message_of<UsageError>([&] { DurableMemory::create(folder / "file", kSmall); }),
                   {"new or empty folder"});
+  fs::create_symlink("missing", folder / "link");
+  expect_contains(message_of<DataError>([&] { DurableMemory::create(folder / "link", kSmall); }),
+                  {"symbolic link to missing, which does not exist"});
   { DurableMemory::create(folder / "memory", kSmall); }
   expect_contains(message_of<UsageError>([&] { DurableMemory::create(folder / "memory", kSmall); }),
                   {"already"});

@@ -18,6 +18,13 @@ std::string printable(std::string_view text);
 /// the advice is.
 std::string printable_message(std::string_view text);
 
+/// Text as an argument of a command that a message shows, so that the command can be copied to bash or zsh:
+/// in single quotes if it is empty or has characters that a shell interprets, in $'...' if it has characters
+/// that `printable` escapes.
+std::string shell_argument(std::string_view text);
+/// `shell_argument` of a path, which begins with "./" instead of a dash, so that it is not read as an option.
+std::string shell_path(std::string_view path);
+
 /// Decoded character of a UTF-8 text.
 struct Utf8Character {
   char32_t code = 0;    ///< code point; for an invalid byte its value

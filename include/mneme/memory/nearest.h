@@ -61,7 +61,8 @@ struct RealNeighbours {
 /// The k stored patterns with the largest scores for each query; all S of them if k > S.
 ///
 /// Shapes  queries [Q, n], stored [S, n]
-/// Errors  UsageError if the sizes differ, k < 0, a number is not finite, or a score overflows
+/// Errors  UsageError if the sizes differ, k < 0, a number is not finite, a score overflows, or
+///         products or squared differences of a neighbour are too small for double
 /// Cost    O(Q S n) in parallel over stored patterns; memory O(Q k + S n). The result does not depend on the
 ///         number of threads
 RealNeighbours nearest(const RealPatterns& queries, const RealPatterns& stored, int64_t k,

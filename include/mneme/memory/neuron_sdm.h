@@ -73,11 +73,12 @@ public:
   NeuronSdm& operator=(NeuronSdm&& other) noexcept;
   ~NeuronSdm() = default;
 
-  /// Stores each pattern at its own address (autoassociative). An interrupt (core/interrupt.h) does not stop
-  /// the update of the counters.
-  void write(const BitPatterns& patterns);
+  /// Stores each pattern at its own address (autoassociative). Returns the number of patterns that activated
+  /// no location, so that no counter changed. An interrupt (core/interrupt.h) does not stop the update of the
+  /// counters.
+  int64_t write(const BitPatterns& patterns);
   /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).
-  void write(const BitPatterns& addresses, const BitPatterns& data);
+  int64_t write(const BitPatterns& addresses, const BitPatterns& data);
   /// Reverses `write` of these patterns: they are subtracted from the counters, which then equal those of a
   /// memory that was never given them.
   ///
@@ -126,7 +127,7 @@ public:
 private:
   enum class Sign { plus, minus };
   void allocate_counters();
-  void add(const BitPatterns& addresses, const BitPatterns& data, Sign sign);
+  int64_t add(const BitPatterns& addresses, const BitPatterns& data, Sign sign);
   void check_removable(const BitPatterns& patterns) const;
   BitPatterns encoded(const BitPatterns& addresses) const;
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated) const;

@@ -120,6 +120,9 @@ struct WriteResult {
   std::vector<int64_t> seqs; ///< of each pattern; for a repeated write that of the first one
   int64_t repeated = 0;      ///< patterns that were stored already under the same key, which were not written
   int64_t replaced = 0;      ///< patterns that were forgotten because of KeyConflict::replace
+  /// Written patterns that activated no hard location, so that they can be among the nearest patterns, but
+  /// not be recalled. 0 in a memory without hard locations.
+  int64_t without_location = 0;
 };
 
 struct MemoryInfo {
@@ -129,9 +132,10 @@ struct MemoryInfo {
   int64_t seq = 0;                    ///< number of the last change
   int64_t stored = 0;                 ///< patterns that can be recalled
   int64_t records = 0; ///< writes and forgets in the log; those of forgotten patterns remain until `compact`
-  int64_t in_snapshot = 0;    ///< records that opening reads from snapshot files
-  uint64_t bytes_on_disk = 0; ///< of all files of the memory
-  uint64_t bytes_needed = 0;  ///< of main memory, to open it
+  int64_t in_snapshot = 0;                            ///< records that opening reads from snapshot files
+  uint64_t bytes_on_disk = 0;                         ///< of all files of the memory
+  uint64_t bytes_needed = 0;                          ///< of main memory, to open it
+  uint64_t bytes_to_compact = 0, bytes_to_verify = 0; ///< of main memory
 };
 
 /// Result of `verify`. Each problem names the file and the record.
@@ -243,6 +247,9 @@ public:
   /// in them.
   CompactResult compact();
   MemoryInfo info() const;
+  /// Bytes of main memory that this memory needs to write `count` patterns in one call, with those that it
+  /// has already.
+  uint64_t bytes_to_write(int64_t count) const;
 
   /// Hard locations, or null for a memory of stored patterns. Valid until the next call.
   const NeuronSdm* hard_locations() const;
