@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -17,6 +18,7 @@
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
 #include "mneme/data/glyphs.h"
+#include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/png.h"
 #include "mneme/data/random_patterns.h"
@@ -697,6 +699,59 @@ TEST(RecallVerb, RejectsCuesOnAnotherScale) {
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_TRUE(contains(refused.err, "0 to 1 (unit.npy)")) << refused.err;
   EXPECT_TRUE(contains(refused.err, "20 to 220 (numbers.npy)")) << refused.err;
+}
+
+/// Patterns of signs have the Hamming distances 8, 9, 10 and 10 to the cue, of which float32 cosines were
+/// rounded down.
+TEST(RecallVerb, CountsSignsThatDifferExactly) {
+  const TemporaryFolder folder;
+  constexpr int kBits = 20;
+  std::ofstream stored(folder.path() / "stored.csv"), cue(folder.path() / "cue.csv"),
+      values(folder.path() / "values.csv");
+  const auto row = [](std::ofstream& file, int flipped) {
+    for (int i = 0; i < kBits; ++i) {
+      const int sign = (i + 1 < kBits ? 1 : -1) * (i < flipped ? -1 : 1);
+      file << (i > 0 ? "," : "") << sign;
+    }
+    file << "\n";
+  };
+  row(cue, 0);
+  for (const int flipped : {8, 9, 10, 10}) {
+    row(stored, flipped);
+  }
+  values << "1,0,0,0\n0,1,0,0\n0,0,1,0\n0,0,0,1\n";
+  stored.close(), cue.close(), values.close();
+  const std::map<int, std::vector<double>> weights_by_radius = {
+      {7, {0, 0, 0, 0}}, {8, {1, 0, 0, 0}}, {9, {0.5, 0.5, 0, 0}}, {10, {0.25, 0.25, 0.25, 0.25}}};
+  for (const auto& [radius, weights] : weights_by_radius) {
+    const std::filesystem::path out = folder.path() / std::to_string(radius);
+    const ProgramResult result = run_mneme({"recall",
+                                            "--patterns",
+                                            (folder.path() / "stored.csv").string(),
+                                            "--cues",
+                                            (folder.path() / "cue.csv").string(),
+                                            "--values",
+                                            (folder.path() / "values.csv").string(),
+                                            "--similarity",
+                                            "hamming",
+                                            "--separation",
+                                            "radius",
+                                            "--hamming-radius",
+                                            std::to_string(radius),
+                                            "--projection",
+                                            "average",
+                                            "--no-centre",
+                                            "--no-normalise",
+                                            "--update-steps",
+                                            "1",
+                                            "--out",
+                                            out.string(),
+                                            "--quiet"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const RealPatterns readout =
+        data::load_patterns(out / "recalled-hamming-radius-average-given.npy").patterns;
+    EXPECT_EQ(std::vector<double>(readout[0].begin(), readout[0].end()), weights) << radius;
+  }
 }
 
 TEST(RecallVerb, PrintsTheParametersOfEachMemory) {

@@ -143,7 +143,8 @@ template <class Patterns>
 void expect_same(const MemorySteps& steps, const Patterns& stored, const Patterns& cues,
                  AssociateOptions<Patterns> options, const MemoryParameters& parameters) {
   const MemoryKind kind = composed_memory(steps);
-  options.precision = is_classical_hopfield(kind) ? Precision::float64 : Precision::float32;
+  const bool is_exact = is_classical_hopfield(kind) || std::holds_alternative<Hamming>(kind.similarity);
+  options.precision = is_exact ? Precision::float64 : Precision::float32;
   options.update.update_steps_max = parameters.update_steps_max;
   const Recall<Patterns> library = associate(cues, stored, options);
   const auto composed = [&] {
