@@ -139,7 +139,8 @@ std::pair<BitPatterns, store::Threshold> binarised(data::PatternSet& set, const 
   }
   const auto [lowest, highest] = std::ranges::minmax(data::numbers_of(set.patterns));
   return {std::move(bits),
-          {.value = choice.threshold, .min = lowest, .max = highest, .file_scale = set.file_scale}};
+          store::Threshold{
+              .value = choice.threshold, .min = lowest, .max = highest, .file_scale = set.file_scale}};
 }
 
 } // namespace

@@ -393,7 +393,7 @@ std::string to_text(const Table& table, const TextStyle& style) {
   if (rows > kMaxStackedRows) {
     for (const std::vector<int64_t>& widths : {full_widths, floors}) {
       grid.widths = widths;
-      if (const std::string parts = split(grid, rows, ansi, style.width); !parts.empty()) {
+      if (std::string parts = split(grid, rows, ansi, style.width); !parts.empty()) {
         return parts;
       }
     }

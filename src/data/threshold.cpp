@@ -98,7 +98,7 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
     }
     return {threshold, "from --threshold"};
   }
-  const ThresholdChoice default_choice{set.threshold, origin_of_default(set)};
+  ThresholdChoice default_choice{set.threshold, origin_of_default(set)};
   if (are_bits(set.patterns) && set.threshold >= 0 &&
       set.threshold < 1) { // any threshold gives the same bits
     return default_choice;
