@@ -56,10 +56,11 @@ size_t checked_product(const MatrixName& name, int64_t count, int64_t size, int6
   return product;
 }
 
-template <class T> std::vector<T> zeros(const MatrixName& name, int64_t count, int64_t size, int64_t items) {
+template <class Elements> Elements zeros(const MatrixName& name, int64_t count, int64_t size, int64_t items) {
+  using T = typename Elements::value_type;
   const size_t product = checked_product<T>(name, count, size, items);
   try {
-    return std::vector<T>(product);
+    return Elements(product);
   } catch (const std::bad_alloc&) {
     reject_allocation(name, count, size, items, sizeof(T));
   }
@@ -74,17 +75,17 @@ void check_appended(const MatrixName& name, int64_t size, int64_t more) {
 }
 
 /// Appends `more`, which may be the vector itself. `count`: the number of patterns afterwards.
-template <class T>
-void append_items(const MatrixName& name, std::vector<T>& to, const std::vector<T>& more, int64_t count,
-                  int64_t size, int64_t items) {
+template <class Elements>
+void append_items(const MatrixName& name, Elements& to, const Elements& more, int64_t count, int64_t size,
+                  int64_t items) {
   try {
     if (&more == &to) {
-      append_items(name, to, std::vector<T>(more), count, size, items);
+      append_items(name, to, Elements(more), count, size, items);
     } else {
       to.insert(to.end(), more.begin(), more.end());
     }
   } catch (const std::bad_alloc&) {
-    reject_allocation(name, count, size, items, sizeof(T));
+    reject_allocation(name, count, size, items, sizeof(typename Elements::value_type));
   }
 }
 
@@ -118,8 +119,8 @@ void require_comparable(const char* where, const Patterns& a, int64_t i, int64_t
 }
 
 /// Removes rows of `items` elements with these indices. Returns the number of rows that are left.
-template <class T>
-int64_t erase_rows(const MatrixName& name, std::vector<T>& elements, int64_t items, int64_t count,
+template <class Elements>
+int64_t erase_rows(const MatrixName& name, Elements& elements, int64_t items, int64_t count,
                    std::span<const int64_t> ascending) {
   for (size_t i = 0; i < ascending.size(); ++i) {
     if (ascending[i] < 0 || ascending[i] >= count || (i > 0 && ascending[i] <= ascending[i - 1])) {
@@ -152,7 +153,7 @@ double max_magnitude(std::span<const double> row) {
 
 BitPatterns::BitPatterns(int64_t count, int64_t bits)
     : count_(count), bits_(bits), words_(bits > 0 ? (bits - 1) / 64 + 1 : 0),
-      words_of_all_(zeros<uint64_t>(kBits, count, bits, words_)) {}
+      words_of_all_(zeros<decltype(words_of_all_)>(kBits, count, bits, words_)) {}
 
 void BitPatterns::reserve(int64_t count) {
   const size_t product = checked_product<uint64_t>(kBits, count, bits_, words_);
@@ -178,7 +179,7 @@ void RealPatterns::erase(std::span<const int64_t> ascending) {
 }
 
 RealPatterns::RealPatterns(int64_t count, int64_t size)
-    : count_(count), size_(size), values_(zeros<double>(kReals, count, size, size)) {}
+    : count_(count), size_(size), values_(zeros<std::vector<double>>(kReals, count, size, size)) {}
 
 RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> values)
     : count_(count), size_(size), values_(std::move(values)) {

@@ -231,6 +231,15 @@ TEST(Cosine, IsZeroForAPatternOfZeros) {
   EXPECT_EQ(cosine(pair, 0, pair, 1), 0.0);
 }
 
+TEST(BitPatterns, BeginWithACacheLine) {
+  for (const int64_t count : {1, 3, 1000, 100'000}) {
+    BitPatterns patterns(count, 1024);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(patterns.data()) % 64, 0U) << count;
+    patterns.append(BitPatterns(1, 1024));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(patterns.data()) % 64, 0U) << count;
+  }
+}
+
 TEST(BitPatterns, AppendAndEraseKeepTheOrder) {
   BitPatterns patterns(3, 70), more(2, 70);
   for (int64_t i = 0; i < 3; ++i) {

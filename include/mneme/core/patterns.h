@@ -3,12 +3,26 @@
 /// Pattern matrices used by all modules: packed bits and real numbers. Row-major, one pattern per row.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace mneme {
+
+/// Allocates memory that begins with a cache line, so that rows of whole lines do not share any.
+template <class T> struct CacheLineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kAlignment{64};
+
+  CacheLineAllocator() = default;
+  template <class Other> CacheLineAllocator(const CacheLineAllocator<Other>&) noexcept {}
+  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kAlignment)); }
+  void deallocate(T* memory, size_t) noexcept { ::operator delete(memory, kAlignment); }
+  bool operator==(const CacheLineAllocator&) const = default;
+};
 
 /// Binary patterns, packed into 64-bit words.
 ///
@@ -83,7 +97,7 @@ public:
 
 private:
   int64_t count_ = 0, bits_ = 0, words_ = 0;
-  std::vector<uint64_t> words_of_all_;
+  std::vector<uint64_t, CacheLineAllocator<uint64_t>> words_of_all_;
 };
 
 /// Patterns of real numbers (float64).
