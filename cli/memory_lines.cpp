@@ -15,6 +15,7 @@
 #include "mneme/core/nearest_word.h"
 #include "mneme/core/text.h"
 #include "mneme/data/text_bits.h"
+#include "report/text.h"
 #include "report/json_text.h"
 
 namespace mneme::cli {
@@ -309,8 +310,7 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
     }
   }
   if (object.contains("vector")) {
-    line = annotation.key.value_or(
-        fmt::format("vector of {} number{}", patterns.bits(), patterns.bits() == 1 ? "" : "s"));
+    line = annotation.key.value_or("vector of " + report::counted(patterns.bits(), "number"));
   }
   if (given_text) {
     line = *given_text;

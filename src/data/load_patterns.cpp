@@ -21,6 +21,7 @@
 #include "mneme/data/idx.h"
 #include "mneme/data/png.h"
 #include "mneme/data/read_file.h"
+#include "mneme/data/threshold.h"
 
 namespace mneme::data {
 namespace {
@@ -168,8 +169,6 @@ public:
   void add(const std::string& name, PatternSet more) {
     if (names_.empty()) {
       set_ = std::move(more);
-      count_ = set_.patterns.count() + set_.bits.count();
-      size_ = set_.patterns.size();
       names_.push_back(name);
       return;
     }
@@ -182,14 +181,13 @@ public:
     }
     set_.patterns.append(more.patterns);
     set_.count_without_limit += more.count_without_limit;
-    count_ += more.patterns.count() + more.bits.count();
     if (!more.bits.empty()) {
       set_.bits.append(more.bits);
     }
     names_.push_back(name);
   }
 
-  int64_t count() const { return count_; }
+  int64_t count() const { return set_.patterns.count() + set_.bits.count(); }
 
   /// `is_complete`: all files were added.
   PatternSet result(bool is_complete) {
@@ -209,9 +207,9 @@ private:
   }
 
   void check_shape(const std::string& name, const PatternSet& more) const {
-    if (more.patterns.size() != size_ || more.bits.bits() != set_.bits.bits() ||
+    if (more.patterns.size() != set_.patterns.size() || more.bits.bits() != set_.bits.bits() ||
         more.image_shape() != set_.image_shape()) {
-      PatternSet first = PatternSet{.patterns = RealPatterns(0, size_),
+      PatternSet first = PatternSet{.patterns = RealPatterns(0, set_.patterns.size()),
                                     .bits = BitPatterns(0, set_.bits.bits()),
                                     .height = set_.height,
                                     .width = set_.width,
@@ -226,15 +224,12 @@ private:
       return;
     }
     const auto is_zero = [](double x) { return x == 0; };
-    const double* numbers = more.patterns.data();
     if (set_.is_image()) { // all images are in [0, 1]
       set_.file_scale = 1;
-    } else if (const double* present = set_.patterns.data();
-               std::all_of(present, present + set_.patterns.count() * size_,
-                           is_zero)) { // zeros are the same on every scale
+    } else if (std::ranges::all_of(numbers_of(set_.patterns), is_zero)) { // the same on every scale
       set_.file_scale = more.file_scale;
       set_.threshold = more.threshold;
-    } else if (!std::all_of(numbers, numbers + more.patterns.count() * size_, is_zero)) {
+    } else if (!std::ranges::all_of(numbers_of(more.patterns), is_zero)) {
       fail(name,
            fmt::format("its numbers were {}, but those of {} were {}", scale_of(more), names_[0],
                        scale_of(set_)),
@@ -270,7 +265,6 @@ private:
   }
 
   PatternSet set_;
-  int64_t count_ = 0, size_ = 0;
   std::vector<std::string> names_;
 };
 

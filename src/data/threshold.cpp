@@ -99,8 +99,8 @@ ThresholdChoice choose_threshold(const PatternSet& set, const std::optional<doub
     return {threshold, "from --threshold"};
   }
   ThresholdChoice default_choice{set.threshold, origin_of_default(set)};
-  if (are_bits(set.patterns) && set.threshold >= 0 &&
-      set.threshold < 1) { // any threshold gives the same bits
+  const bool keeps_bits = set.threshold >= 0 && set.threshold < 1;
+  if (keeps_bits && are_bits(set.patterns)) { // as every other threshold between 0 and 1 does
     return default_choice;
   }
   const auto ones = std::ranges::count_if(numbers, [&](double x) { return x > set.threshold; });

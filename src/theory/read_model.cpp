@@ -79,9 +79,10 @@ ReadModel::ReadModel(int64_t bits, int64_t hamming_radius)
       log_shared_(log_circle_intersections(bits, hamming_radius)) {
   Scaled binomial(1, -bits), square, cube, fourth; // sums over the distances of random addresses
   for (int64_t v = 0; v <= bits; ++v) {
-    at_distance_.push_back(static_cast<double>(binomial.times_power_of_two(0)));
     const long double rho =
         std::exp(static_cast<long double>(log_shared_[static_cast<size_t>(v)]) - log_shared_[0]);
+    at_distance_.push_back({.probability = static_cast<double>(binomial.times_power_of_two(0)),
+                            .log_not_shared = std::log1p(-std::min(static_cast<double>(rho), 1.0))});
     Scaled term = binomial;
     square += (term *= rho * rho);
     cube += (term *= rho);
@@ -122,9 +123,8 @@ double ReadModel::empty_probability(const Cue& cue, double activated, double pat
     return 0;
   }
   double none_of_one = 0;
-  for (size_t v = 0; v < at_distance_.size(); ++v) {
-    const double rho = std::exp(log_shared_[v] - log_shared_[0]);
-    none_of_one += at_distance_[v] * std::exp(activated * std::log1p(-std::min(rho, 1.0)));
+  for (const auto& [probability, log_not_shared] : at_distance_) {
+    none_of_one += probability * std::exp(activated * log_not_shared);
   }
   return std::exp(activated * std::log1p(-cue.rho)) * std::pow(none_of_one, patterns - 1);
 }

@@ -21,7 +21,8 @@ public:
   ReadModel(int64_t bits, int64_t hamming_radius);
 
   /// Expected fraction of wrong bits after one read with a cue at `distance`, 0 .. bits, of memories with the
-  /// given numbers of locations and patterns, 1 .. kCountMax. Cost some tens of microseconds
+  /// given numbers of locations and patterns, 1 .. kCountMax. Cost some tens of microseconds, and O(bits) for
+  /// each number of locations that may all be without a pattern
   double bit_error_rate(int64_t distance, double hard_locations, double patterns, Storage storage) const;
   /// Probability that a read at a stored address has no wrong bit, as if the errors of the bits were
   /// independent for a given number of activated locations. A read that activates no location has no result.
@@ -52,7 +53,11 @@ private:
   double rho_squared_ = 0; ///< means of rho^2, rho^3 and rho^4 for random addresses
   double rho_cubed_ = 0;
   double rho_fourth_ = 0;
-  std::vector<double> at_distance_; ///< probability that a random address is at distance v, [bits + 1]
+  struct Distance {
+    double probability;    ///< that a random address has this distance
+    double log_not_shared; ///< log(1 - rho)
+  };
+  std::vector<Distance> at_distance_; ///< [bits + 1]
   /// a = E[1 - 2 K / n], K the distance of an activated location from the cue: correlation of their bits.
   double bit_correlation_ = 0;
 };

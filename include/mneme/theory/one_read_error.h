@@ -50,7 +50,8 @@ std::vector<ReadStatistics> read_statistics(const SdmParameters& parameters,
 ///         up to 25 % (docs/theory/one_read_error.md)
 /// Errors  UsageError for invalid `SdmParameters`, more than 1e30 locations or patterns, or a distance
 ///         outside 0 .. bits
-/// Cost    O(n), plus some tens of microseconds per distance
+/// Cost    O(n), plus some tens of microseconds per distance, or up to some tens of O(n) if few patterns are
+///         near a cue
 std::vector<double> bit_error_rates_after_read(const SdmParameters& parameters,
                                                std::span<const int64_t> distances,
                                                Storage storage = Storage::autoassociative);
