@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -45,6 +46,9 @@ constexpr std::array kKnownTargets = {
 
 std::mutex selection_mutex;
 std::optional<std::string> selected;
+/// Of `selected`, for the callers of kernels, which do not wait for the mutex.
+enum class Kernels { not_selected, of_a_target, reference };
+std::atomic<Kernels> selected_kernels{Kernels::not_selected};
 
 /// Targets that the CPU can run, built in or not, independent of a forced selection.
 int64_t supported_bits() {
@@ -94,6 +98,7 @@ void select(std::string_view requested, const char* caller) {
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   }
   selected = name;
+  selected_kernels = found->bit == 0 ? Kernels::reference : Kernels::of_a_target;
 }
 
 /// The mutex must be locked.
@@ -145,8 +150,11 @@ std::string better_cpu_target() {
 }
 
 bool use_reference_kernels() {
-  const std::lock_guard lock(selection_mutex);
-  return selection() == "reference";
+  if (selected_kernels == Kernels::not_selected) {
+    const std::lock_guard lock(selection_mutex);
+    selection();
+  }
+  return selected_kernels == Kernels::reference;
 }
 
 bool has_bfloat16_products() {
