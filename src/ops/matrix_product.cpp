@@ -38,10 +38,13 @@ template <class T> Kernel<T> kernel_of_thread() {
 
 // A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which
 // takes as long as 5 to 20 rows of products, so tiles have many rows. 6 rows are a register block.
-constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 344;
+constexpr int64_t kTileColumns = 256, kColumnsOfPanel = 64, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 344;
 constexpr int64_t kMinTiles = 8, kMinTilesPerThread = 4; // if there are enough rows
-// Products that take less than about 20 us are not divided.
-constexpr int64_t kMinProducts = int64_t{1} << 20;
+constexpr int64_t kMinRowsOfThread = 6 * 8;              // of tiles of which each thread has one
+// Products that take less than about 20 us are not divided. To read or write an element takes as long as some
+// multiply-adds; products of few rows take their time for that.
+constexpr int64_t kMinProducts = int64_t{1} << 20, kProductsPerElement = 8;
+constexpr int64_t kFewRows = 12; // for which the kernel packs no columns, or uses them once
 // Rows of a chunk of multiply_transposed, at least: its result is written once and read once more. Bits
 // depend on the number of chunks, and that on the number of tiles, so neither depends on the threads.
 constexpr int64_t kMinChunkRows = 512, kTileRowsOfChunk = 6 * 86, kMinTileRowsOfChunk = 6 * 11;
@@ -60,20 +63,32 @@ struct Tiles {
       return;
     }
     tile_columns = kTileColumns;
-    if (rows == 1) { // the kernel does not pack the columns of a single row
-      const int64_t target = threads() == 1 ? 1 : std::min<int64_t>(kMinTiles, 2 * threads()),
-                    columns_of_task = (columns + target - 1) / target;
-      tile_columns = std::max(kTileColumns, (columns_of_task + 63) / 64 * 64);
-    }
     const int64_t target_tiles = std::max<int64_t>(kMinTiles, kMinTilesPerThread * threads());
     const int64_t target_rows = std::clamp(rows * across() / target_tiles, kMinTileRows, kMaxTileRows);
     divide_rows(std::max<int64_t>(1, (rows + target_rows / 2) / target_rows)); // no small remainder
+    if (rows <= kFewRows) {
+      divide_columns(threads() == 1 ? 1 : std::min<int64_t>(kMinTiles, 2 * threads()), kTileColumns, columns);
+    } else if (down() == 1 && threads() > 1) { // columns are packed once, however they are divided
+      divide_columns(kMinTilesPerThread * threads(), kColumnsOfPanel, kTileColumns);
+    }
+    if (count() < threads()) { // smaller tiles, for a tile per thread
+      divide_rows(std::max<int64_t>(down(), std::min(threads() / across(), rows / kMinRowsOfThread)));
+    }
   }
   /// Whether a product over `inner` elements is worth dividing.
-  bool is_divided(int64_t inner) const { return rows * columns > kMinProducts / std::max<int64_t>(inner, 1); }
+  bool is_divided(int64_t inner) const {
+    const int64_t elements = rows * inner + inner * columns + rows * columns;
+    return rows * columns > (kMinProducts - kProductsPerElement * elements) / std::max<int64_t>(inner, 1);
+  }
   /// Divides the rows into about `parts` tiles of the same number of rows, at least `min_rows`.
   void divide_rows(int64_t parts, int64_t min_rows = 0) {
     tile_rows = std::max(((rows + parts - 1) / parts + 5) / 6 * 6, min_rows);
+  }
+  /// Divides the columns into about `parts` tiles of `min_columns` to `max_columns`.
+  void divide_columns(int64_t parts, int64_t min_columns, int64_t max_columns) {
+    const int64_t part =
+        ((columns + parts - 1) / parts + kColumnsOfPanel - 1) / kColumnsOfPanel * kColumnsOfPanel;
+    tile_columns = std::clamp(part, min_columns, std::max(min_columns, max_columns));
   }
   int64_t across() const { return (columns + tile_columns - 1) / tile_columns; }
   int64_t down() const { return (rows + tile_rows - 1) / tile_rows; }
