@@ -210,7 +210,8 @@ public:
 
     const at::Tensor d_x =
         context->needs_input_grad(0) ? empty_on_huge_pages(x.sizes(), x.options()) : at::Tensor();
-    const at::Tensor d_weight = at::zeros(weight.sizes(), weight.options()); // contiguous
+    const at::Tensor d_weight = empty_on_huge_pages(weight.sizes(), weight.options());
+    bool is_written = false; // d_weight, by a block
     // A block is either several entire sequences, or tokens of one sequence: its rows are contiguous in both
     // cases.
     const int64_t block_tokens = std::min(kBlockTokens, std::max<int64_t>(tokens, 1));
@@ -237,9 +238,12 @@ public:
         if (d_x.defined()) {
           multiply(d_block, weight, block_of(d_x));
         }
-        multiply(d_block.t(), block_of(x), d_weight, {}, true);
+        multiply(d_block.t(), block_of(x), d_weight, {}, std::exchange(is_written, true));
         end = begin;
       }
+    }
+    if (!is_written) {
+      d_weight.zero_();
     }
     return {d_x, d_weight, at::Tensor(), at::Tensor(), at::Tensor()};
   }
