@@ -14,6 +14,8 @@
 
 #include <hwy/highway.h>
 
+#include "kernels/inline_lambda.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -53,22 +55,23 @@ HWY_INLINE void ProductOfVectors(const T* a, Strides strides, const T* b, const 
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   const int64_t lanes = PanelLanes<T>();
-  const auto store = [&](auto sum, int64_t row, int64_t vector) HWY_ATTR {
+  const auto store = [&](auto sum, int64_t row, int64_t vector) MNEME_INLINE_LAMBDA {
     if (vector < kVectors) {
       T* to = out + row * lanes + vector * n;
       hn::Store(scale == nullptr ? sum : hn::MulAdd(hn::Load(d, to), hn::Load(d, scale + vector * n), sum), d,
                 to);
     }
   };
-  const auto add = [&](auto factor, auto b0, auto b1, auto b2, auto& s0, auto& s1, auto& s2) HWY_ATTR {
-    s0 = Term()(factor, b0, s0);
-    if constexpr (kVectors > 1) {
-      s1 = Term()(factor, b1, s1);
-    }
-    if constexpr (kVectors > 2) {
-      s2 = Term()(factor, b2, s2);
-    }
-  };
+  const auto add = [&](auto factor, auto b0, auto b1, auto b2, auto& s0, auto& s1, auto& s2)
+                       MNEME_INLINE_LAMBDA {
+                         s0 = Term()(factor, b0, s0);
+                         if constexpr (kVectors > 1) {
+                           s1 = Term()(factor, b1, s1);
+                         }
+                         if constexpr (kVectors > 2) {
+                           s2 = Term()(factor, b2, s2);
+                         }
+                       };
   int64_t row = 0;
   for (; row + 4 <= rows; row += 4) {
     auto s00 = hn::Zero(d), s01 = hn::Zero(d), s02 = hn::Zero(d);

@@ -16,6 +16,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/inline_lambda.h"
 #include "kernels/linear/linear.h"
 #include "kernels/linear_parts-inl.h"
 
@@ -141,7 +142,7 @@ HWY_INLINE void RegisterBlock(const Rows<Element>& a, const Panel<Element>& b, i
     const auto b1 = kVectors > 1 ? Products::Load(panel + n) : b0;
     const auto b2 = kVectors > 2 ? Products::Load(panel + 2 * n) : b0;
     const auto b3 = kVectors > 2 ? Products::Load(panel + 3 * n) : b0;
-    const auto add = [&](int64_t i, auto& s0, auto& s1, auto& s2, auto& s3) HWY_ATTR {
+    const auto add = [&](int64_t i, auto& s0, auto& s1, auto& s2, auto& s3) MNEME_INLINE_LAMBDA {
       const auto factor = Products::Repeat(from[i * stride]);
       s0 = Products::Add(factor, b0, s0);
       if constexpr (kVectors > 1) {
@@ -165,7 +166,7 @@ HWY_INLINE void RegisterBlock(const Rows<Element>& a, const Panel<Element>& b, i
     from += a.inner;
     panel += b.pitch;
   }
-  const auto store = [&](int64_t i, auto s0, auto s1, auto s2, auto s3) HWY_ATTR {
+  const auto store = [&](int64_t i, auto s0, auto s1, auto s2, auto s3) MNEME_INLINE_LAMBDA {
     StoreSums(d, s0, target, row + i, 0);
     if constexpr (kVectors > 1) {
       StoreSums(d, s1, target, row + i, 1);

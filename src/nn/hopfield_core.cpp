@@ -127,7 +127,7 @@ at::Tensor append_row(const at::Tensor& patterns, const at::Tensor& row) {
 }
 
 at::Tensor broadcast_batch(const at::Tensor& heads, int64_t batch) {
-  return heads.expand({batch, heads.size(1), heads.size(2), heads.size(3)});
+  return heads.size(0) == batch ? heads : heads.expand({batch, heads.size(1), heads.size(2), heads.size(3)});
 }
 
 /// [N, H, L, a] . [H, a, b] -> [N, H, L, b]. at::matmul would copy the matrices for every batch entry.

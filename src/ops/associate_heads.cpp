@@ -81,14 +81,21 @@ at::Tensor with_contiguous_rows(const at::Tensor& rows) {
 /// first.
 at::Tensor empty_ordered(const at::Tensor& like, int64_t batch, int64_t rows, int64_t columns, bool even) {
   const int64_t heads = like.size(1);
-  const at::TensorOptions options = like.options().requires_grad(false);
+  std::array<int64_t, 3> order{0, 2, 1}; // dimensions from the outermost in memory on
   if (!even && like.stride(2) < like.stride(1) && heads > 1) {
-    return empty_on_huge_pages({batch, heads, rows, columns}, options);
+    order = {0, 1, 2};
+  } else if (!even && like.stride(0) < like.stride(2) && like.size(0) > 1 && rows > 1) {
+    order = {2, 0, 1};
   }
-  if (!even && like.stride(0) < like.stride(2) && like.size(0) > 1 && rows > 1) {
-    return empty_on_huge_pages({rows, batch, heads, columns}, options).permute({1, 2, 0, 3});
+  const std::array<int64_t, 4> sizes{batch, heads, rows, columns};
+  std::array<int64_t, 4> strides{};
+  strides[3] = 1;
+  int64_t stride = columns;
+  for (const int64_t dimension : {order[2], order[1], order[0]}) {
+    strides[static_cast<size_t>(dimension)] = stride;
+    stride *= sizes[static_cast<size_t>(dimension)];
   }
-  return empty_on_huge_pages({batch, rows, heads, columns}, options).permute({0, 2, 1, 3});
+  return empty_on_huge_pages(sizes, strides, like.options().requires_grad(false));
 }
 
 /// Scratch memory of the calling thread, kept for later calls.
@@ -123,23 +130,36 @@ template <class T> struct RowProblems {
         queries(shared ? batch * inputs.query.size(2) : inputs.query.size(2)), stored(inputs.stored.size(2)),
         size(inputs.stored.size(3)), value_size(inputs.value.size(3)) {}
 
-  /// Rows of a problem; with `shared`, the rows of all batch entries are equally spaced.
-  template <class Element> kernels::StridedRows<Element> rows(const at::Tensor& all, int64_t problem) const {
-    const int64_t entry = shared || all.size(0) == 1 ? 0 : problem / heads;
-    T* data = all.numel() == 0 ? nullptr : static_cast<T*>(all.data_ptr());
-    return {data + entry * all.stride(0) + problem % heads * all.stride(1),
-            shared && all.size(2) == 1 && all.size(0) > 1 ? all.stride(0) : all.stride(2)};
+  /// Rows of each problem; with `shared`, the rows of all batch entries are equally spaced.
+  template <class Element> struct Rows {
+    Element* data = nullptr;
+    int64_t entry_stride = 0, head_stride = 0, row_stride = 0, heads = 1;
+
+    kernels::StridedRows<Element> operator()(int64_t problem) const {
+      return {data + problem / heads * entry_stride + problem % heads * head_stride, row_stride};
+    }
+  };
+  template <class Element = T> Rows<Element> rows(const at::Tensor& all) const {
+    if (!all.defined() || all.numel() == 0) {
+      return {};
+    }
+    const bool is_for_all = shared || all.size(0) == 1; // one entry of all problems
+    return {.data = static_cast<T*>(all.data_ptr()),
+            .entry_stride = is_for_all ? 0 : all.stride(0),
+            .head_stride = all.stride(1),
+            .row_stride = shared && all.size(2) == 1 && all.size(0) > 1 ? all.stride(0) : all.stride(2),
+            .heads = heads};
   }
-  kernels::StridedRows<const T> input(const at::Tensor& all, int64_t problem) const {
-    return rows<const T>(all, problem);
-  }
+  Rows<const T> inputs(const at::Tensor& all) const { return rows<const T>(all); }
   kernels::ScoreMask<T> mask(int64_t problem) const { return in.masks.of_batch<T>(problem, count); }
+  bool transposes_stored() const { return kernels::is_transposing_faster<T>(queries, stored, size); }
+  bool transposes_values() const { return kernels::is_transposing_faster<T>(queries, stored, value_size); }
 };
 
 /// Division of the problems into items for threads.
 struct Items {
   RowChunks queries, stored;
-  int64_t count, block; ///< block: items for which starting a thread is worth while
+  int64_t count, block; ///< block: items that a thread takes at once
 
   Items(int64_t problems, int64_t num_queries, int64_t num_stored, int64_t columns, bool is_backward)
       : queries(num_queries, query_chunks(problems, num_queries, num_stored, columns, is_backward),
@@ -147,20 +167,28 @@ struct Items {
         stored(num_stored, stored_chunks(problems * queries.num_chunks, num_stored),
                std::max<int64_t>(kMinStored, kMinChunk / std::max<int64_t>(columns, 1))),
         count(problems * queries.num_chunks * stored.num_chunks),
-        block(std::max<int64_t>(1, kItem / (queries.chunk_size * stored.chunk_size * columns + kCall))) {}
+        block(block_of(count, cost(queries.chunk_size * stored.chunk_size, columns) + kCall)) {}
 
 private:
   static constexpr int64_t kMinQueries = 64, kMinStored = 256;
-  static constexpr int64_t kMinChunk = 1 << 17;              // numbers of a chunk of stored patterns
-  static constexpr int64_t kItem = 1 << 19, kCall = 1 << 12; // multiply-adds
+  static constexpr int64_t kMinChunk = 1 << 17; // numbers of a chunk of stored patterns
+  // Multiply-adds: those for which starting a thread is worth while, those of the time of a call, and of the
+  // weight of a pair of a query and a stored pattern.
+  static constexpr int64_t kItem = 1 << 19, kCall = 1 << 12, kWeight = 24;
 
+  static int64_t cost(int64_t pairs, int64_t columns) { return pairs * (columns + kWeight); }
+  /// Items that are taken at once: all, or about a quarter of kItem, so that threads end together.
+  static int64_t block_of(int64_t items, int64_t cost_of_item) {
+    return items * cost_of_item < kItem ? std::max<int64_t>(items, 1)
+                                        : std::max<int64_t>(1, kItem / (4 * cost_of_item));
+  }
   static int64_t query_chunks(int64_t problems, int64_t num_queries, int64_t num_stored, int64_t columns,
                               bool is_backward) {
     if (is_backward) { // each chunk has partial gradients of all stored patterns
       return std::min((kTargetChunks + problems - 1) / std::max<int64_t>(problems, 1),
                       1 + num_queries / (16 * kMinQueries));
     }
-    return 1 + num_queries * num_stored * columns / (2 * kItem);
+    return 1 + cost(num_queries * num_stored, columns) / (2 * kItem);
   }
   static int64_t stored_chunks(int64_t items, int64_t num_stored) {
     constexpr int64_t kMaxStored = 1 << 14; // bounds the scratch memory
@@ -210,18 +238,23 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
   T *partial_max = partials.get() + partial_rows * n.value_size, *partial_sum = partial_max + partial_rows;
   const int64_t query_chunks = items.queries.num_chunks;
   const kernels::PhiloxDropout dropout = in.dropout_of_problems();
+  const auto all_queries = n.inputs(in.query), all_stored = n.inputs(in.stored),
+             all_values = n.inputs(in.value);
+  const auto all_readouts = n.rows(to.readout);
+  const bool transposes = n.transposes_stored();
+  T* const all_weights = weights == nullptr ? nullptr : weights->mutable_data_ptr<T>();
   parallel_for(n.count * query_chunks * chunks, items.block, [&](int64_t begin, int64_t end) {
-    T* workspace =
-        thread_scratch<T>(kernels::row_attention_workspace(items.queries.chunk_size, stored_chunk));
+    T* workspace = thread_scratch<T>(
+        kernels::row_attention_workspace(items.queries.chunk_size, stored_chunk, transposes ? n.size : 0));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t chunk = item % chunks, query_chunk = item / chunks % query_chunks,
                     problem = item / chunks / query_chunks;
       const int64_t first = items.queries.begin(query_chunk),
                     queries = items.queries.end(query_chunk) - first;
       const int64_t s = chunk * stored_chunk, stored = std::min(stored_chunk, n.stored - s);
-      const auto query_rows = n.input(in.query, problem), stored_rows = n.input(in.stored, problem),
-                 value_rows = n.input(in.value, problem);
-      const auto readout = n.template rows<T>(to.readout, problem);
+      const auto query_rows = all_queries(problem), stored_rows = all_stored(problem),
+                 value_rows = all_values(problem);
+      const auto readout = all_readouts(problem);
       const int64_t row = problem * n.queries + first,
                     partial = (problem * chunks + chunk) * n.queries + first;
       kernels::row_attention(kernels::RowAttentionArgs<T>{
@@ -234,23 +267,23 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
                          : kernels::StridedRows<T>{partials.get() + partial * n.value_size, n.value_size},
           .row_max = chunks == 1 ? row_max + row : partial_max + partial,
           .row_sum = chunks == 1 ? row_sum + row : partial_sum + partial,
-          .weights = weights == nullptr
-                         ? kernels::StridedRows<T>{}
-                         : kernels::StridedRows<T>{weights->mutable_data_ptr<T>() + row * n.stored, n.stored},
+          .weights = weights == nullptr ? kernels::StridedRows<T>{}
+                                        : kernels::StridedRows<T>{all_weights + row * n.stored, n.stored},
           .num_queries = queries,
           .num_stored = stored,
           .size = n.size,
           .value_size = n.value_size,
           .mask = n.mask(problem).at(first, s),
           .dropout = dropout.at(row, s),
+          .transposes_stored = transposes,
           .workspace = workspace});
     }
   });
   for (int64_t problem = 0; problem < n.count && chunks > 1; ++problem) {
     const int64_t first = problem * chunks * n.queries;
     merge_chunks(partials.get() + first * n.value_size, partial_max + first, partial_sum + first, chunks,
-                 n.queries, n.value_size, n.template rows<T>(to.readout, problem),
-                 row_max + problem * n.queries, row_sum + problem * n.queries);
+                 n.queries, n.value_size, all_readouts(problem), row_max + problem * n.queries,
+                 row_sum + problem * n.queries);
   }
 }
 
@@ -276,11 +309,16 @@ template <class T> struct PartialGradient {
     }
   }
 
-  kernels::StridedRows<T> rows(const RowProblems<T>& n, int64_t problem, int64_t chunk) const {
-    if (partials.defined()) {
-      return n.template rows<T>(of_chunks[static_cast<size_t>(chunk)], problem);
+  /// Rows of each problem, of the given chunk.
+  std::vector<typename RowProblems<T>::template Rows<T>> rows(const RowProblems<T>& n) const {
+    std::vector<typename RowProblems<T>::template Rows<T>> result;
+    for (const at::Tensor& chunk : of_chunks) {
+      result.push_back(n.rows(chunk));
     }
-    return total.defined() ? n.template rows<T>(total, problem) : kernels::StridedRows<T>{};
+    if (!partials.defined()) {
+      result.push_back(n.rows(total));
+    }
+    return result;
   }
 
   at::Tensor sum(const at::Tensor& input) const {
@@ -308,38 +346,50 @@ Gradients backward_by_rows(const Inputs& in, const Result& forward, const at::Te
   const PartialGradient<T> d_query(needs_gradient[0], in.query, n.batch, stored_chunks, n.shared),
       d_stored(needs_gradient[1], in.stored, stored_batch, query_chunks, false),
       d_value(needs_gradient[2], in.value, stored_batch, query_chunks, false);
-  parallel_for(items.count, std::max<int64_t>(1, items.block / 3), [&](int64_t begin, int64_t end) {
-    T* workspace = thread_scratch<T>(
-        kernels::row_attention_workspace(items.queries.chunk_size, items.stored.chunk_size));
+  const auto all_queries = n.inputs(in.query), all_stored = n.inputs(in.stored),
+             all_values = n.inputs(in.value), all_readouts = n.inputs(forward.readout),
+             all_d_readouts = n.inputs(d_readout);
+  const auto all_d_queries = d_query.rows(n), all_d_stored = d_stored.rows(n), all_d_values = d_value.rows(n);
+  const bool transposes_stored = n.transposes_stored(), transposes_values = n.transposes_values();
+  parallel_for(items.count, items.block, [&](int64_t begin, int64_t end) {
+    T* workspace = thread_scratch<T>(kernels::row_attention_workspace(
+        items.queries.chunk_size, items.stored.chunk_size,
+        2 * ((n.transposes_stored() ? n.size : 0) + (n.transposes_values() ? n.value_size : 0))));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t stored_chunk = item % stored_chunks, query_chunk = item / stored_chunks % query_chunks,
                     problem = item / stored_chunks / query_chunks;
       const int64_t first = items.queries.begin(query_chunk), s = items.stored.begin(stored_chunk);
       const int64_t row = problem * n.queries + first;
-      const auto from = [](auto rows, int64_t index) {
-        rows.data = rows.data == nullptr ? nullptr : rows.row(index);
-        return rows;
+      const auto from = [&](const auto& rows, int64_t index) {
+        auto result = rows(problem);
+        result.data = rows.data == nullptr ? nullptr : result.row(index);
+        return result;
       };
-      kernels::row_attention_gradient(kernels::RowAttentionGradientArgs<T>{
-          .queries = from(n.input(in.query, problem), first),
-          .stored = from(n.input(in.stored, problem), s),
-          .values = from(n.input(in.value, problem), s),
-          .readout = from(n.input(forward.readout, problem), first),
-          .d_readout = from(n.input(d_readout, problem), first),
-          .beta = static_cast<T>(in.beta),
-          .row_max = forward.row_max.const_data_ptr<T>() + row,
-          .row_sum = forward.row_sum.const_data_ptr<T>() + row,
-          .d_queries = from(d_query.rows(n, problem, stored_chunk), first),
-          .d_stored = from(d_stored.rows(n, problem, query_chunk), s),
-          .d_values = from(d_value.rows(n, problem, query_chunk), s),
-          .adds = false,
-          .num_queries = items.queries.end(query_chunk) - first,
-          .num_stored = items.stored.end(stored_chunk) - s,
-          .size = n.size,
-          .value_size = n.value_size,
-          .mask = n.mask(problem).at(first, s),
-          .dropout = dropout.at(row, s),
-          .workspace = workspace});
+      const auto of_chunk = [&](const auto& chunks, int64_t chunk, int64_t index) {
+        return from(chunks[chunks.size() == 1 ? 0 : static_cast<size_t>(chunk)], index);
+      };
+      kernels::row_attention_gradient(
+          kernels::RowAttentionGradientArgs<T>{.queries = from(all_queries, first),
+                                               .stored = from(all_stored, s),
+                                               .values = from(all_values, s),
+                                               .readout = from(all_readouts, first),
+                                               .d_readout = from(all_d_readouts, first),
+                                               .beta = static_cast<T>(in.beta),
+                                               .row_max = forward.row_max.const_data_ptr<T>() + row,
+                                               .row_sum = forward.row_sum.const_data_ptr<T>() + row,
+                                               .d_queries = of_chunk(all_d_queries, stored_chunk, first),
+                                               .d_stored = of_chunk(all_d_stored, query_chunk, s),
+                                               .d_values = of_chunk(all_d_values, query_chunk, s),
+                                               .adds = false,
+                                               .num_queries = items.queries.end(query_chunk) - first,
+                                               .num_stored = items.stored.end(stored_chunk) - s,
+                                               .size = n.size,
+                                               .value_size = n.value_size,
+                                               .mask = n.mask(problem).at(first, s),
+                                               .dropout = dropout.at(row, s),
+                                               .transposes_stored = transposes_stored,
+                                               .transposes_values = transposes_values,
+                                               .workspace = workspace});
     }
   });
   return {d_query.sum(in.query), d_stored.sum(in.stored), d_value.sum(in.value)};

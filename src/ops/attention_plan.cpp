@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "kernels/row_attention/row_attention.h"
+
 namespace mneme::ops {
 namespace {
 
@@ -76,18 +78,34 @@ double lanes_cost(const AttentionShape& n) {
 double rows_cost(const AttentionShape& n) {
   const double lanes = 64.0 / static_cast<double>(n.bytes_per_number);
   const auto stored = static_cast<double>(n.stored), queries = static_cast<double>(n.queries);
-  const double query_rows = divided_up(n.queries, 4) * 4, stored_rows = divided_up(n.stored, 4) * 4;
-  const double size_vectors = divided_up(n.size, lanes), value_vectors = divided_up(n.value_size, lanes);
-  const auto dots = [&](double vectors) {
-    return query_rows * stored_rows * (vectors * kCosts.vector_add + kCosts.tile_sums / 16);
+  const double query_rows = divided_up(n.queries, 4) * 4, stored_rows = divided_up(n.stored, 4) * 4,
+               stored_vectors = divided_up(n.stored, lanes);
+  const auto is_transposed = [&](int64_t size) {
+    return n.bytes_per_number == 4 ? kernels::is_transposing_faster<float>(n.queries, n.stored, size)
+                                   : kernels::is_transposing_faster<double>(n.queries, n.stored, size);
   };
-  const auto weighted = [&](double vectors) { return query_rows * stored * vectors * kCosts.vector_add; };
-  const double weights = queries * (divided_up(n.stored, lanes) * kCosts.vector_weight + kCosts.row);
-  const double forward = kCosts.call + dots(size_vectors) + weights + weighted(value_vectors);
+  const auto by_lanes = [&](int64_t size) { // stored patterns as lanes; four queries share their vectors
+    return static_cast<double>(size) *
+           (1.25 * query_rows * stored_vectors * kCosts.vector_add + stored * kCosts.transposed);
+  };
+  const auto dots = [&](int64_t size) {
+    return is_transposed(size) ? by_lanes(size)
+                               : query_rows * stored_rows *
+                                     (divided_up(size, lanes) * kCosts.vector_add + kCosts.tile_sums / 16);
+  };
+  const auto weighted = [&](int64_t size) {
+    return query_rows * stored * divided_up(size, lanes) * kCosts.vector_add;
+  };
+  const double weights = queries * (stored_vectors * kCosts.vector_weight + kCosts.row);
+  const double forward = kCosts.call + dots(n.size) + weights + weighted(n.value_size);
   if (!n.has_gradient) {
     return forward;
   }
-  return 2 * forward + dots(value_vectors) + 2 * weighted(size_vectors);
+  const auto sums = [&](int64_t size) { // of gradients of stored patterns or values
+    return is_transposed(size) && static_cast<double>(size) < lanes ? by_lanes(size) : weighted(size);
+  };
+  return forward + kCosts.call + dots(n.size) + dots(n.value_size) + weights + weighted(n.size) +
+         sums(n.size) + sums(n.value_size);
 }
 
 } // namespace

@@ -11,6 +11,7 @@
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
 #include <c10/core/CPUAllocator.h>
 
 #include "mneme/core/machine.h"
@@ -90,16 +91,35 @@ struct HugePageAllocator final : c10::Allocator {
   }
 };
 
+constexpr c10::DispatchKeySet kCpu(c10::DispatchKey::CPU);
+
+HugePageAllocator* huge_page_allocator() {
+  static auto* allocator = new HugePageAllocator; // storages refer to it
+  return allocator;
+}
+
+at::ScalarType type_of(const at::TensorOptions& options) {
+  return at::typeMetaToScalarType(options.dtype());
+}
+
+/// Whether a tensor of these sizes does not fill a huge page.
+bool fits_heap(at::IntArrayRef sizes, const at::TensorOptions& options) {
+  return at::detail::computeStorageNbytesContiguous(sizes, options.dtype().itemsize()) < kHugePage;
+}
+
 } // namespace
 
 at::Tensor empty_on_huge_pages(at::IntArrayRef sizes, const at::TensorOptions& options) {
-  static auto* allocator = new HugePageAllocator; // storages refer to it
-  const size_t bytes = at::detail::computeStorageNbytesContiguous(sizes, options.dtype().itemsize());
-  if (bytes < kHugePage) {
-    return at::empty(sizes, options);
-  }
-  return at::detail::empty_generic(sizes, allocator, c10::DispatchKeySet(c10::DispatchKey::CPU),
-                                   at::typeMetaToScalarType(options.dtype()), std::nullopt);
+  return fits_heap(sizes, options)
+             ? at::empty(sizes, options)
+             : at::detail::empty_generic(sizes, huge_page_allocator(), kCpu, type_of(options), std::nullopt);
+}
+
+at::Tensor empty_on_huge_pages(at::IntArrayRef sizes, at::IntArrayRef strides,
+                               const at::TensorOptions& options) {
+  return fits_heap(sizes, options) ? at::empty_strided(sizes, strides, options)
+                                   : at::detail::empty_strided_generic(sizes, strides, huge_page_allocator(),
+                                                                       kCpu, type_of(options));
 }
 
 } // namespace mneme::ops

@@ -12,5 +12,8 @@ namespace mneme::ops {
 /// on, this requests huge pages (Linux: transparent huge pages), and caches up to 64 MB of freed memory for
 /// later calls.
 at::Tensor empty_on_huge_pages(at::IntArrayRef sizes, const at::TensorOptions& options);
+/// The same with strides: at::empty_strided. All elements follow each other in memory in some order.
+at::Tensor empty_on_huge_pages(at::IntArrayRef sizes, at::IntArrayRef strides,
+                               const at::TensorOptions& options);
 
 } // namespace mneme::ops

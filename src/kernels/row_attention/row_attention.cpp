@@ -15,6 +15,9 @@
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/inline_lambda.h"
+#include "kernels/lane_product-inl.h"
+#include "kernels/linear_parts-inl.h"
 #include "kernels/philox-inl.h"
 #include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
@@ -23,18 +26,18 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // other kernels define the same names
 
-template <class T> using Lanes = hn::ScalableTag<T>;
+template <class T> using Tag = hn::ScalableTag<T>;
 
 /// Accumulators: 16 vectors where the target has 32 vector registers, else 8.
 constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM ? 4 : 2;
 
 /// Four accumulators.
 template <class T> struct Four {
-  using V = hn::Vec<Lanes<T>>;
+  using V = hn::Vec<Tag<T>>;
   V a, b, c, e;
 
   static HWY_INLINE Four Zero() {
-    const V zero = hn::Zero(Lanes<T>());
+    const V zero = hn::Zero(Tag<T>());
     return {zero, zero, zero, zero};
   }
   HWY_INLINE void AddProduct(V factor, V xa, V xb, V xc, V xe) {
@@ -60,7 +63,7 @@ template <class D, class V> HWY_INLINE auto SumOfBlocks(D d, V v) {
 /// to [4] = scale * the sums of the lanes of the four vectors. The vectors are transposed while they are
 /// added.
 template <class T> HWY_INLINE void StoreSums(const Four<T>& v, T scale, T* to) {
-  const Lanes<T> d;
+  const Tag<T> d;
 #if HWY_TARGET == HWY_SCALAR || HWY_HAVE_SCALABLE
   to[0] = scale * hn::GetLane(hn::SumOfLanes(d, v.a)), to[1] = scale * hn::GetLane(hn::SumOfLanes(d, v.b));
   to[2] = scale * hn::GetLane(hn::SumOfLanes(d, v.c)), to[3] = scale * hn::GetLane(hn::SumOfLanes(d, v.e));
@@ -82,16 +85,14 @@ template <class T> HWY_INLINE void StoreSums(const Four<T>& v, T scale, T* to) {
 #endif
 }
 
-/// out [kRows][4] = scale * dot products of kRows rows of a and four rows of b.
-template <int kRows, class T>
-HWY_INLINE void DotTile(const StridedRows<const T>& a, const T* const b[4], int64_t size, T scale,
-                        const StridedRows<T>& out) {
-  const Lanes<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  auto s0 = Four<T>::Zero(), s1 = s0, s2 = s0, s3 = s0;
-  const T *b0 = b[0], *b1 = b[1], *b2 = b[2], *b3 = b[3];
-  const auto add = [&](auto load, int64_t i) HWY_ATTR {
-    const auto xa = load(b0 + i), xb = load(b1 + i), xc = load(b2 + i), xe = load(b3 + i);
+/// Sums of the products of kRows rows of a and four rows of b.
+template <int kRows, class T> struct TileSums {
+  Four<T> s0, s1, s2, s3;
+
+  /// Adds the products of the elements that `load` reads at `i`.
+  template <class Load>
+  HWY_INLINE void Add(const StridedRows<const T>& a, const T* const b[4], int64_t i, const Load& load) {
+    const auto xa = load(b[0] + i), xb = load(b[1] + i), xc = load(b[2] + i), xe = load(b[3] + i);
     s0.AddProduct(load(a.data + i), xa, xb, xc, xe);
     if constexpr (kRows > 1) {
       s1.AddProduct(load(a.data + a.stride + i), xa, xb, xc, xe);
@@ -102,23 +103,33 @@ HWY_INLINE void DotTile(const StridedRows<const T>& a, const T* const b[4], int6
     if constexpr (kRows > 3) {
       s3.AddProduct(load(a.data + 3 * a.stride + i), xa, xb, xc, xe);
     }
-  };
+  }
+};
+
+/// out [kRows][4] = scale * dot products of kRows rows of a and four rows of b.
+template <int kRows, class T>
+HWY_INLINE void DotTile(const StridedRows<const T>& a, const T* const b[4], int64_t size, T scale,
+                        const StridedRows<T>& out) {
+  const Tag<T> d;
+  const int64_t n = Lanes<T>();
+  const auto zero = Four<T>::Zero();
+  TileSums<kRows, T> sums{zero, zero, zero, zero};
   int64_t i = 0;
   for (; i + n <= size; i += n) {
-    add([d](const T* from) HWY_ATTR { return hn::LoadU(d, from); }, i);
+    sums.Add(a, b, i, [d](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
   }
   if (i < size) {
-    add([d, tail = size - i](const T* from) HWY_ATTR { return LoadFirst(d, from, tail); }, i);
+    sums.Add(a, b, i, [d, tail = size - i](const T* from) HWY_ATTR { return LoadFirst(d, from, tail); });
   }
-  StoreSums(s0, scale, out.data);
+  StoreSums(sums.s0, scale, out.data);
   if constexpr (kRows > 1) {
-    StoreSums(s1, scale, out.data + out.stride);
+    StoreSums(sums.s1, scale, out.data + out.stride);
   }
   if constexpr (kRows > 2) {
-    StoreSums(s2, scale, out.data + 2 * out.stride);
+    StoreSums(sums.s2, scale, out.data + 2 * out.stride);
   }
   if constexpr (kRows > 3) {
-    StoreSums(s3, scale, out.data + 3 * out.stride);
+    StoreSums(sums.s3, scale, out.data + 3 * out.stride);
   }
 }
 
@@ -142,10 +153,11 @@ HWY_INLINE void DotRows(const StridedRows<const T>& a, int64_t rows, const Strid
   }
 }
 
-/// Weights of rows: weight(row, inner) = data[row * row_stride + inner * inner_stride].
+/// Weights of rows: weight(row, inner) = data[row * row_stride + inner * inner_stride], times `scale`.
 template <class T> struct Weights {
   const T* data;
   int64_t row_stride, inner_stride;
+  T scale = 1;
 };
 
 /// out [kRows][columns of kVectors vectors] (+)= sum over inner of weight(row, inner) * b[inner]. `tail` > 0:
@@ -153,48 +165,55 @@ template <class T> struct Weights {
 template <int kRows, int kVectors, class T>
 HWY_INLINE void WeightedTile(const Weights<T>& w, const StridedRows<const T>& b, int64_t inner, int64_t tail,
                              bool adds, const StridedRows<T>& out) {
-  const Lanes<T> d;
-  using V = hn::Vec<Lanes<T>>;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const Tag<T> d;
+  using V = hn::Vec<Tag<T>>;
+  const int64_t n = Lanes<T>();
   auto s0 = Four<T>::Zero(), s1 = s0, s2 = s0, s3 = s0;
-  const auto load = [&](const T* from) HWY_ATTR {
+  const auto load = [&](const T* from) MNEME_INLINE_LAMBDA {
     return kVectors == 1 && tail > 0 ? LoadFirst(d, from, tail) : hn::LoadU(d, from);
   };
   const T *row = b.data, *weight = w.data;
-  for (int64_t k = 0; k < inner; ++k, row += b.stride, weight += w.inner_stride) {
-    const V x0 = load(row);
-    const V x1 = kVectors > 1 ? hn::LoadU(d, row + n) : x0;
-    const V x2 = kVectors > 2 ? hn::LoadU(d, row + 2 * n) : x0,
-            x3 = kVectors > 2 ? hn::LoadU(d, row + 3 * n) : x0;
-    const auto add = [&](Four<T>& sums, T factor) HWY_ATTR {
-      const V f = hn::Set(d, factor);
-      sums.a = hn::MulAdd(f, x0, sums.a);
-      if constexpr (kVectors > 1) {
-        sums.b = hn::MulAdd(f, x1, sums.b);
-      }
-      if constexpr (kVectors > 2) {
-        sums.c = hn::MulAdd(f, x2, sums.c);
-        sums.e = hn::MulAdd(f, x3, sums.e);
-      }
-    };
-    add(s0, weight[0]);
+  const auto add = [&](Four<T>& sums, const T* x, T factor) MNEME_INLINE_LAMBDA {
+    const V f = hn::Set(d, factor);
+    sums.a = hn::MulAdd(f, load(x), sums.a);
+    if constexpr (kVectors > 1) {
+      sums.b = hn::MulAdd(f, hn::LoadU(d, x + n), sums.b);
+    }
+    if constexpr (kVectors > 2) {
+      sums.c = hn::MulAdd(f, hn::LoadU(d, x + 2 * n), sums.c);
+      sums.e = hn::MulAdd(f, hn::LoadU(d, x + 3 * n), sums.e);
+    }
+  };
+  int64_t k = 0;
+  if constexpr (kRows * kVectors == 1) { // four sums, since each waits for its previous addition
+    for (; k + 4 <= inner; k += 4, row += 4 * b.stride, weight += 4 * w.inner_stride) {
+      add(s0, row, weight[0]);
+      add(s1, row + b.stride, weight[w.inner_stride]);
+      add(s2, row + 2 * b.stride, weight[2 * w.inner_stride]);
+      add(s3, row + 3 * b.stride, weight[3 * w.inner_stride]);
+    }
+    s0.a = hn::Add(hn::Add(s0.a, s1.a), hn::Add(s2.a, s3.a));
+  }
+  for (; k < inner; ++k, row += b.stride, weight += w.inner_stride) {
+    add(s0, row, weight[0]);
     if constexpr (kRows > 1) {
-      add(s1, weight[w.row_stride]);
+      add(s1, row, weight[w.row_stride]);
     }
     if constexpr (kRows > 2) {
-      add(s2, weight[2 * w.row_stride]);
-      add(s3, weight[3 * w.row_stride]);
+      add(s2, row, weight[2 * w.row_stride]);
+      add(s3, row, weight[3 * w.row_stride]);
     }
   }
-  const auto put = [&](V sum, T* to) HWY_ATTR {
-    const V total = adds ? hn::Add(load(to), sum) : sum;
+  const V scale = hn::Set(d, w.scale);
+  const auto put = [&](V sum, T* to) MNEME_INLINE_LAMBDA {
+    const V scaled = hn::Mul(scale, sum), total = adds ? hn::Add(load(to), scaled) : scaled;
     if (kVectors == 1 && tail > 0) {
       StoreFirst(total, d, to, tail);
     } else {
       hn::StoreU(total, d, to);
     }
   };
-  const auto put_row = [&](const Four<T>& sums, T* to) HWY_ATTR {
+  const auto put_row = [&](const Four<T>& sums, T* to) MNEME_INLINE_LAMBDA {
     put(sums.a, to);
     if constexpr (kVectors > 1) {
       put(sums.b, to + n);
@@ -218,7 +237,7 @@ HWY_INLINE void WeightedTile(const Weights<T>& w, const StridedRows<const T>& b,
 template <int kRows, class T>
 HWY_INLINE void WeightedColumns(const Weights<T>& w, const StridedRows<const T>& b, int64_t inner,
                                 int64_t columns, bool adds, const StridedRows<T>& out) {
-  const int64_t n = static_cast<int64_t>(hn::Lanes(Lanes<T>()));
+  const int64_t n = Lanes<T>();
   // With 32 registers: 4 x 4 accumulators, with 16: 4 x 2; a single row always has 4.
   constexpr int kVectors = kRows == 1 || kRegisterRows == 4 ? 4 : 2;
   int64_t c = 0;
@@ -246,8 +265,9 @@ HWY_INLINE void WeightedRows(const Weights<T>& w, int64_t rows, const StridedRow
   do {
     const int64_t count = HWY_MIN(kTile, inner - k);
     const StridedRows<const T> tile{b.row(k), b.stride};
-    const auto weights_of = [&](int64_t row) HWY_ATTR {
-      return Weights<T>{w.data + row * w.row_stride + k * w.inner_stride, w.row_stride, w.inner_stride};
+    const auto weights_of = [&](int64_t row) MNEME_INLINE_LAMBDA {
+      return Weights<T>{w.data + row * w.row_stride + k * w.inner_stride, w.row_stride, w.inner_stride,
+                        w.scale};
     };
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
@@ -343,12 +363,22 @@ private:
   hwy::AlignedFreeUniquePtr<int64_t[]> indices_;
 };
 
+/// Fills the last vector of `count` numbers with `value`: as a whole, since to load a vector in which single
+/// numbers were just stored takes ten times as long.
+template <class T> HWY_INLINE void Pad(T* numbers, int64_t count, T value) {
+  const Tag<T> d;
+  if (const int64_t used = count % Lanes<T>(); used != 0) {
+    T* last = numbers + count - used;
+    hn::Store(hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(used)), hn::Load(d, last), hn::Set(d, value)),
+              d, last);
+  }
+}
+
 /// Adds the attention mask of a query to its scores, and pads them to whole vectors; a pad has weight 0.
 template <class T>
-HWY_INLINE void MaskRow(const ScoreMask<T>& mask, int64_t query, const UnmaskedRows<T>& rows, int64_t padded,
-                        T* scores) {
-  const Lanes<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), count = rows.count();
+HWY_INLINE void MaskRow(const ScoreMask<T>& mask, int64_t query, const UnmaskedRows<T>& rows, T* scores) {
+  const Tag<T> d;
+  const int64_t n = Lanes<T>(), count = rows.count();
   if (mask.attention_bias != nullptr) {
     const T* bias = mask.attention_bias + query * mask.stride;
     int64_t s = 0;
@@ -365,16 +395,14 @@ HWY_INLINE void MaskRow(const ScoreMask<T>& mask, int64_t query, const UnmaskedR
       scores[s] = is_masked[rows.Index(s)] != 0 ? MaskedScore<T>() : scores[s];
     }
   }
-  for (int64_t s = count; s < padded; ++s) {
-    scores[s] = MaskedScore<T>();
-  }
+  Pad(scores, count, MaskedScore<T>());
 }
 
 /// In place: scores [padded] become normalised weights. Returns row_max and row_sum.
 template <class T> struct RowStatistics { T max, sum; };
 template <class T> HWY_INLINE RowStatistics<T> Softmax(T* scores, int64_t padded) {
-  const Lanes<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const Tag<T> d;
+  const int64_t n = Lanes<T>();
   auto max = hn::Set(d, hwy::LowestValue<T>()); // finite: -infinity minus itself would be NaN
   for (int64_t s = 0; s < padded; s += n) {
     max = hn::Max(max, hn::Load(d, scores + s));
@@ -406,7 +434,7 @@ public:
   HWY_INLINE void Generate(int64_t query, int64_t num_stored) {
     const hn::ScalableTag<uint64_t> d;
     const hn::Rebind<uint32_t, decltype(d)> low;
-    const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t n = Lanes<uint64_t>();
     const int64_t first = dropout_.first_stored / 4, last = (dropout_.first_stored + num_stored - 1) / 4;
     const auto row = hn::Set(d, static_cast<uint64_t>(dropout_.row(query)));
     const auto step = hn::Set(d, static_cast<uint64_t>(n));
@@ -445,18 +473,115 @@ template <class T> struct Buffers {
   T* words;
 
   Buffers(T* workspace, int64_t num_queries, int64_t num_stored) {
-    const int64_t n = HWY_MAX(static_cast<int64_t>(hn::Lanes(Lanes<T>())), 4);
+    const int64_t n = HWY_MAX(Lanes<T>(), 4);
     padded = HWY_MAX((num_stored + n - 1) / n * n, n);
     block = row_attention_block(num_queries, num_stored);
     first = {workspace, padded};
     second = {workspace + block * padded, padded};
     words = workspace + 2 * block * padded;
+    transposed = words + 2 * padded;
   }
+
+  /// Memory of a transposed copy of `columns` columns.
+  HWY_INLINE T* Transposed(int64_t columns) {
+    T* const begin = transposed;
+    transposed += columns * padded;
+    return begin;
+  }
+
+private:
+  T* transposed;
+};
+
+template <class T> HWY_INLINE int64_t WholeVectors(int64_t count) {
+  return (count + Lanes<T>() - 1) / Lanes<T>() * Lanes<T>();
+}
+
+/// Stored patterns or values whose products with queries, or with gradients of readouts, are computed.
+template <class T> class ComparedRows {
+public:
+  ComparedRows(const StridedRows<const T>& rows, int64_t count, int64_t size, bool transposes,
+               Buffers<T>& buffers)
+      : rows_(rows), count_(count), size_(size) {
+    if (transposes) {
+      columns_ = {buffers.Transposed(size), WholeVectors<T>(count)};
+      PackPanel(rows.data, 1, rows.stride, count, columns_.stride, size, columns_.data);
+    }
+  }
+
+  /// out [num_queries][count] = scale * dot products of queries and rows. Rows of `out` are as long as whole
+  /// vectors.
+  HWY_INLINE void Products(const StridedRows<const T>& queries, int64_t num_queries, T scale,
+                           const StridedRows<T>& out) const {
+    if (columns_.data == nullptr) {
+      return DotRows(queries, num_queries, rows_, count_, size_, scale, out);
+    }
+    WeightedRows(Weights<T>{queries.data, queries.stride, 1, scale}, num_queries,
+                 StridedRows<const T>{columns_.data, columns_.stride}, size_, columns_.stride, false, out);
+  }
+
+private:
+  StridedRows<const T> rows_;
+  int64_t count_, size_;
+  StridedRows<T> columns_ = {};
+};
+
+/// Gradient of stored patterns or values: weights [query][row]^T . rows of queries [query][size]. If a row
+/// has fewer numbers than a vector has lanes, it is summed with stored patterns as lanes.
+template <class T> class SummedRows {
+public:
+  SummedRows(const StridedRows<T>& to, int64_t count, int64_t size, bool transposes, bool adds,
+             Buffers<T>& buffers)
+      : to_(to), count_(count), size_(size), adds_(adds) {
+    if (transposes && to.data != nullptr && size < Lanes<T>()) {
+      columns_ = {buffers.Transposed(size), WholeVectors<T>(count)};
+    }
+  }
+
+  /// Adds the products of a block of queries. `is_first`: of the call.
+  HWY_INLINE void Add(const StridedRows<T>& weights, const StridedRows<const T>& queries, int64_t num_queries,
+                      bool is_first) const {
+    if (columns_.data != nullptr) {
+      WeightedRows(Weights<T>{queries.data, 1, queries.stride}, size_,
+                   StridedRows<const T>{weights.data, weights.stride}, num_queries, columns_.stride,
+                   !is_first, columns_);
+    } else if (to_.data != nullptr) {
+      WeightedRows(Weights<T>{weights.data, 1, weights.stride}, count_, queries, num_queries, size_,
+                   adds_ || !is_first, to_);
+    }
+  }
+
+  /// Writes the sums of all blocks.
+  void Finish() const {
+    if (columns_.data == nullptr) {
+      return;
+    }
+    constexpr int64_t kSide = kHasBlocks ? kBlock<T> : 1;
+    const int64_t whole = adds_ ? 0 : count_ / kSide * kSide;
+    int64_t c = 0;
+    for (; c + kSide <= size_; c += kSide) {
+      for (int64_t s = 0; s < whole; s += kSide) {
+        TransposeBlock(columns_.row(c) + s, columns_.stride, T{1}, to_.row(s) + c, to_.stride);
+      }
+    }
+    for (int64_t s = 0; s < count_; ++s) {
+      for (int64_t i = s < whole ? c : 0; i < size_; ++i) {
+        T& to = to_.row(s)[i];
+        to = (adds_ ? to : T{0}) + columns_.row(i)[s];
+      }
+    }
+  }
+
+private:
+  StridedRows<T> to_;
+  int64_t count_, size_;
+  bool adds_;
+  StridedRows<T> columns_ = {};
 };
 
 template <class T> HWY_INLINE T DotOf(const T* a, const T* b, int64_t size) {
-  const Lanes<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const Tag<T> d;
+  const int64_t n = Lanes<T>();
   auto sum = hn::Zero(d);
   int64_t i = 0;
   for (; i + n <= size; i += n) {
@@ -540,18 +665,17 @@ template <class T> void Attention(const RowAttentionArgs<T>& args) {
   typename UnmaskedRows<T>::Copy stored_copy, values_copy;
   const auto stored = unmasked.Of(args.stored, args.size, stored_copy),
              values = unmasked.Of(args.values, args.value_size, values_copy);
-  const int64_t count = unmasked.count();
-  const Buffers<T> buffers(args.workspace, args.num_queries, args.num_stored);
+  const int64_t count = unmasked.count(), padded = WholeVectors<T>(count);
+  Buffers<T> buffers(args.workspace, args.num_queries, args.num_stored);
+  const ComparedRows<T> compared(stored, count, args.size, args.transposes_stored, buffers);
   RowDropout<T> dropout(args.dropout, buffers.words);
-  const int64_t n = static_cast<int64_t>(hn::Lanes(Lanes<T>()));
-  const int64_t padded = (count + n - 1) / n * n;
   for (int64_t q = 0; q < args.num_queries; q += buffers.block) {
     const int64_t queries = HWY_MIN(buffers.block, args.num_queries - q);
-    DotRows(StridedRows<const T>{args.queries.row(q), args.queries.stride}, queries, stored, count, args.size,
-            args.beta, buffers.first);
+    compared.Products(StridedRows<const T>{args.queries.row(q), args.queries.stride}, queries, args.beta,
+                      buffers.first);
     for (int64_t i = 0; i < queries; ++i) {
       T* weights = buffers.first.row(i);
-      MaskRow(args.mask, q + i, unmasked, padded, weights);
+      MaskRow(args.mask, q + i, unmasked, weights);
       const RowStatistics<T> statistics = Softmax(weights, padded);
       if (args.row_max != nullptr) {
         args.row_max[q + i] = statistics.max;
@@ -582,8 +706,8 @@ template <class T> void Gradient(const RowAttentionGradientArgs<T>& args) {
   if (args.num_stored == 1 && args.dropout.probability == 0) {
     return GradientOfOne(args);
   }
-  const Lanes<T> d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const Tag<T> d;
+  const int64_t n = Lanes<T>();
   const UnmaskedRows<T> unmasked(args.mask, args.num_stored);
   typename UnmaskedRows<T>::Copy stored_copy, values_copy, d_stored_copy, d_values_copy;
   const auto stored = unmasked.Of(args.stored, args.size, stored_copy),
@@ -591,22 +715,24 @@ template <class T> void Gradient(const RowAttentionGradientArgs<T>& args) {
   const auto d_stored = unmasked.GradientOf(args.d_stored, args.size, d_stored_copy),
              d_values = unmasked.GradientOf(args.d_values, args.value_size, d_values_copy);
   const bool adds = args.adds && !unmasked.are_copied();
-  const int64_t count = unmasked.count(), padded = (count + n - 1) / n * n;
-  const Buffers<T> buffers(args.workspace, args.num_queries, args.num_stored);
+  const int64_t count = unmasked.count(), padded = WholeVectors<T>(count);
+  Buffers<T> buffers(args.workspace, args.num_queries, args.num_stored);
+  const ComparedRows<T> compared(stored, count, args.size, args.transposes_stored, buffers),
+      compared_values(values, count, args.value_size, args.transposes_values, buffers);
+  const SummedRows<T> summed_stored(d_stored, count, args.size, args.transposes_stored, adds, buffers),
+      summed_values(d_values, count, args.value_size, args.transposes_values, adds, buffers);
   RowDropout<T> dropout(args.dropout, buffers.words);
   const auto beta = hn::Set(d, args.beta);
   for (int64_t q = 0; q < args.num_queries; q += buffers.block) {
     const int64_t queries = HWY_MIN(buffers.block, args.num_queries - q);
     const StridedRows<const T> query_rows{args.queries.row(q), args.queries.stride},
         d_readout_rows{args.d_readout.row(q), args.d_readout.stride};
-    DotRows(query_rows, queries, stored, count, args.size, args.beta, buffers.first);
-    DotRows(d_readout_rows, queries, values, count, args.value_size, T{1}, buffers.second);
+    compared.Products(query_rows, queries, args.beta, buffers.first);
+    compared_values.Products(d_readout_rows, queries, T{1}, buffers.second);
     for (int64_t i = 0; i < queries; ++i) {
       T *weights = buffers.first.row(i), *d_scores = buffers.second.row(i);
-      MaskRow(args.mask, q + i, unmasked, padded, weights);
-      for (int64_t s = count; s < padded; ++s) {
-        d_scores[s] = 0;
-      }
+      MaskRow(args.mask, q + i, unmasked, weights);
+      Pad(d_scores, count, T{0});
       const bool uses_dropout = dropout.enabled() && args.num_stored > 0;
       if (uses_dropout) {
         dropout.Generate(q + i, args.num_stored);
@@ -626,21 +752,19 @@ template <class T> void Gradient(const RowAttentionGradientArgs<T>& args) {
         dropout.Apply(unmasked, weights);
       }
     }
-    const auto by_query = [&](const StridedRows<T>& rows) { return Weights<T>{rows.data, rows.stride, 1}; };
-    const auto by_stored = [&](const StridedRows<T>& rows) { return Weights<T>{rows.data, 1, rows.stride}; };
     if (args.d_queries.data != nullptr) {
-      WeightedRows(by_query(buffers.second), queries, stored, count, args.size, false,
-                   StridedRows<T>{args.d_queries.row(q), args.d_queries.stride});
+      WeightedRows(Weights<T>{buffers.second.data, buffers.second.stride, 1}, queries, stored, count,
+                   args.size, false, StridedRows<T>{args.d_queries.row(q), args.d_queries.stride});
     }
-    if (d_stored.data != nullptr) {
-      WeightedRows(by_stored(buffers.second), count, query_rows, queries, args.size, adds || q > 0, d_stored);
-    }
-    if (d_values.data != nullptr) {
-      WeightedRows(by_stored(buffers.first), count, d_readout_rows, queries, args.value_size, adds || q > 0,
-                   d_values);
-    }
+    summed_stored.Add(buffers.second, query_rows, queries, q == 0);
+    summed_values.Add(buffers.first, d_readout_rows, queries, q == 0);
   }
-  if (args.num_queries > 0 && count < args.num_stored) {
+  if (args.num_queries == 0) {
+    return;
+  }
+  summed_stored.Finish();
+  summed_values.Finish();
+  if (count < args.num_stored) {
     unmasked.WriteGradient(d_stored, args.size, args.adds, args.d_stored);
     unmasked.WriteGradient(d_values, args.value_size, args.adds, args.d_values);
   }

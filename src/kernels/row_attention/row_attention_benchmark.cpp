@@ -18,6 +18,8 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
       ->Args({1, 1000, 784})
       ->Args({1024, 4, 784})
       ->Args({8, 8, 64})
+      ->Args({36, 36, 4})
+      ->Args({64, 64, 8})
       ->Args({1024, 1024, 64});
 }
 
@@ -26,7 +28,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
   const auto queries = random_numbers<T>(1, q * size), stored = random_numbers<T>(2, s * size),
              values = random_numbers<T>(3, s * size);
   std::vector<T> readout(static_cast<size_t>(q * size));
-  const auto workspace = hwy::AllocateAligned<T>(static_cast<size_t>(row_attention_workspace(q, s)));
+  const auto workspace = hwy::AllocateAligned<T>(static_cast<size_t>(row_attention_workspace(q, s, size)));
   for (auto _ : state) {
     kernel(RowAttentionArgs<T>{.queries = {queries.data(), size},
                                .stored = {stored.data(), size},
@@ -39,6 +41,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
                                .num_stored = s,
                                .size = size,
                                .value_size = size,
+                               .transposes_stored = is_transposing_faster<T>(q, s, size),
                                .workspace = workspace.get()});
     benchmark::DoNotOptimize(readout.data());
     benchmark::ClobberMemory();

@@ -46,8 +46,9 @@ template <class T> struct Matrix {
   StridedRows<T> view() { return {numbers.data(), stride}; }
 };
 
-template <class T> hwy::AlignedFreeUniquePtr<T[]> workspace(int64_t queries, int64_t stored) {
-  const auto size = static_cast<size_t>(row_attention_workspace(queries, stored));
+template <class T>
+hwy::AlignedFreeUniquePtr<T[]> workspace(int64_t queries, int64_t stored, int64_t transposed) {
+  const auto size = static_cast<size_t>(row_attention_workspace(queries, stored, transposed));
   auto memory = hwy::AllocateAligned<T>(size);
   std::fill_n(memory.get(), size, std::numeric_limits<T>::quiet_NaN()); // must be written before it is read
   return memory;
@@ -59,6 +60,7 @@ template <class T> struct Problem {
   Matrix<T> queries, stored, values, d_readout;
   MaskInputs<T> mask;
   PhiloxDropout dropout = {};
+  bool transposes = false;
 
   Problem(int64_t q, int64_t s, int64_t d, int64_t v, T b, MaskKind kind = MaskKind::none)
       : num_queries(q), num_stored(s), size(d), value_size(v), beta(b), queries(Matrix<T>::normals(1, q, d)),
@@ -73,7 +75,7 @@ template <class T> struct Problem {
     const auto rows = static_cast<size_t>(num_queries);
     Result result{Matrix<T>(num_queries, value_size), Matrix<T>(num_queries, num_stored),
                   std::vector<T>(rows), std::vector<T>(rows)};
-    const auto memory = workspace<T>(num_queries, num_stored);
+    const auto memory = workspace<T>(num_queries, num_stored, size);
     kernel(RowAttentionArgs<T>{.queries = queries.view(),
                                .stored = stored.view(),
                                .values = values.view(),
@@ -88,6 +90,7 @@ template <class T> struct Problem {
                                .value_size = value_size,
                                .mask = mask.mask(),
                                .dropout = dropout,
+                               .transposes_stored = transposes,
                                .workspace = memory.get()});
     return result;
   }
@@ -100,7 +103,7 @@ template <class T> struct Problem {
     constexpr T kStart = 2;
     Gradients to{Matrix<T>(num_queries, size, kStart), Matrix<T>(num_stored, size, kStart),
                  Matrix<T>(num_stored, value_size, kStart)};
-    const auto memory = workspace<T>(num_queries, num_stored);
+    const auto memory = workspace<T>(num_queries, num_stored, 2 * (size + value_size));
     kernel(RowAttentionGradientArgs<T>{.queries = queries.view(),
                                        .stored = stored.view(),
                                        .values = values.view(),
@@ -119,6 +122,8 @@ template <class T> struct Problem {
                                        .value_size = value_size,
                                        .mask = mask.mask(),
                                        .dropout = dropout,
+                                       .transposes_stored = transposes,
+                                       .transposes_values = transposes,
                                        .workspace = memory.get()});
     return to;
   }
@@ -133,10 +138,15 @@ void expect_near(const std::vector<T>& actual, const std::vector<T>& expected, d
   }
 }
 
-template <class T> void expect_close_to_reference(const Problem<T>& problem, double tolerance) {
+template <class T> void expect_close_to_reference(Problem<T> problem, double tolerance) {
+  if (!problem.transposes) {
+    problem.transposes = true;
+    expect_close_to_reference(problem, tolerance);
+    problem.transposes = false;
+  }
   SCOPED_TRACE(testing::Message() << problem.num_queries << " queries, " << problem.num_stored
-                                  << " stored, size " << problem.size << ", values of "
-                                  << problem.value_size);
+                                  << " stored, size " << problem.size << ", values of " << problem.value_size
+                                  << (problem.transposes ? ", transposed" : ""));
   const auto expected =
       problem.forward([](const RowAttentionArgs<T>& args) { reference::row_attention(args); });
   const auto actual = problem.forward([](const RowAttentionArgs<T>& args) { row_attention(args); });
