@@ -45,8 +45,8 @@ public:
     arguments.footer(
         "With --weights, --out is a .npy file (the output), or a .safetensors file (the output and "
         "the association). Sizes, biases and norms of the layer are those of its weights; every "
-        "other option that differs from its default must be given. Layers with options that have no flag "
-        "here, such as pattern_projection_as_connected or association_activation, run from a case file; "
+        "other option that differs from its default must be given. Layers with options that cannot be "
+        "given here, such as pattern_projection_as_connected, run from a case file; "
         "with one, --out is a .safetensors file.");
   }
 
@@ -110,6 +110,11 @@ private:
             "--padding-mask", layer_.padding_mask,
             "stored_pattern_padding_mask [batch, length]: not 0 for stored patterns that are ignored"),
         "FILE");
+    add(arguments.add_option(
+            "--option", layer_.options,
+            "Options of the layer in Python that its weights do not show, such as "
+            "normalize_hopfield_space=True, add_zero_association=True or association_activation=tanh"),
+        "NAME=VALUE");
     add(arguments.add_flag("--length-first", layer_.length_first,
                            "Inputs are [length, batch, features] (batch_first=False)"));
   }

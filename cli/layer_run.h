@@ -30,6 +30,8 @@ struct LayerRun {
   std::vector<double> beta = {};               ///< `scaling` of hflayers; empty: 1 / sqrt(hidden_size)
   std::optional<int64_t> update_steps_max = 0; ///< nullopt: until convergence
   double update_steps_eps = 1e-4;
+  /// NAME=VALUE, as in Python: options of hflayers that neither the weights show nor the members above set.
+  std::vector<std::string> options = {};
   bool length_first = false;
   bool compat = false;
   std::string device = "cpu";
