@@ -111,6 +111,12 @@ private:
             "stored_pattern_padding_mask [batch, length]: not 0 for stored patterns that are ignored"),
         "FILE");
     add(arguments.add_option(
+            "--association-mask", layer_.association_mask,
+            "association_mask [states, stored patterns], or [batch * heads, states, stored patterns]: true, "
+            "or "
+            "1 in a .npy file of 0 and 1, for pairs that are ignored; other numbers are added to the scores"),
+        "FILE");
+    add(arguments.add_option(
             "--option", layer_.options,
             "Options of the layer in Python that its weights do not show, such as "
             "normalize_hopfield_space=True, add_zero_association=True or association_activation=tanh"),
@@ -165,7 +171,7 @@ private:
                       printable(out.string())));
     }
     std::vector<std::filesystem::path> read = layer_.inputs;
-    read.insert(read.end(), {layer_.weights, layer_.padding_mask});
+    read.insert(read.end(), {layer_.weights, layer_.padding_mask, layer_.association_mask});
     require_other_file("--out", out, read);
     layer_.compat = options_.compat;
     layer_.device = options_.device = verify::checked_device(options_.device);

@@ -414,6 +414,15 @@ std::vector<at::Tensor> read_inputs(const LayerRun& run, const at::TensorOptions
   return inputs;
 }
 
+/// Pairs that are ignored, or numbers that are added to the scores. The numbers of a .npy file have lost their
+/// type, so those of a file of 0 and 1 are booleans.
+at::Tensor read_association_mask(const std::filesystem::path& path, const at::TensorOptions& type) {
+  const at::Tensor mask = read_input(path, "");
+  const bool is_boolean =
+      is_npy(path) ? mask.eq(0).logical_or(mask.eq(1)).all().item<bool>() : !mask.is_floating_point();
+  return is_boolean ? mask.ne(0).to(type.device()) : mask.to(type);
+}
+
 /// A layer that is ready to be applied.
 struct Layer {
   std::shared_ptr<torch::nn::Module> module;
@@ -550,6 +559,10 @@ LayerOutput apply(const LayerRun& run, const std::filesystem::path& out) {
     if (masks.stored_pattern_padding_mask.dim() == 1) {
       masks.stored_pattern_padding_mask = masks.stored_pattern_padding_mask.unsqueeze(0);
     }
+  }
+  if (!run.association_mask.empty()) {
+    masks.association_mask =
+        read_association_mask(run.association_mask, at::TensorOptions(device).dtype(type));
   }
   const at::NoGradGuard no_gradient;
   const verify::FullFloat32 full_float32(device);

@@ -348,6 +348,20 @@ TEST(ApplyVerb, IgnoresPaddedPatternsAndAcceptsASingleBag) {
     EXPECT_NEAR(masked.numbers[i], shorter.numbers[i], 1e-6) << i;
   }
   EXPECT_NE(whole.numbers, shorter.numbers);
+  for (const double ignored : {1.0, -HUGE_VAL}) { // as a boolean, and added to the score
+    data::write_npy(folder / "pairs.npy",
+                    data::NumberArray{.shape = {1, 7}, .numbers = {0, 0, 0, 0, 0, ignored, ignored}});
+    const data::NumberArray without =
+        output({folder / "bag.npy", "--association-mask", folder / "pairs.npy"});
+    for (size_t i = 0; i < 8; ++i) {
+      EXPECT_NEAR(without.numbers[i], shorter.numbers[i], 1e-6) << ignored << ' ' << i;
+    }
+  }
+  const ProgramResult wrong =
+      run_mneme({"apply", "--weights", kExample / "pooling.pt", "--heads", "2", "--out", folder / "out.npy",
+                 "--input", folder / "bag.npy", "--association-mask", folder / "bag.npy"});
+  EXPECT_NE(wrong.exit_code, 0);
+  testing::expect_contains(wrong.err, {"association_mask", "[7, 8]"});
 }
 
 TEST(ApplyVerb, WritesTheShapeOfAnEmptyBatch) {
