@@ -414,8 +414,8 @@ std::vector<at::Tensor> read_inputs(const LayerRun& run, const at::TensorOptions
   return inputs;
 }
 
-/// Pairs that are ignored, or numbers that are added to the scores. The numbers of a .npy file have lost their
-/// type, so those of a file of 0 and 1 are booleans.
+/// Pairs that are ignored, or numbers that are added to the scores. The type of a .npy file is not known
+/// here, so a file of 0 and 1 contains booleans.
 at::Tensor read_association_mask(const std::filesystem::path& path, const at::TensorOptions& type) {
   const at::Tensor mask = read_input(path, "");
   const bool is_boolean =
