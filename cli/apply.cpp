@@ -45,8 +45,8 @@ public:
     arguments.footer(
         "With --weights, --out is a .npy file (the output), or a .safetensors file (the output and "
         "the association). Sizes, biases and norms of the layer are those of its weights; every "
-        "other option that differs from its default must be given. Layers with options that have no flag "
-        "here, such as pattern_projection_as_connected or association_activation, run from a case file; "
+        "other option that differs from its default must be given. Layers with options that cannot be "
+        "given here, such as pattern_projection_as_connected, run from a case file; "
         "with one, --out is a .safetensors file.");
   }
 
@@ -110,6 +110,17 @@ private:
             "--padding-mask", layer_.padding_mask,
             "stored_pattern_padding_mask [batch, length]: not 0 for stored patterns that are ignored"),
         "FILE");
+    add(arguments.add_option(
+            "--association-mask", layer_.association_mask,
+            "association_mask [states, stored patterns], or [batch * heads, states, stored patterns]: true, "
+            "or "
+            "1 in a .npy file of 0 and 1, for pairs that are ignored; other numbers are added to the scores"),
+        "FILE");
+    add(arguments.add_option(
+            "--option", layer_.options,
+            "Options of the layer in Python that its weights do not show, such as "
+            "normalize_hopfield_space=True, add_zero_association=True or association_activation=tanh"),
+        "NAME=VALUE");
     add(arguments.add_flag("--length-first", layer_.length_first,
                            "Inputs are [length, batch, features] (batch_first=False)"));
   }
@@ -160,7 +171,7 @@ private:
                       printable(out.string())));
     }
     std::vector<std::filesystem::path> read = layer_.inputs;
-    read.insert(read.end(), {layer_.weights, layer_.padding_mask});
+    read.insert(read.end(), {layer_.weights, layer_.padding_mask, layer_.association_mask});
     require_other_file("--out", out, read);
     layer_.compat = options_.compat;
     layer_.device = options_.device = verify::checked_device(options_.device);

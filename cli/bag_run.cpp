@@ -410,7 +410,7 @@ OwnTask own_task(const BagRun& run, const data::BagFile& bags,
   return result;
 }
 
-data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
+data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags, bool classes_may_be_missing) {
   if (run.task != kOwnBags) {
     throw UsageError(
         fmt::format("--bags needs a run of `mneme train bags`, but this run is of {}.\n  Train a model "
@@ -420,6 +420,7 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   data::BagFileOptions options = run.own.columns;
   options.features = run.own.features;
   options.columns_are_optional = true;
+  options.classes_may_be_missing = classes_may_be_missing;
   options.missing_is_nan = bags.replaces_missing.value_or(run.own.replaces_missing);
   if (!bags.bag_column.empty()) {
     options.bag_column = bags.bag_column;
@@ -433,10 +434,12 @@ data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   if (!bags.instance_column.empty()) {
     options.instance_column = bags.instance_column;
   }
+  options.label_must_exist = !bags.label_column.empty();
+  options.instance_must_exist = !bags.instance_column.empty();
   options.ignored_must_exist = !bags.ignored_columns.empty();
   data::BagFile file = read_files(bags.files, options, bags.offsets, bags.labels);
   check_features(run.own, file, bags.files.front());
-  if (!bags.label_column.empty() && file.classes.empty()) {
+  if (!bags.label_column.empty() && file.classes.empty() && file.lines.empty()) { // not a table
     throw DataError(
         fmt::format("{}: there is no column \"{}\" of classes.\n  Correct --label-column, or leave "
                     "it out.",

@@ -113,12 +113,12 @@ struct OwnTask {
 OwnTask own_task(const BagRun& run, const data::BagFile& bags,
                  const std::optional<data::BagFile>& validation);
 
-/// Reads bags that a run on own bags is applied to. The classes may be missing.
-/// Missing values are NaN, if they are replaced.
+/// Reads bags that a run on own bags is applied to. There may be no classes and, with
+/// `classes_may_be_missing`, classes of some bags only. Missing values are NaN, if they are replaced.
 ///
 /// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features
 ///         than the training bags
-data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags);
+data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags, bool classes_may_be_missing);
 
 /// Prepares bags for the model of a checkpoint: replaces missing values by the means of its training bags.
 /// Returns warnings: on these values, on features in another unit, and on bags that the model was trained on.

@@ -148,7 +148,7 @@ private:
   ///
   /// Errors  as read_bags_for; DataError if they have no classes
   data::BagFile read_labelled_bags(const BagRun& run) const {
-    data::BagFile bags = read_bags_for(run, bags_);
+    data::BagFile bags = read_bags_for(run, bags_, false);
     if (bags.classes.empty()) {
       throw DataError(
           fmt::format("{}: the bags have no classes, so predictions cannot be evaluated.\n  Add them, or "

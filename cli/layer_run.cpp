@@ -7,11 +7,13 @@
 #include <functional>
 #include <map>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -20,6 +22,7 @@
 #include "mneme/nn/hopfield_pooling.h"
 #include "mneme/nn/state_dict.h"
 #include "verify/device.h"
+#include "verify/layer_options.h"
 #include "verify/on_device.h"
 
 namespace mneme::cli {
@@ -200,6 +203,51 @@ void set_projections(nn::HopfieldOptions& options, const Parameters& parameters)
   }
 }
 
+/// Options of --option: the weights do not show them, and no other option of the program sets them.
+constexpr std::array<std::string_view, 10> kGivenOptions = {
+    "normalize_stored_pattern",    "normalize_stored_pattern_eps", "normalize_state_pattern",
+    "normalize_state_pattern_eps", "normalize_pattern_projection", "normalize_pattern_projection_eps",
+    "normalize_hopfield_space",    "normalize_hopfield_space_eps", "add_zero_association",
+    "association_activation"};
+
+/// A value as Python writes it: True, False, None, a number or a text without quotes.
+nlohmann::json python_value(const std::string& text) {
+  if (text == "True" || text == "False") {
+    return text == "True";
+  }
+  if (text == "None") {
+    return nullptr;
+  }
+  nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
+  return value.is_discarded() ? nlohmann::json(text) : value;
+}
+
+/// Sets the options of --option. Returns their names.
+///
+/// Errors  UsageError for another option, or an invalid value
+std::vector<std::string> set_given_options(nn::HopfieldOptions& options,
+                                           const std::vector<std::string>& given) {
+  std::vector<std::string> names;
+  for (const std::string& assignment : given) {
+    const size_t equals = assignment.find('=');
+    const std::string name = assignment.substr(0, equals);
+    if (equals == std::string::npos || std::ranges::find(kGivenOptions, name) == kGivenOptions.end()) {
+      throw UsageError(fmt::format(
+          "--option {}: NAME=VALUE was expected, with one of the names {}.\n  The weights show the other "
+          "options of a layer, or they have an option of their own; `mneme apply --help` lists these.",
+          printable(assignment), fmt::join(kGivenOptions, ", ")));
+    }
+    const nlohmann::json value = python_value(assignment.substr(equals + 1));
+    try {
+      verify::set_hopfield_option(options, name, verify::GoldenValue(value, "--option " + name));
+    } catch (const DataError& error) {
+      throw UsageError(fmt::format("{}\n  Write the value as in Python.", error.what()));
+    }
+    names.push_back(name);
+  }
+  return names;
+}
+
 /// Sets the options that the parameters show; the others are those of `run`.
 nn::HopfieldOptions options_of(const LayerRun& run, const Parameters& parameters,
                                std::vector<std::string>& notes) {
@@ -220,14 +268,7 @@ nn::HopfieldOptions options_of(const LayerRun& run, const Parameters& parameters
       .normalize_hopfield_space(space_norm)
       .normalize_hopfield_space_affine(space_norm)
       .learn_beta(parameters.has("beta"));
-  std::vector<std::string> absent;
-  const auto has_norm = [&](const char* name) {
-    const bool is_present = parameters.has(fmt::format("{}.weight", name));
-    if (!is_present) {
-      absent.emplace_back(name);
-    }
-    return is_present;
-  };
+  const auto has_norm = [&](const char* name) { return parameters.has(fmt::format("{}.weight", name)); };
   const bool stored = has_norm("norm_stored_pattern"), state = has_norm("norm_state_pattern"),
              projection = has_norm("norm_pattern_projection");
   options.normalize_stored_pattern(stored)
@@ -236,9 +277,30 @@ nn::HopfieldOptions options_of(const LayerRun& run, const Parameters& parameters
       .normalize_state_pattern_affine(state)
       .normalize_pattern_projection(projection)
       .normalize_pattern_projection_affine(projection);
+  const std::vector<std::string> given = set_given_options(options, run.options);
+  std::vector<std::string> absent, absent_options;
+  for (const auto& [suffix, has_parameters, is_on] :
+       {std::tuple("stored_pattern", stored, options.normalize_stored_pattern()),
+        std::tuple("state_pattern", state, options.normalize_state_pattern()),
+        std::tuple("pattern_projection", projection, options.normalize_pattern_projection()),
+        std::tuple("hopfield_space", space_norm, options.normalize_hopfield_space())}) {
+    const std::string option = fmt::format("normalize_{}", suffix);
+    if (has_parameters && !is_on) {
+      throw UsageError(fmt::format("--option {}=False: {} has parameters of this norm.\n  Leave it out.",
+                                   option, parameters.source()));
+    }
+    if (!has_parameters && option != "normalize_hopfield_space" && // off by default in hflayers
+        std::ranges::find(given, option) == given.end()) {
+      absent.push_back(fmt::format("norm_{}", suffix));
+      absent_options.push_back(option + "=True");
+    }
+  }
   if (!absent.empty()) {
-    notes.push_back(fmt::format("the weights have no parameters of {}, so the layer runs without {}",
-                                fmt::join(absent, ", "), absent.size() == 1 ? "this norm" : "these norms"));
+    notes.push_back(fmt::format(
+        "the weights have no parameters of {}, so the layer runs without {}; --option {} adds {} without "
+        "parameters",
+        fmt::join(absent, ", "), absent.size() == 1 ? "this norm" : "these norms",
+        fmt::join(absent_options, " "), absent.size() == 1 ? "it" : "them"));
   }
   if (options.concat_bias_pattern() && !run.compat) {
     notes.emplace_back("the layer appends its learned stored pattern and projection (bias_k, bias_v), which "
@@ -272,7 +334,7 @@ std::string call_text(const char* name, const nn::Hopfield& layer, const std::st
   if (const double eps = options.update_steps_eps().values().front(); eps != LayerRun().update_steps_eps) {
     text += fmt::format(", update_steps_eps={:.6g}", eps);
   }
-  const auto flag = [&](const char* option, bool value, bool default_value) {
+  const auto flag = [&](const std::string& option, bool value, bool default_value) {
     if (value != default_value) {
       text += fmt::format(", {}={}", option, value ? "True" : "False");
     }
@@ -280,11 +342,25 @@ std::string call_text(const char* name, const nn::Hopfield& layer, const std::st
   flag("input_bias", options.input_bias(), true);
   flag("concat_bias_pattern", options.concat_bias_pattern(), false);
   flag("disable_out_projection", options.disable_out_projection(), false);
-  flag("normalize_stored_pattern", options.normalize_stored_pattern(), true);
-  flag("normalize_state_pattern", options.normalize_state_pattern(), true);
-  flag("normalize_pattern_projection", options.normalize_pattern_projection(), true);
-  flag("normalize_hopfield_space", options.normalize_hopfield_space(), false);
-  flag("normalize_hopfield_space_affine", options.normalize_hopfield_space_affine(), false);
+  flag("add_zero_association", options.add_zero_association(), false);
+  if (options.association_activation()) {
+    text += fmt::format(", association_activation='{}'", *options.association_activation());
+  }
+  const auto norm = [&](const std::string& option, bool is_on, bool is_affine, double eps, bool by_default) {
+    flag(option, is_on, by_default);
+    flag(option + "_affine", is_affine, by_default);
+    if (eps != 1e-5) {
+      text += fmt::format(", {}_eps={:.6g}", option, eps);
+    }
+  };
+  norm("normalize_stored_pattern", options.normalize_stored_pattern(),
+       options.normalize_stored_pattern_affine(), options.normalize_stored_pattern_eps(), true);
+  norm("normalize_state_pattern", options.normalize_state_pattern(), options.normalize_state_pattern_affine(),
+       options.normalize_state_pattern_eps(), true);
+  norm("normalize_pattern_projection", options.normalize_pattern_projection(),
+       options.normalize_pattern_projection_affine(), options.normalize_pattern_projection_eps(), true);
+  norm("normalize_hopfield_space", options.normalize_hopfield_space(),
+       options.normalize_hopfield_space_affine(), options.normalize_hopfield_space_eps(), false);
   return text + own + (options.batch_first() ? ")" : ", batch_first=False)");
 }
 
@@ -336,6 +412,15 @@ std::vector<at::Tensor> read_inputs(const LayerRun& run, const at::TensorOptions
     inputs.push_back(input.to(type));
   }
   return inputs;
+}
+
+/// Pairs that are ignored, or numbers that are added to the scores. The type of a .npy file is not known
+/// here, so a file of 0 and 1 contains booleans.
+at::Tensor read_association_mask(const std::filesystem::path& path, const at::TensorOptions& type) {
+  const at::Tensor mask = read_input(path, "");
+  const bool is_boolean =
+      is_npy(path) ? mask.eq(0).logical_or(mask.eq(1)).all().item<bool>() : !mask.is_floating_point();
+  return is_boolean ? mask.ne(0).to(type.device()) : mask.to(type);
 }
 
 /// A layer that is ready to be applied.
@@ -474,6 +559,10 @@ LayerOutput apply(const LayerRun& run, const std::filesystem::path& out) {
     if (masks.stored_pattern_padding_mask.dim() == 1) {
       masks.stored_pattern_padding_mask = masks.stored_pattern_padding_mask.unsqueeze(0);
     }
+  }
+  if (!run.association_mask.empty()) {
+    masks.association_mask =
+        read_association_mask(run.association_mask, at::TensorOptions(device).dtype(type));
   }
   const at::NoGradGuard no_gradient;
   const verify::FullFloat32 full_float32(device);

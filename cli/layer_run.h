@@ -25,11 +25,13 @@ struct LayerRun {
   std::vector<std::filesystem::path> inputs;
   /// Name of the tensor in each file of inputs, or one name for all; empty: the only one.
   std::vector<std::string> tensors = {};
-  std::filesystem::path padding_mask = {}; ///< empty: none
+  std::filesystem::path padding_mask = {}, association_mask = {}; ///< empty: none
   int64_t num_heads = 1;
   std::vector<double> beta = {};               ///< `scaling` of hflayers; empty: 1 / sqrt(hidden_size)
   std::optional<int64_t> update_steps_max = 0; ///< nullopt: until convergence
   double update_steps_eps = 1e-4;
+  /// NAME=VALUE, as in Python: options of hflayers that neither the weights show nor the members above set.
+  std::vector<std::string> options = {};
   bool length_first = false;
   bool compat = false;
   std::string device = "cpu";

@@ -26,6 +26,7 @@
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "report/page.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -131,7 +132,7 @@ public:
       throw UsageError("--top has an effect with --explain only.\n  Add --explain, or leave out --top.");
     }
     const BagRun run = read_bag_run(run_folder_);
-    data::BagFile file = read_bags_for(run, bags_);
+    data::BagFile file = read_bags_for(run, bags_, true);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
     for (const std::string& warning : prepare_bags(run, file, bags_.files.front(), checkpoints.front())) {
       context.progress.message(fmt::format("mneme {}: {}", name(), warning));
@@ -248,7 +249,7 @@ private:
       const Prediction& prediction = predictions[bag];
       std::vector<report::Cell> row{file.names[bag], file.offsets[bag + 1] - file.offsets[bag]};
       if (!known.empty()) {
-        row.emplace_back(known[bag]);
+        row.emplace_back(known[bag].empty() ? report::Cell(report::Missing()) : known[bag]);
       }
       row.emplace_back(predicted_class(run, prediction));
       row.emplace_back(prediction.probability);
@@ -308,18 +309,33 @@ private:
     return checkpoints > 1 ? fmt::format(", mean of {} seeds", checkpoints) : "";
   }
 
-  /// Number of correct predictions; empty without known classes. With more than two classes, all but the
-  /// positive one are negative.
+  /// Number of correct predictions among the bags of the classes of the run; empty without known classes.
   static std::string correct_text(const BagRun& run, const std::vector<std::string>& known,
                                   const std::vector<Prediction>& predictions) {
     if (known.empty()) {
       return "";
     }
-    size_t correct = 0;
+    const data::BagClasses& classes = run.own.classes;
+    const bool one_against_all = data::is_one_against_all(classes);
+    int64_t correct = 0, compared = 0;
     for (size_t bag = 0; bag < known.size(); ++bag) {
-      correct += (known[bag] == run.own.classes.positive) == (predictions[bag].probability > 0.5) ? 1 : 0;
+      const bool is_positive = data::are_same_class(known[bag], classes.positive);
+      if (!is_positive &&
+          !(one_against_all ? !known[bag].empty() : data::are_same_class(known[bag], classes.negative))) {
+        continue;
+      }
+      ++compared;
+      correct += is_positive == (predictions[bag].probability > 0.5) ? 1 : 0;
     }
-    return fmt::format("{} of {} bags are classified correctly.", correct, known.size());
+    std::string text = fmt::format("{} of {} bags are classified correctly", correct, compared);
+    if (compared < std::ssize(known)) {
+      text +=
+          fmt::format("; not counted: {} without {}", report::counted(std::ssize(known) - compared, "bag"),
+                      one_against_all ? "a class"
+                                      : fmt::format("the class {} or {}", printable(classes.negative),
+                                                    printable(classes.positive)));
+    }
+    return text + ".";
   }
 
   void write(const BagRun& run, const data::BagFile& file, const report::Table& table,

@@ -237,6 +237,10 @@ HopfieldOptions hopfield_options(const GoldenValue& constructor, bool compat) {
   return options.compat(compat);
 }
 
+bool set_hopfield_option(HopfieldOptions& options, const std::string& name, const GoldenValue& value) {
+  return set_one(options, kHopfield, name, value);
+}
+
 HopfieldPoolingOptions pooling_options(const GoldenValue& constructor, bool compat) {
   return around_hopfield(constructor, kPooling, compat);
 }

@@ -3,6 +3,8 @@
 /// Options of layers in case files: those that differ from the defaults, under their names in hflayers.
 #pragma once
 
+#include <string>
+
 #include "mneme/nn/hopfield_core.h"
 #include "mneme/nn/hopfield_decoder_layer.h"
 #include "mneme/nn/hopfield_encoder_layer.h"
@@ -17,6 +19,10 @@ namespace mneme::verify {
 /// Errors  DataError (JSON path) for an unknown option or an invalid value
 nn::HopfieldCoreOptions core_options(const GoldenValue& constructor, bool compat);
 nn::HopfieldOptions hopfield_options(const GoldenValue& constructor, bool compat);
+/// Sets the option `name` of hflayers. Returns false if there is no such option.
+///
+/// Errors  DataError (JSON path) for an invalid value
+bool set_hopfield_option(nn::HopfieldOptions& options, const std::string& name, const GoldenValue& value);
 nn::HopfieldPoolingOptions pooling_options(const GoldenValue& constructor, bool compat);
 nn::HopfieldLayerOptions lookup_options(const GoldenValue& constructor, bool compat);
 /// `file`: has the constructor of the inner layer next to that of the block.

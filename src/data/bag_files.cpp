@@ -188,14 +188,14 @@ private:
       return found == cells.end() ? std::nullopt : std::optional(static_cast<size_t>(found - cells.begin()));
     };
     const std::string kIgnore = "--ignore-columns";
-    const auto require = [&](const std::string& name, const std::string& option) {
+    const auto require = [&](const std::string& name, const std::string& option, bool is_given = false) {
       const std::optional<size_t> column = column_of(name);
       if (!column) {
         rows_.wrong(
             rows_.location(),
             fmt::format("there is no column {}; the columns are {}{}", shown_cell(name), columns_text(cells),
                         case_remark(name, cells)),
-            option == kIgnore
+            is_given || option == kIgnore
                 ? fmt::format("Correct the name in {}, or leave it out; the first line must be a header.",
                               option)
                 : fmt::format("Name the column with {}, or add it; the first line must be a header.",
@@ -205,13 +205,17 @@ private:
     };
     columns_.bag = require(options_.bag_column, "--bag-column");
     const bool label_is_optional =
-        options_.columns_are_optional || options_.label_column == BagFileOptions().label_column;
-    columns_.label = label_is_optional ? column_of(options_.label_column)
-                                       : std::optional(require(options_.label_column, "--label-column"));
+        !options_.label_must_exist &&
+        (options_.columns_are_optional || options_.label_column == BagFileOptions().label_column);
+    columns_.label =
+        label_is_optional
+            ? column_of(options_.label_column)
+            : std::optional(require(options_.label_column, "--label-column", options_.label_must_exist));
     if (!options_.instance_column.empty()) {
-      columns_.instance = options_.columns_are_optional
+      columns_.instance = options_.columns_are_optional && !options_.instance_must_exist
                               ? column_of(options_.instance_column)
-                              : std::optional(require(options_.instance_column, "--instance-column"));
+                              : std::optional(require(options_.instance_column, "--instance-column",
+                                                      options_.instance_must_exist));
       if (columns_.instance && (columns_.instance == columns_.bag || columns_.instance == columns_.label)) {
         rows_.wrong(
             rows_.location(*columns_.instance),
@@ -318,9 +322,10 @@ private:
     Bag& bag = bags_[found->second];
     if (columns_.label) {
       const std::string& label = cells[*columns_.label];
-      if (label.empty()) {
+      if (label.empty() && !options_.classes_may_be_missing) {
         rows_.wrong(rows_.location(*columns_.label), "the class is empty",
-                    "Fill it in, or remove the column.");
+                    "Fill it in, or remove the lines of this bag. `mneme predict` classifies bags without "
+                    "classes.");
       }
       if (!is_new && label != bag.label) {
         rows_.wrong(rows_.location(*columns_.label),
@@ -602,7 +607,8 @@ BagFile read_one(const std::filesystem::path& path, const BagFileOptions& option
 }
 
 /// Adds the bags of another file. Bags of arrays have no names of their own, so they are counted on.
-void append(BagFile& all, BagFile more, const std::string& path, const std::string& first_path) {
+void append(BagFile& all, BagFile more, const std::string& path, const std::string& first_path,
+            bool classes_may_be_missing) {
   if (all.num_features != more.num_features || all.feature_names != more.feature_names) {
     const bool have_names = !all.feature_names.empty() || !more.feature_names.empty();
     const auto text = [&](const BagFile& bags) {
@@ -614,6 +620,10 @@ void append(BagFile& all, BagFile more, const std::string& path, const std::stri
     };
     fail(path, fmt::format("has {}, but {} has {}", text(more), first_path, text(all)),
          "All files must have the same features: either CSV tables with the same columns, or arrays.");
+  }
+  if (all.classes.empty() != more.classes.empty() && classes_may_be_missing) {
+    BagFile& without = all.classes.empty() ? all : more;
+    without.classes.resize(without.names.size());
   }
   if (all.classes.empty() != more.classes.empty()) {
     fail(path,
@@ -652,10 +662,13 @@ void append(BagFile& all, BagFile more, const std::string& path, const std::stri
   std::ranges::move(more.instance_ids, std::back_inserter(all.instance_ids));
 }
 
-std::optional<int64_t> integer_in(const std::string& text) {
-  int64_t number = 0;
+/// The number that a text is; nullopt for other texts, and for numbers that float64 may round.
+std::optional<double> number_in(const std::string& text) {
+  constexpr double kMax = 0x1p53;
+  double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  return is_number && std::abs(number) < kMax ? std::optional(number) : std::nullopt;
 }
 
 } // namespace
@@ -683,7 +696,11 @@ BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFi
   BagFileOptions same_features = options;
   same_features.features = all.feature_names;
   for (const std::filesystem::path& path : paths.subspan(1)) {
-    append(all, read_one(path, same_features), path.string(), paths.front().string());
+    append(all, read_one(path, same_features), path.string(), paths.front().string(),
+           options.classes_may_be_missing);
+  }
+  if (std::ranges::all_of(all.classes, &std::string::empty)) {
+    all.classes.clear();
   }
   return all;
 }
@@ -737,8 +754,8 @@ BagClasses choose_classes(const BagFile& bags, const std::string& positive) {
   }
   const std::set<std::string> distinct(bags.classes.begin(), bags.classes.end());
   std::vector<std::string> names(distinct.begin(), distinct.end());
-  if (std::ranges::all_of(names, [](const std::string& name) { return integer_in(name).has_value(); })) {
-    std::ranges::sort(names, {}, [](const std::string& name) { return *integer_in(name); });
+  if (std::ranges::all_of(names, [](const std::string& name) { return number_in(name).has_value(); })) {
+    std::ranges::sort(names, {}, [](const std::string& name) { return *number_in(name); });
   }
   constexpr size_t kShown = 20;
   const std::string shown = fmt::format(
@@ -768,21 +785,31 @@ BagClasses choose_classes(const BagFile& bags, const std::string& positive) {
           .positive = positive};
 }
 
+bool are_same_class(const std::string& a, const std::string& b) {
+  const std::optional<double> number = number_in(a);
+  return a == b || (number && number == number_in(b));
+}
+
+bool is_one_against_all(const BagClasses& classes) {
+  return classes.negative == "not " + classes.positive;
+}
+
 LabelledBags to_labelled_bags(const BagFile& bags, const BagClasses& classes) {
   LabelledBags labelled{
       .instance_shape = {bags.num_features}, .numbers = bags.numbers, .offsets = bags.offsets};
   labelled.targets.assign(bags.names.size(), 0);
-  const bool one_against_all = classes.negative == "not " + classes.positive;
+  const bool one_against_all = is_one_against_all(classes);
   for (size_t bag = 0; bag < bags.classes.size(); ++bag) {
     const std::string& name = bags.classes[bag];
-    if (name != classes.positive && name != classes.negative && !one_against_all) {
+    const bool is_positive = are_same_class(name, classes.positive);
+    if (!is_positive && !are_same_class(name, classes.negative) && !one_against_all) {
       throw DataError(
           fmt::format("the bag {} has the class {}, but the classes are {} and {}.\n  Use the classes of "
                       "the training bags.",
                       shown_cell(bags.names[bag]), shown_cell(name), shown_cell(classes.negative),
                       shown_cell(classes.positive)));
     }
-    labelled.targets[bag] = name == classes.positive ? 1 : 0;
+    labelled.targets[bag] = is_positive ? 1 : 0;
   }
   return labelled;
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -180,6 +181,13 @@ std::vector<std::string> options_for(const nlohmann::json& golden) {
     if (inferred.contains(key)) {
       continue;
     }
+    if (constexpr std::string_view kAffine = "_affine"; key.ends_with(kAffine)) {
+      const std::string norm = key.substr(0, key.size() - kAffine.size());
+      if (golden.at("constructor").value(norm, true) && value == false) { // not in the weights
+        add("--option", norm + "=True");
+      }
+      continue;
+    }
     if (key == "num_heads") {
       add("--heads", value.dump());
     } else if (key == "scaling" && value.is_number()) {
@@ -193,6 +201,12 @@ std::vector<std::string> options_for(const nlohmann::json& golden) {
       add("--update-eps", value.dump());
     } else if (key == "batch_first") {
       options.emplace_back("--length-first");
+    } else if (key.starts_with("normalize_") || key == "add_zero_association" ||
+               key == "association_activation") {
+      add("--option", fmt::format("{}={}", key,
+                                  value.is_boolean()  ? (value.get<bool>() ? "True" : "False")
+                                  : value.is_string() ? value.get<std::string>()
+                                                      : value.dump()));
     } else {
       return {};
     }
@@ -334,6 +348,20 @@ TEST(ApplyVerb, IgnoresPaddedPatternsAndAcceptsASingleBag) {
     EXPECT_NEAR(masked.numbers[i], shorter.numbers[i], 1e-6) << i;
   }
   EXPECT_NE(whole.numbers, shorter.numbers);
+  for (const double ignored : {1.0, -HUGE_VAL}) { // as a boolean, and added to the score
+    data::write_npy(folder / "pairs.npy",
+                    data::NumberArray{.shape = {1, 7}, .numbers = {0, 0, 0, 0, 0, ignored, ignored}});
+    const data::NumberArray without =
+        output({folder / "bag.npy", "--association-mask", folder / "pairs.npy"});
+    for (size_t i = 0; i < 8; ++i) {
+      EXPECT_NEAR(without.numbers[i], shorter.numbers[i], 1e-6) << ignored << ' ' << i;
+    }
+  }
+  const ProgramResult wrong =
+      run_mneme({"apply", "--weights", kExample / "pooling.pt", "--heads", "2", "--out", folder / "out.npy",
+                 "--input", folder / "bag.npy", "--association-mask", folder / "bag.npy"});
+  EXPECT_NE(wrong.exit_code, 0);
+  testing::expect_contains(wrong.err, {"association_mask", "[7, 8]"});
 }
 
 TEST(ApplyVerb, WritesTheShapeOfAnEmptyBatch) {
@@ -417,8 +445,54 @@ TEST(ApplyVerb, ReportsNormsThatWeightsDoNotHave) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(contains(result.err, "no parameters of norm_stored_pattern, norm_state_pattern, "
                                    "norm_pattern_projection, so the layer runs without these norms"));
-  EXPECT_TRUE(contains(result.out, ", normalize_stored_pattern=False, normalize_state_pattern=False, "
-                                   "normalize_pattern_projection=False)"));
+  EXPECT_TRUE(contains(result.err, "--option normalize_stored_pattern=True normalize_state_pattern=True "
+                                   "normalize_pattern_projection=True adds them"));
+  EXPECT_TRUE(contains(result.out,
+                       ", normalize_stored_pattern=False, normalize_stored_pattern_affine=False, "
+                       "normalize_state_pattern=False, normalize_state_pattern_affine=False, "
+                       "normalize_pattern_projection=False, normalize_pattern_projection_affine=False)"));
+}
+
+TEST(ApplyVerb, AcceptsOptionsThatWeightsDoNotShow) {
+  const TemporaryFolder folder;
+  const auto apply = [&](const std::string& name, const std::vector<std::string>& options) {
+    const std::string golden = kCases / (name + ".safetensors");
+    std::vector<std::string> arguments = {"apply",
+                                          "--weights",
+                                          golden,
+                                          "--layer",
+                                          "state",
+                                          "--input",
+                                          golden,
+                                          "--tensor",
+                                          "input.stored_pattern",
+                                          "--out",
+                                          folder / "out.npy",
+                                          "--option"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return run_mneme(arguments);
+  };
+  const ProgramResult given =
+      apply("hopfield_norms_not_affine",
+            {"normalize_stored_pattern=True", "normalize_stored_pattern_eps=1e-3",
+             "add_zero_association=True", "normalize_state_pattern=False", "association_activation=tanh"});
+  EXPECT_EQ(given.exit_code, 0) << given.err;
+  testing::expect_contains(given.out,
+                           {", add_zero_association=True, association_activation='tanh', "
+                            "normalize_stored_pattern_affine=False, normalize_stored_pattern_eps=0.001, "
+                            "normalize_state_pattern=False, "});
+  testing::expect_contains(given.err, {"no parameters of norm_pattern_projection, so", "this norm"});
+  for (const auto& [option, part] :
+       {std::pair("num_heads=2", "add_zero_association"), std::pair("add_zero_association", "NAME=VALUE"),
+        std::pair("add_zero_association=1", "--option add_zero_association: expected"),
+        std::pair("association_activation=foo", "foo")}) {
+    const ProgramResult refused = apply("hopfield_norms_not_affine", {option});
+    EXPECT_EQ(refused.exit_code, 2) << option << refused.err;
+    testing::expect_contains(refused.err, {part});
+  }
+  const ProgramResult affine = apply("hopfield_three_inputs", {"normalize_stored_pattern=False"});
+  EXPECT_EQ(affine.exit_code, 2);
+  testing::expect_contains(affine.err, {"normalize_stored_pattern=False", "has parameters of this norm"});
 }
 
 TEST(ApplyVerb, PrintsOptionsThatWeightsShow) {

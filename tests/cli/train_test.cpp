@@ -967,6 +967,21 @@ TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
   refused(predict("slide,x,y\na,1,2\n", {"--explain"}), 2, {"lstm", "does not attend"});
   refused(predict("slide,x,y\na,1,2\n", {"--top", "2"}), 2, {"--explain"});
   refused(predict("slide,x,y\na,1,2\n", {"--instance-column", "cell"}), 3, {"\"cell\"", "--instance-column"});
+  refused(predict("slide,x,y,z\na,1,2,3\n", {"--instance-column", "cell"}), 3,
+          {"no column \"cell\"", "Correct the name in --instance-column"});
+  const ProgramResult some = predict("slide,diagnosis,x,y\na,sick,1,2\nb,,2,1\nc,Sick,3,1\n", {"--json"});
+  ASSERT_EQ(some.exit_code, 0) << some.err;
+  const nlohmann::json rows = testing::results_of(some.out).at("predictions");
+  EXPECT_EQ(rows.at(0).at("class"), "sick");
+  EXPECT_TRUE(rows.at(1).at("class").is_null());
+  EXPECT_EQ(rows.at(2).at("class"), "Sick");
+  testing::expect_contains(
+      predict("slide,diagnosis,x,y\na,sick,1,2\nb,,2,1\nc,Sick,3,1\n").out,
+      {" of 1 bags are classified correctly; not counted: 2 bags without the class healthy or sick."});
+  const ProgramResult without = predict("slide,diagnosis,x,y\na,,1,2\n", {"--label-column", "diagnosis"});
+  EXPECT_EQ(without.exit_code, 0) << without.err;
+  EXPECT_EQ(without.out.find("correctly"), std::string::npos);
+  predict("slide,x,y\na,1,2\n");
   refused(run_slowly({"eval", run, "--bags", (folder / "new.csv").string()}), 3,
           {"no classes", "mneme predict"});
   refused(run_slowly({"eval", run, "--offsets", "x.npy"}), 2, {"--bags"});

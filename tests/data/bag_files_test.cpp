@@ -126,7 +126,7 @@ TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("bag,x\na,1e39\n", {"line 2, column 2", "float32"});
   expect_csv_error("bag,x\na,red\n", {"line 2, column 2", "\"red\" is not a number", "--ignore-columns"});
   expect_csv_error("bag,x\n,1\n", {"line 2, column 1", "name of the bag is empty"});
-  expect_csv_error("bag,label,x\na,,1\n", {"line 2, column 2", "class is empty"});
+  expect_csv_error("bag,label,x\na,,1\n", {"line 2, column 2", "class is empty", "lines of this bag"});
   expect_csv_error("bag,label,x\na,1,1\nb,0,1\na,0,1\n",
                    {"line 4, column 2", "\"a\" has the class \"0\"", "\"1\" on line 2"});
 }
@@ -303,6 +303,35 @@ TEST(BagFiles, GiveAdviceOnColumnsWithAnotherName) {
   expect_csv_error("bag,x\na,1\n",
                    {"no column \"foo\"", "Correct the name in --ignore-columns, or leave it out"},
                    {.ignored_columns = {"foo"}});
+  BagFileOptions given = trained;
+  given.instance_must_exist = true;
+  expect_csv_error("bag,label,age,crp,v\na,1,2,3,4\n",
+                   {"no column \"visit\"", "Correct the name in --instance-column, or leave it out"}, given);
+  given = trained;
+  given.label_column = "class";
+  given.label_must_exist = true;
+  expect_csv_error("bag,label,age,crp\na,1,2,3\n",
+                   {"no column \"class\"", "Correct the name in --label-column, or leave it out"}, given);
+}
+
+TEST(BagFiles, MayHaveBagsWithoutClasses) {
+  const TemporaryFolder folder;
+  const auto file = [&](const char* name, std::string_view text) {
+    return folder.file(name, Bytes().text(text).all());
+  };
+  const std::filesystem::path some = file("some.csv", "bag,label,x\na,1,1\nb,,2\nb,,3\n"),
+                              none = file("none.csv", "bag,x\nc,3\n"),
+                              empty = file("empty.csv", "bag,label,x\nd,,4\n");
+  const auto classes = [](const std::vector<std::filesystem::path>& files) {
+    return read_bag_files(files, {.classes_may_be_missing = true}).classes;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(classes({some}), (Names{"1", ""}));
+  EXPECT_EQ(classes({some, none}), (Names{"1", "", ""}));
+  EXPECT_EQ(classes({none, some}), (Names{"", "1", ""}));
+  EXPECT_EQ(classes({empty, none}), Names{});
+  expect_csv_error("bag,label,x\na,1,1\na,,1\n", {"line 3, column 2", "\"a\" has the class \"\""},
+                   {.classes_may_be_missing = true});
 }
 
 TEST(BagFiles, AreIdentifiedByTheirContents) {
@@ -322,6 +351,7 @@ TEST(BagClasses, AreChosenFromTheNames) {
   };
   EXPECT_EQ(chosen("bag,label,x\na,1,0\nb,-1,0\n"), "-1/1");
   EXPECT_EQ(chosen("bag,label,x\na,10,0\nb,9,0\n"), "9/10"); // as numbers
+  EXPECT_EQ(chosen("bag,label,x\na,10.0,0\nb,9.0,0\n"), "9.0/10.0");
   EXPECT_EQ(chosen("bag,label,x\na,sick,0\nb,healthy,0\n"), "healthy/sick");
   EXPECT_EQ(chosen("bag,label,x\na,sick,0\nb,healthy,0\n", "healthy"), "sick/healthy");
   const std::string_view three = "bag,label,x\na,r,0\nb,g,0\nc,b,0\n";
@@ -333,6 +363,19 @@ TEST(BagClasses, AreChosenFromTheNames) {
   expect_error<DataError>([&] { chosen("bag,label,x\na,1,0\nb,1,0\n"); },
                           {"all 2 bags", "\"1\"", "--allow-one-class does not replace"});
   expect_error<DataError>([&] { to_labelled_bags(csv(three), {"b", "g"}); }, {"\"a\" has the class \"r\""});
+}
+
+TEST(BagClasses, AreComparedAsNumbersOrTexts) {
+  EXPECT_TRUE(are_same_class("1", "1.0"));
+  EXPECT_TRUE(are_same_class("-1", "-1.000"));
+  EXPECT_TRUE(are_same_class("nan", "nan"));
+  for (const auto& [a, b] :
+       {std::pair("1", "10"), std::pair("", "0"), std::pair("nan", "NaN"), std::pair("sick", "Sick"),
+        std::pair("1 ", "1"), std::pair("9007199254740993", "9007199254740992")}) {
+    EXPECT_FALSE(are_same_class(a, b)) << a << ' ' << b;
+  }
+  const std::string_view floats = "bag,label,x\na,1.0,0\nb,0.0,0\n";
+  EXPECT_EQ(to_labelled_bags(csv(floats), {"0", "1"}).targets, (std::vector<uint8_t>{1, 0}));
 }
 
 } // namespace

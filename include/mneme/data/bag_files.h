@@ -37,7 +37,10 @@ struct BagFileOptions {
   /// columns may be missing, and the names have no effect on files of other kinds. false: only a column of
   /// class names with the default name may be missing.
   bool columns_are_optional = false;
-  bool ignored_must_exist = false; ///< true: ignored columns must exist in spite of columns_are_optional
+  /// true: these columns must exist in spite of columns_are_optional.
+  bool label_must_exist = false, instance_must_exist = false, ignored_must_exist = false;
+  /// true: the class of a bag may be missing, which is an empty cell, or a file without classes among others.
+  bool classes_may_be_missing = false;
   /// true: missing values are NaN in BagFile::numbers; false: they are an error. A missing value is an empty
   /// cell, or NA, N/A, NaN, null or None in any case, and NaN in an array.
   bool missing_is_nan = false;
@@ -46,8 +49,9 @@ struct BagFileOptions {
 
 /// Bags as they are in the files.
 struct BagFile {
-  std::vector<std::string> names = {};         ///< of the bags; files of arrays: 0, 1, ...
-  std::vector<std::string> classes = {};       ///< class name of each bag; empty if the files have none
+  std::vector<std::string> names = {}; ///< of the bags; files of arrays: 0, 1, ...
+  /// Class name of each bag; empty if the files have none. Empty text: the class of this bag is missing.
+  std::vector<std::string> classes = {};
   std::vector<std::string> feature_names = {}; ///< CSV: names of the columns; else empty
   int64_t num_features = 0;
   std::vector<float> numbers = {};    ///< [instances, num_features], bag after bag
@@ -95,6 +99,13 @@ struct BagClasses {
 /// Errors  DataError if there are no class names, or one class only; UsageError if `positive` is not among
 ///         them, or if it is empty and there are more than two
 BagClasses choose_classes(const BagFile& bags, const std::string& positive = "");
+
+/// Whether the names of two classes are equal, as texts or as numbers: pandas writes 1 as 1.0 if other values
+/// of the column are missing.
+bool are_same_class(const std::string& a, const std::string& b);
+
+/// Whether all classes but the positive one are negative.
+bool is_one_against_all(const BagClasses& classes);
 
 /// Bags with labels: 1 for bags of the positive class, else 0. Without class names all labels are 0.
 ///
