@@ -368,7 +368,7 @@ TEST(Associate, KeepsTheQueriesWithoutStoredPatterns) {
   EXPECT_EQ(associate(reals, RealPatterns(0, 20), {.separation = Softmax{1}}).readout, reals);
 }
 
-// NOLINTBEGIN(bugprone-use-after-move): a move copies
+// NOLINTBEGIN(bugprone-use-after-move,performance-move-const-arg): a move copies
 TEST(AssociativeMemory, CanBeUsedAfterAMove) {
   const BitPatterns stored = test::random_bits(20, 90, 26);
   AssociativeMemory<BitPatterns> memory(stored, {.similarity = Hamming{}});
@@ -376,7 +376,7 @@ TEST(AssociativeMemory, CanBeUsedAfterAMove) {
   EXPECT_EQ(memory.stored(), stored);
   EXPECT_EQ(memory.recall(stored).readout, moved.recall(stored).readout);
 }
-// NOLINTEND(bugprone-use-after-move)
+// NOLINTEND(bugprone-use-after-move,performance-move-const-arg)
 
 TEST(Associate, SharesStoredPatternsWithoutACopy) {
   const auto stored = std::make_shared<const BitPatterns>(test::random_bits(50, 90, 24));
