@@ -2,7 +2,10 @@
 
 #include "cli/common_options.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -80,6 +83,16 @@ void add_device_option(Arguments& arguments, std::string& target) {
 void declare_arguments(Verb& verb, Arguments& arguments, CommonOptions& options) {
   verb.declare(arguments);
   add_to_leaves(arguments, options, verb);
+}
+
+std::string tensor_of(const std::vector<std::string>& paths, const std::string& own,
+                      const std::string& shared) {
+  constexpr std::array<std::string_view, 4> kEndings{".safetensors", ".npz", ".pt", ".pth"};
+  const auto has_names = [&](std::string_view path) {
+    path.remove_suffix(path.ends_with(".gz") ? 3 : 0);
+    return std::ranges::any_of(kEndings, [&](std::string_view ending) { return path.ends_with(ending); });
+  };
+  return !own.empty() || !std::ranges::any_of(paths, has_names) ? own : shared;
 }
 
 void require_pattern_files(const std::vector<std::string>& paths, const char* option) {

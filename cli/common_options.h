@@ -26,4 +26,9 @@ void add_device_option(Arguments& arguments, std::string& target);
 /// Errors  UsageError for random patterns, such as "random:100x256", which only `mneme recall` generates
 void require_pattern_files(const std::vector<std::string>& paths, const char* option);
 
+/// The array to read from `paths`: `own`, if it is given, else `shared`, the name of --tensor, if a file has
+/// named arrays (by the end of its name).
+std::string tensor_of(const std::vector<std::string>& paths, const std::string& own,
+                      const std::string& shared);
+
 } // namespace mneme::cli

@@ -127,6 +127,10 @@ public:
         .add_option("--tensor", tensor_,
                     "Name of the array in npz, safetensors and pt files of --patterns and --queries")
         ->type_name("NAME");
+    arguments
+        .add_option("--queries-tensor", queries_tensor_,
+                    "As --tensor, for the files of --queries (default: the same)")
+        ->type_name("NAME");
     add_choice_option<std::optional<data::BitOrder>>(
         arguments, "--packed", packed_,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
@@ -264,6 +268,10 @@ private:
     }
     if (given_.bits->count() > 0 && !packed_) {
       throw UsageError("--bits has no effect without --packed.\n  Leave it out, or give the bit order.");
+    }
+    if (queries_.empty() && !queries_tensor_.empty()) {
+      throw UsageError(
+          "--queries-tensor has no effect without --queries.\n  Leave it out, or give --queries.");
     }
     if (patterns_.empty() && (packed_ || !tensor_.empty())) {
       throw UsageError(fmt::format("{} has no effect on the built-in patterns.\n  Leave it out, or give "
@@ -437,7 +445,7 @@ private:
 
   data::LoadOptions load_options(bool of_patterns) const {
     return {.limit = of_patterns ? limit_ : 0,
-            .tensor = tensor_,
+            .tensor = of_patterns ? tensor_ : tensor_of(queries_, queries_tensor_, tensor_),
             .packed = packed_,
             .bits = bits_,
             .as_bits = packed_.has_value()};
@@ -659,7 +667,7 @@ private:
     Option *top, *within, *at_least, *ties, *bits, *threshold, *query_lines;
   } given_ = {};
   std::vector<std::string> patterns_, queries_;
-  std::string ids_, tensor_;
+  std::string ids_, tensor_, queries_tensor_;
   const Measure* measure_ = nullptr; ///< null: chosen from the patterns
   int64_t top_ = 5, limit_ = 0, bits_ = 0;
   std::optional<double> limit_of_search_, threshold_;

@@ -14,6 +14,7 @@
 
 #include "cli/arguments.h"
 #include "cli/choices.h"
+#include "cli/common_options.h"
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
@@ -127,6 +128,9 @@ public:
             "Their right pattern is not known: the percentage of readouts that are any stored pattern "
             "is reported, with the cosine of cue and pattern")
         ->type_name("PATH");
+    given_.cues_tensor = arguments.add_option("--cues-tensor", cues_tensor_,
+                                              "As --tensor, for the files of --cues (default: the same)");
+    given_.cues_tensor->type_name("NAME");
     arguments
         .add_option("--values", values_,
                     "Patterns that are recalled in place of --patterns, one for each, of any size; same "
@@ -302,9 +306,8 @@ public:
     }
     RecallRun result{.patterns = loaded ? std::move(*loaded) : load(patterns_, tensor_, Random(seed))};
     if (!cues_.empty()) {
-      // --tensor applies to the cues only if their files contain named arrays.
-      options_.cues = load(cues_, std::ranges::any_of(cues_, has_names) ? tensor_ : "",
-                           Random(seed).stream(kStreamOfCues), true, 0);
+      options_.cues =
+          load(cues_, tensor_of(cues_, cues_tensor_, tensor_), Random(seed).stream(kStreamOfCues), true, 0);
     }
     if (const std::string note = default_steps(); is_custom && !note.empty()) {
       result.notes.push_back(note);
@@ -633,6 +636,9 @@ private:
 
   /// A note on what a custom memory compares, if its similarity depends on the length of patterns.
   std::string compared_form(double file_scale) const {
+    if (std::ranges::all_of(options_.memories, &trials::MemoryKind::on_bits)) {
+      return "";
+    }
     const std::string similarity = trials::with_defaults(steps_).similarity;
     const bool depends_on_length =
         similarity == "dot" || similarity == "euclidean" || similarity == "manhattan";
@@ -656,12 +662,6 @@ private:
     }
     return fmt::format("Memories on real numbers compare patterns {}; with {}, as they are.",
                        fmt::join(form, " and "), fmt::join(options, " and "));
-  }
-
-  /// Whether the file format has named arrays.
-  static bool has_names(const std::string& path) {
-    constexpr std::array<std::string_view, 4> kEndings{".safetensors", ".npz", ".pt", ".pth"};
-    return std::ranges::any_of(kEndings, [&](std::string_view ending) { return path.ends_with(ending); });
   }
 
   /// `is_packed`: --packed, --bits and --transpose apply.
@@ -784,6 +784,8 @@ private:
         fail_if_given(option, "the cues of --cues are used once each, without noise",
                       "Leave out one of the two options.");
       }
+    } else {
+      fail_if_given(given_.cues_tensor, "there are no --cues", "Leave it out, or give --cues.");
     }
   }
 
@@ -881,11 +883,11 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    Option *counts, *noise, *corrupt, *seeds, *cues_max, *hamming_radius, *beta, *alpha, *degree,
-        *hard_locations, *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
+    Option *counts, *noise, *corrupt, *seeds, *cues_max, *cues_tensor, *hamming_radius, *beta, *alpha,
+        *degree, *hard_locations, *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_, values_;
-  std::string tensor_, values_tensor_, save_, load_;
+  std::string tensor_, cues_tensor_, values_tensor_, save_, load_;
   std::optional<data::BitOrder> packed_;
   int64_t bits_ = 0;
   bool transpose_ = false;

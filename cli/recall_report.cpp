@@ -449,14 +449,15 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
   const std::string counts_not =
       run.options.cues ? fmt::format("does not count as \"{}\", but as ambiguous", exact_name(run))
                        : "counts as ambiguous, not as exact";
-  const char* subtracted = run.options.centre ? " after subtracting the mean of all patterns" : "";
+  const bool is_centred = run.options.centre && run.patterns.patterns.count() > 1;
+  const char* subtracted = is_centred ? " after subtracting the mean of all patterns" : "";
   if (memory->without_direction > 0) {
     lines.push_back(
         fmt::format("{} of {} patterns {} zero{}, so {} cannot recall {}.{}", memory->without_direction,
                     memory->count, memory->without_direction == 1 ? "is" : "are", subtracted,
                     fmt::join(names, ", "), memory->without_direction == 1 ? "it" : "them",
-                    run.options.centre ? " Use --no-centre to compare patterns without subtracting the mean."
-                                       : " Leave zero patterns out."));
+                    is_centred ? " Use --no-centre to compare patterns without subtracting the mean."
+                               : " Leave zero patterns out."));
   } else if (memory->distinct < memory->count && memory->distinct == memory->different) {
     lines.push_back(fmt::format(
         "{} of {} patterns {} identical with an earlier one, for {}. Recall of one of "

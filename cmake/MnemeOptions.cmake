@@ -4,7 +4,11 @@ option(MNEME_BUILD_BENCHMARKS "Build the benchmarks" OFF)
 option(MNEME_BUILD_DEVICE_BENCHMARK "Build device_benchmark, which benchmarks/device_check.sh runs" ${MNEME_BUILD_TESTS})
 option(MNEME_BUILD_FUZZERS "Build the libFuzzer targets (needs clang)" OFF)
 option(MNEME_WITH_TORCH "Build mneme::nn, the layers on LibTorch" ${PROJECT_IS_TOP_LEVEL})
-option(MNEME_WITH_OPENMP "Use OpenMP for parallel loops; off: std::thread" ON)
+# OpenMP: its threads serve loops that call LibTorch; all others have threads of mneme. mneme::memory alone does not need it, nor do
+# programs that link it, such as those of clang, for which Debian has OpenMP in another package.
+if(NOT DEFINED MNEME_WITH_OPENMP)
+  set(MNEME_WITH_OPENMP ${MNEME_WITH_TORCH})
+endif()
 option(MNEME_INSTALL "Add the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(MNEME_WERROR "Treat warnings as errors" OFF)
 option(MNEME_ASSERTS "Check internal invariants (MNEME_ASSERT) at run time" ${PROJECT_IS_TOP_LEVEL})

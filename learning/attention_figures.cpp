@@ -200,7 +200,7 @@ report::Chart weights_chart(const SparseAndTrial& trial, const training::SelfAtt
   report::Chart drawn = to_chart(chart);
   for (std::vector<report::Cell>& row : drawn.numbers.rows) { // the bits themselves, without the shifts
     if (double* position = std::get_if<double>(&row[1])) {
-      *position = std::round(*position);
+      *position = std::round(*position) + 0.0; // not -0
     }
   }
   return drawn;

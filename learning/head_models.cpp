@@ -47,10 +47,9 @@ template <class Model> ObservedModel sizes_of(Model& model, int64_t layers) {
           .parameters = nn::count_parameters(*model)};
 }
 
-template <class Tokenizer> Encode encoder_of(Tokenizer tokenizer, const tokens::EncodeOptions& options) {
-  return [tokenizer = std::move(tokenizer), options](std::string_view text) {
-    return tokenizer.encode(text, options);
-  };
+template <class Tokenizer>
+Encode encoder_of(const Tokenizer& tokenizer, const tokens::EncodeOptions& options) {
+  return [tokenizer, options](std::string_view text) { return tokenizer.encode(text, options); };
 }
 
 /// Errors  DataError if a folder has no file of a tokenizer; in a folder with some of them, the reader names

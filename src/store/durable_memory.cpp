@@ -224,7 +224,10 @@ public:
   }
 
   const MemoryDesign& design() const { return log_->design(); }
-  int64_t stored() const { return rows_->count(); }
+  int64_t stored() {
+    follow();
+    return rows_->count();
+  }
 
   std::optional<Threshold> threshold() const { return log_->threshold(); }
 
@@ -543,7 +546,10 @@ public:
     return result;
   }
 
-  MemoryInfo info() const { return info_of(folder_, *log_, head_); }
+  MemoryInfo info() {
+    follow();
+    return info_of(folder_, *log_, head_);
+  }
 
   uint64_t bytes_to_write(int64_t count) const {
     Head head = head_;
@@ -557,7 +563,10 @@ public:
                     static_cast<uint64_t>(head.records) * static_cast<uint64_t>(row_bytes(design())) +
                         in_tail * chained + bytes_of_locations(design()) + bytes_to_save_locations(design()));
   }
-  const NeuronSdm* hard_locations() const { return locations_.get(); }
+  const NeuronSdm* hard_locations() {
+    follow();
+    return locations_.get();
+  }
 
 private:
   const Database& database() const { return opened_->database; }
@@ -1035,7 +1044,7 @@ private:
     int64_t without_location = 0;
     for (int64_t begin = 0; begin < patterns.count();) {
       int64_t count = patterns.count() - begin;
-      if (stored() + patterns.count() > kCounterMax) {
+      if (rows_->count() + patterns.count() > kCounterMax) {
         int64_t fullest = 0;
         for (int64_t location = 0; location < design().hard_locations; ++location) {
           fullest = locations_->writes(location) > locations_->writes(fullest) ? location : fullest;
@@ -1054,6 +1063,17 @@ private:
       begin += count;
     }
     return without_location;
+  }
+
+  /// Reads the changes that another process has acknowledged, except in a visitor of `for_each`.
+  void follow() {
+    if (is_writer_ || is_visiting_) {
+      return;
+    }
+    require_database();
+    const Transaction transaction(database(), Transaction::Kind::read);
+    update_from_log();
+    check_unchanged();
   }
 
   /// For readers: applies what the writer has added. In a transaction.
@@ -1296,66 +1316,73 @@ DurableMemory DurableMemory::open(const fs::path& folder, const OpenOptions& opt
   return DurableMemory(std::make_unique<Implementation>(folder, options));
 }
 
+DurableMemory::Implementation& DurableMemory::implementation() const {
+  if (implementation_ == nullptr) {
+    throw UsageError("mneme::store: this memory was moved to another object.\n  Use that object.");
+  }
+  return *implementation_;
+}
+
 const MemoryDesign& DurableMemory::design() const {
-  return implementation_->design();
+  return implementation().design();
 }
 int64_t DurableMemory::stored() const {
-  return implementation_->stored();
+  return implementation().stored();
 }
 std::optional<Threshold> DurableMemory::threshold() const {
-  return implementation_->threshold();
+  return implementation().threshold();
 }
 WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const Annotation> annotations,
                                  KeyConflict conflict, const std::optional<Threshold>& threshold) {
-  return implementation_->write(patterns, annotations, conflict, threshold);
+  return implementation().write(patterns, annotations, conflict, threshold);
 }
 std::optional<Entry> DurableMemory::find(const std::string& key) {
-  return implementation_->find(key);
+  return implementation().find(key);
 }
 std::vector<std::string> DurableMemory::unknown_keys(std::span<const std::string> keys) {
-  return implementation_->unknown_keys(keys);
+  return implementation().unknown_keys(keys);
 }
 std::vector<int64_t> DurableMemory::unknown_seqs(std::span<const int64_t> seqs) {
-  return implementation_->unknown_seqs(seqs);
+  return implementation().unknown_seqs(seqs);
 }
 std::vector<std::vector<Neighbour>> DurableMemory::coinciding(const BitPatterns& patterns) {
-  return implementation_->coinciding(patterns);
+  return implementation().coinciding(patterns);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
-  return implementation_->forget_keys(std::span(&key, 1));
+  return implementation().forget_keys(std::span(&key, 1));
 }
 int64_t DurableMemory::forget_keys(std::span<const std::string> keys) {
-  return implementation_->forget_keys(keys);
+  return implementation().forget_keys(keys);
 }
 int64_t DurableMemory::forget_label(const std::string& label) {
-  return implementation_->forget_label(label);
+  return implementation().forget_label(label);
 }
 int64_t DurableMemory::forget_seqs(std::span<const int64_t> seqs) {
-  return implementation_->forget_seqs(seqs);
+  return implementation().forget_seqs(seqs);
 }
 int64_t DurableMemory::forget_patterns(const BitPatterns& patterns) {
-  return implementation_->forget_patterns(patterns);
+  return implementation().forget_patterns(patterns);
 }
 ReadResult DurableMemory::read(const BitPatterns& queries, const ReadOptions& options) {
-  return implementation_->read(queries, options);
+  return implementation().read(queries, options);
 }
 void DurableMemory::for_each(const std::function<void(const Entry&)>& visit) {
-  implementation_->for_each(visit);
+  implementation().for_each(visit);
 }
 void DurableMemory::snapshot() {
-  implementation_->snapshot();
+  implementation().snapshot();
 }
 CompactResult DurableMemory::compact() {
-  return implementation_->compact();
+  return implementation().compact();
 }
 uint64_t DurableMemory::bytes_to_write(int64_t count) const {
-  return implementation_->bytes_to_write(count);
+  return implementation().bytes_to_write(count);
 }
 MemoryInfo DurableMemory::info() const {
-  return implementation_->info();
+  return implementation().info();
 }
 const NeuronSdm* DurableMemory::hard_locations() const {
-  return implementation_->hard_locations();
+  return implementation().hard_locations();
 }
 
 MemoryInfo memory_info(const fs::path& folder, const OpenOptions& options) {

@@ -265,13 +265,10 @@ struct TokenFile::State {
 };
 
 TokenFile::TokenFile(const std::filesystem::path& path, std::optional<TokenType> raw_type)
-    : state_(std::make_unique<const State>(Input(path), raw_type)) {}
+    : state_(std::make_shared<const State>(Input(path), raw_type)) {}
 TokenFile::TokenFile(std::span<const std::byte> bytes, const std::string& name,
                      std::optional<TokenType> raw_type)
-    : state_(std::make_unique<const State>(Input(bytes, name), raw_type)) {}
-TokenFile::~TokenFile() = default;
-TokenFile::TokenFile(TokenFile&&) noexcept = default;
-TokenFile& TokenFile::operator=(TokenFile&&) noexcept = default;
+    : state_(std::make_shared<const State>(Input(bytes, name), raw_type)) {}
 
 const TokenFileInfo& TokenFile::info() const {
   return state_->layout.info;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -16,11 +17,13 @@
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
+#include "mneme/core/atomic_file.h"
 #include "mneme/core/random.h"
 #include "mneme/data/corruption.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/packed_bits.h"
 #include "mneme/data/random_patterns.h"
+#include "mneme/data/safetensors.h"
 
 namespace mneme {
 namespace {
@@ -472,6 +475,27 @@ TEST_F(NearestVerb, AnswersInvalidLinesWithErrorsInJson) {
   expect_contains(table.err, {"standard input: line 2: has 3 cells"});
   expect_refused({"--patterns", path("x.csv"), "--queries", path("x.csv"), "--query-lines", "csv"},
                  {"--query-lines reads queries from standard input, but --queries is a file"});
+}
+
+TEST_F(NearestVerb, ReadsPatternsAndQueriesFromOtherArraysOfOneFile) {
+  const std::vector<double> base{1, 0, 2, 0, 0, 3}, queries{0, 1};
+  write_file_atomically(folder_ / "x.safetensors",
+                        data::to_safetensors(std::vector<data::SafetensorsTensor>{
+                            {"base", "F64", {3, 2}, std::as_bytes(std::span(base))},
+                            {"queries", "F64", {1, 2}, std::as_bytes(std::span(queries))}}));
+  data::write_npy(folder_ / "queries.npy", RealPatterns(1, 2, queries));
+  const std::vector<std::string> patterns{"--patterns", path("x.safetensors"), "--tensor", "base", "--top",
+                                          "1"};
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--queries", path("x.safetensors"), "--queries-tensor", "queries"},
+        std::vector<std::string>{"--queries", path("queries.npy")}}) {
+    std::vector<std::string> arguments = patterns;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const json found = neighbours(arguments);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].at("row"), 2);
+  }
+  expect_refused({"--queries-tensor", "queries"}, {"--queries-tensor has no effect without --queries"});
 }
 
 } // namespace

@@ -112,6 +112,15 @@ TEST(RecallReads, CuesWithoutArrayNamesTogetherWithTensor) {
   for (const char* cues : {"cues.npy", "x.safetensors"}) {
     EXPECT_EQ(stored({"--patterns", "x.safetensors", "--tensor", "a", "--cues", cues}, here), Size(3, 24));
   }
+  EXPECT_EQ(stored({"--patterns", "x.safetensors", "--tensor", "a", "--cues", "x.safetensors",
+                    "--cues-tensor", "b"},
+                   here),
+            Size(3, 24));
+  expect_refused(
+      {"--patterns", "x.safetensors", "--tensor", "a", "--cues", "x.safetensors", "--cues-tensor", "c"}, 3,
+      {"\"c\""}, here);
+  expect_refused({"--patterns", "x.safetensors", "--tensor", "a", "--cues-tensor", "b"}, 2,
+                 {"--cues-tensor has no effect"}, here);
   expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\" (--tensor NAME)"},
                  here);
 }

@@ -400,6 +400,12 @@ TEST(RecallVerb, NamesNoRadiusOfAMemoryWithoutOne) {
   EXPECT_TRUE(contains(out, "2 of 2 patterns are zero after subtracting the mean")) << out;
   EXPECT_TRUE(contains(out, "zero patterns")) << out;
   EXPECT_FALSE(contains(out, "adius")) << "transformer has none\n" << out;
+
+  data::write_npy(folder / "zero.npy", RealPatterns(1, 100));
+  const std::string zero =
+      recall({"--patterns", (folder / "zero.npy").string(), "--memory", "transformer", "--noise", "0.1"}).out;
+  EXPECT_TRUE(contains(zero, "1 of 1 patterns is zero, so")) << zero;
+  EXPECT_FALSE(contains(zero, "--no-centre")) << "a single pattern is not centred\n" << zero;
 }
 
 TEST(RecallVerb, StatesHowManyPatternsAreCues) {
@@ -809,6 +815,10 @@ TEST(RecallVerb, RunsACustomMemoryOfThreeSteps) {
   }
   EXPECT_FALSE(contains(out, "pattern-sdm")) << "no other memory was requested";
   EXPECT_FALSE(contains(out, "By default"));
+  EXPECT_TRUE(contains(out, "Memories on real numbers compare patterns minus the mean")) << out;
+  const std::string bits =
+      recall({"--similarity", "dot", "--separation", "identity", "--projection", "majority"}).out;
+  EXPECT_FALSE(contains(bits, "real numbers")) << bits;
 
   const TemporaryFolder folder;
   Arguments with_named = steps;

@@ -84,6 +84,7 @@ TEST(Train, WritesAttentionWeightsAndGraphOfTheOwnFunction) {
     EXPECT_TRUE(contains(testing::read_text(folder / "index.html"), "Attention weights of a batch"));
     const std::string weights = testing::read_text(folder / "attention-weights.csv");
     EXPECT_TRUE(contains(weights, "\ntrue,1,"));
+    EXPECT_TRUE(contains(weights, "\ntrue,0,")) << "not -0";
     EXPECT_FALSE(contains(weights, ",1.12,") || contains(weights, ",0.88,"));
   }
 }

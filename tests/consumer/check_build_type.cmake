@@ -1,4 +1,5 @@
-# Configures mneme, and a project that contains it, without a build type, and checks the default and the warning. Nothing is compiled.
+# Configures mneme, and a project that contains it, without a build type, and checks the default, the warning,
+# and that OpenMP is not required without LibTorch. Nothing is compiled.
 function(configure source)
   file(REMOVE_RECURSE ${WORK})
   execute_process(COMMAND ${CMAKE_COMMAND} -S ${source} -B ${WORK} -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${CXX} ${ARGN}
@@ -35,3 +36,7 @@ expect("parent project with a build type" FALSE Debug)
 configure(${MNEME_SOURCE_DIR} -DCMAKE_BUILD_TYPE= -DCMAKE_CXX_FLAGS=
   -DMNEME_WITH_TORCH=OFF -DMNEME_BUILD_TESTS=OFF -DMNEME_BUILD_CLI=OFF)
 expect("mneme as the top-level project" FALSE Release)
+file(STRINGS ${WORK}/CMakeCache.txt openmp REGEX "^OpenMP_")
+if(openmp)
+  message(FATAL_ERROR "mneme::memory alone needs no OpenMP, but it was searched:\n${openmp}")
+endif()

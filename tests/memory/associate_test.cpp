@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <utility>
 
 #include "memory/samples.h"
 #include "mneme/core/parallel.h"
@@ -366,6 +367,16 @@ TEST(Associate, KeepsTheQueriesWithoutStoredPatterns) {
   const RealPatterns reals = test::random_sphere(3, 20, 23);
   EXPECT_EQ(associate(reals, RealPatterns(0, 20), {.separation = Softmax{1}}).readout, reals);
 }
+
+// NOLINTBEGIN(bugprone-use-after-move,performance-move-const-arg): a move copies
+TEST(AssociativeMemory, CanBeUsedAfterAMove) {
+  const BitPatterns stored = test::random_bits(20, 90, 26);
+  AssociativeMemory<BitPatterns> memory(stored, {.similarity = Hamming{}});
+  const AssociativeMemory<BitPatterns> moved = std::move(memory);
+  EXPECT_EQ(memory.stored(), stored);
+  EXPECT_EQ(memory.recall(stored).readout, moved.recall(stored).readout);
+}
+// NOLINTEND(bugprone-use-after-move,performance-move-const-arg)
 
 TEST(Associate, SharesStoredPatternsWithoutACopy) {
   const auto stored = std::make_shared<const BitPatterns>(test::random_bits(50, 90, 24));

@@ -264,12 +264,29 @@ TEST(DurableMemory, ReadersFollowTheWriter) {
     if (i == 30) {
       memory.snapshot();
     }
+    ASSERT_EQ(reader.stored(), memory.stored());
+    ASSERT_EQ(reader.info().seq, memory.info().seq);
     ASSERT_EQ(reader.read(slice(patterns, i, i + 1), {.top = 1}).nearest[0][0].annotation, numbered(i));
     ASSERT_EQ(counters_of(reader.hard_locations()), counters_of(memory.hard_locations())) << i;
     ASSERT_EQ(contents_of(reader), contents_of(memory)) << i;
   }
   EXPECT_THROW(reader.write(patterns), UsageError);
 }
+
+// NOLINTBEGIN(bugprone-use-after-move): every function throws
+TEST(DurableMemory, RefusesToBeUsedAfterAMove) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
+  DurableMemory moved = std::move(memory);
+  const BitPatterns patterns = random_bits(2, 200, 1);
+  for (const std::function<void()>& use : std::vector<std::function<void()>>{
+           [&] { memory.stored(); }, [&] { memory.write(patterns); }, [&] { memory.read(patterns); }}) {
+    expect_contains(message_of<UsageError>(use), {"was moved to another object"});
+  }
+  memory = std::move(moved);
+  EXPECT_EQ(memory.write(patterns).seqs.size(), 2U);
+}
+// NOLINTEND(bugprone-use-after-move)
 
 TEST(DurableMemory, RefusesASecondWriterWithinASecond) {
   const FastFolder folder;

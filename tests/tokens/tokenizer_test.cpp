@@ -40,6 +40,14 @@ TEST(ByteTokenizer, HasTheBytesAsIds) {
   EXPECT_NE(tokenizer.hash(), testing::golden_tokenizer().hash());
 }
 
+// NOLINTBEGIN(bugprone-use-after-move,performance-move-const-arg): a move copies
+TEST(Tokenizer, CanBeUsedAfterAMove) {
+  Tokenizer tokenizer = Tokenizer::bytes();
+  const Tokenizer moved = std::move(tokenizer);
+  EXPECT_EQ(tokenizer.encode("ab"), moved.encode("ab"));
+}
+// NOLINTEND(bugprone-use-after-move,performance-move-const-arg)
+
 TEST(Tokenizer, RejectsIdsThatAreNotInTheVocabulary) {
   const Tokenizer tokenizer = Tokenizer::bytes();
   EXPECT_THROW((void)tokenizer.token_bytes(256), UsageError);

@@ -63,6 +63,10 @@ public:
   ///
   /// Errors  UsageError if `stored` is null, too
   explicit AssociativeMemory(std::shared_ptr<const Patterns> stored, AssociateOptions<Patterns> options = {});
+  /// Copies share the prepared patterns. There is no move, which would leave a memory without patterns.
+  AssociativeMemory(const AssociativeMemory&) = default;
+  AssociativeMemory& operator=(const AssociativeMemory&) = default;
+  ~AssociativeMemory() = default;
 
   /// Recalls with the update options of the memory, or with other ones.
   ///

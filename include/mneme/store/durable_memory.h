@@ -178,6 +178,7 @@ struct OpenOptions {
 /// call of a reader sees all changes that were acknowledged before it. An object is used by one thread at a
 /// time. Results do not depend on the number of threads.
 ///
+/// Moves   every function of a memory that was moved from throws a UsageError
 /// Errors  DataError if a file is damaged, has another format or another version, or if the folder was
 ///         removed, renamed or replaced since the memory was opened; OutputError if a change
 ///         cannot be stored (disk full, read-only, locked by another process) - then nothing has changed;
@@ -257,6 +258,7 @@ public:
 private:
   class Implementation;
   explicit DurableMemory(std::unique_ptr<Implementation> implementation);
+  Implementation& implementation() const;
   std::unique_ptr<Implementation> implementation_;
 };
 

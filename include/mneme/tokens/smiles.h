@@ -37,6 +37,10 @@ public:
 
   struct State;
   explicit SmilesTokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  SmilesTokenizer(const SmilesTokenizer&) =
+      default; ///< no move, which would leave a tokenizer without a state
+  SmilesTokenizer& operator=(const SmilesTokenizer&) = default;
+  ~SmilesTokenizer() = default;
 
 private:
   std::shared_ptr<const State> state_; ///< never null

@@ -47,7 +47,8 @@ struct TokenFileInfo {
 };
 
 /// An open token file. Ids are read on request with pread; the file is not mapped, because mapped pages would
-/// count as memory of the process, and truncating a mapped file would crash it. Thread-safe.
+/// count as memory of the process, and truncating a mapped file would crash it. Thread-safe;
+/// copies share the open file.
 class TokenFile {
 public:
   /// `raw_type` is the type of the ids of a file without a header; it must not be given for other files.
@@ -57,9 +58,9 @@ public:
   /// Reads a file that is in memory. The bytes must outlive this object; `name` is used in messages.
   TokenFile(std::span<const std::byte> bytes, const std::string& name,
             std::optional<TokenType> raw_type = {});
-  ~TokenFile();
-  TokenFile(TokenFile&&) noexcept;
-  TokenFile& operator=(TokenFile&&) noexcept;
+  TokenFile(const TokenFile&) = default; ///< no move, which would leave an object without a file
+  TokenFile& operator=(const TokenFile&) = default;
+  ~TokenFile() = default;
 
   const TokenFileInfo& info() const;
   int64_t size() const { return info().num_tokens; } ///< number of ids
@@ -78,7 +79,7 @@ public:
 
 private:
   struct State;
-  std::unique_ptr<const State> state_;
+  std::shared_ptr<const State> state_; ///< never null
 };
 
 /// True if the bytes are the beginning of a token file of mneme or llm.c.

@@ -105,6 +105,9 @@ public:
 
   struct State;
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  Tokenizer(const Tokenizer&) = default; ///< no move, which would leave a tokenizer without a state
+  Tokenizer& operator=(const Tokenizer&) = default;
+  ~Tokenizer() = default;
   const State& state() const { return *state_; }
 
 private:

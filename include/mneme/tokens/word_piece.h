@@ -32,6 +32,9 @@ public:
 
   struct State;
   explicit WordPiece(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  WordPiece(const WordPiece&) = default; ///< no move, which would leave a tokenizer without a state
+  WordPiece& operator=(const WordPiece&) = default;
+  ~WordPiece() = default;
 
 private:
   std::shared_ptr<const State> state_; ///< never null
