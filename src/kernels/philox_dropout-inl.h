@@ -10,13 +10,13 @@
 #define MNEME_KERNELS_PHILOX_DROPOUT_INL_H_
 #endif
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/philox_dropout.h"
 #include "kernels/philox-inl.h"
 #include "kernels/score_mask-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -27,9 +27,9 @@ template <class T> class DropoutFactors {
 public:
   DropoutFactors(const PhiloxDropout& dropout, int64_t max_rows)
       : dropout_(dropout), enabled_(dropout.probability != 0),
-        rows_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(enabled_ ? PanelLanes<T>() : 1))),
-        words_(hwy::AllocateAligned<uint32_t>(static_cast<size_t>(enabled_ ? 4 * PanelLanes<T>() : 1))),
-        factors_(hwy::AllocateAligned<T>(static_cast<size_t>(enabled_ ? max_rows * PanelLanes<T>() : 1))) {}
+        rows_(take_scratch<uint64_t>(enabled_ ? PanelLanes<T>() : 1)),
+        words_(take_scratch<uint32_t>(enabled_ ? 4 * PanelLanes<T>() : 1)),
+        factors_(take_scratch<T>(enabled_ ? max_rows * PanelLanes<T>() : 1)) {}
 
   bool enabled() const { return enabled_; }
 
@@ -92,9 +92,9 @@ private:
 
   PhiloxDropout dropout_;
   bool enabled_;
-  hwy::AlignedFreeUniquePtr<uint64_t[]> rows_; ///< counters of the queries of a panel
-  hwy::AlignedFreeUniquePtr<uint32_t[]> words_;
-  hwy::AlignedFreeUniquePtr<T[]> factors_;
+  Scratch<uint64_t> rows_; ///< counters of the queries of a panel
+  Scratch<uint32_t> words_;
+  Scratch<T> factors_;
 };
 
 } // namespace mneme::kernels::HWY_NAMESPACE

@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -319,7 +319,7 @@ HWY_INLINE int64_t InterleavedRows(const uint64_t* queries, int64_t num_queries,
   const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
   constexpr int64_t kBlocksPerTile = 4; // results of a query are then adjacent, and a tile stays in cache
   const int64_t stride = kRowGroups * lanes, block_size = words * stride;
-  const auto tile = hwy::AllocateAligned<uint64_t>(static_cast<size_t>(kBlocksPerTile * block_size));
+  const auto tile = take_scratch<uint64_t>(kBlocksPerTile * block_size);
   HWY_ALIGN uint64_t totals[kRowGroups * kQueriesAtOnce * HWY_MAX_BYTES / sizeof(uint64_t)];
   const int64_t whole = num_stored / lanes * lanes;
   const int64_t blocks = (num_queries / kQueriesAtOnce + num_queries % kQueriesAtOnce) * kBlocksPerTile;

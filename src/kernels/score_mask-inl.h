@@ -12,11 +12,11 @@
 
 #include <algorithm>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/score_mask.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -30,10 +30,8 @@ public:
       : key_padding_mask_(key_padding_mask), rows_(AllocateCopy<int64_t>(key_padding_mask, max_rows)) {}
 
   /// Buffer of `count` elements for copied rows; null without a key padding mask, which never needs a copy.
-  template <class T>
-  static hwy::AlignedFreeUniquePtr<T[]> AllocateCopy(const uint8_t* key_padding_mask, int64_t count) {
-    return key_padding_mask == nullptr ? nullptr
-                                       : hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(count, 1)));
+  template <class T> static Scratch<T> AllocateCopy(const uint8_t* key_padding_mask, int64_t count) {
+    return key_padding_mask == nullptr ? nullptr : take_scratch<T>(count);
   }
 
   /// Moves the tile to the `rows` patterns from `first` on.
@@ -82,7 +80,7 @@ private:
   bool is_copied() const { return size_of_copy_ != size_; }
 
   const uint8_t* key_padding_mask_;
-  hwy::AlignedFreeUniquePtr<int64_t[]> rows_;
+  Scratch<int64_t> rows_;
   int64_t first_ = 0, size_ = 0, span_ = 0, count_ = 0, size_of_copy_ = 0;
 };
 

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -16,6 +15,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/row_attention/row_attention.h"
+#include "kernels/scratch.h"
 #include "mneme/core/parallel.h"
 #include "mneme/ops/associate.h"
 #include "mneme/ops/attention_plan.h"
@@ -96,25 +96,6 @@ at::Tensor empty_ordered(const at::Tensor& like, int64_t batch, int64_t rows, in
     stride *= sizes[static_cast<size_t>(dimension)];
   }
   return empty_on_huge_pages(sizes, strides, like.options().requires_grad(false));
-}
-
-/// Scratch memory of the calling thread, kept for later calls.
-template <class T> T* thread_scratch(int64_t count) {
-  struct Buffer {
-    std::unique_ptr<void, decltype(&std::free)> memory{nullptr, &std::free};
-    size_t capacity = 0;
-  };
-  thread_local Buffer buffer;
-  constexpr size_t kAlignment = 64;
-  const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-  if (bytes > buffer.capacity) {
-    buffer.memory.reset(std::aligned_alloc(kAlignment, bytes));
-    buffer.capacity = buffer.memory ? bytes : 0;
-    if (!buffer.memory) {
-      throw std::bad_alloc();
-    }
-  }
-  return static_cast<T*>(buffer.memory.get());
 }
 
 /// Problems of the kernel `row_attention`: one per batch entry and head, or one per head if the batch entries
@@ -244,7 +225,7 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
   const bool transposes = n.transposes_stored();
   T* const all_weights = weights == nullptr ? nullptr : weights->mutable_data_ptr<T>();
   parallel_for(n.count * query_chunks * chunks, items.block, [&](int64_t begin, int64_t end) {
-    T* workspace = thread_scratch<T>(
+    const kernels::Scratch<T> workspace = kernels::take_scratch<T>(
         kernels::row_attention_workspace(items.queries.chunk_size, stored_chunk, transposes ? n.size : 0));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t chunk = item % chunks, query_chunk = item / chunks % query_chunks,
@@ -276,7 +257,7 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
           .mask = n.mask(problem).at(first, s),
           .dropout = dropout.at(row, s),
           .transposes_stored = transposes,
-          .workspace = workspace});
+          .workspace = workspace.get()});
     }
   });
   for (int64_t problem = 0; problem < n.count && chunks > 1; ++problem) {
@@ -352,7 +333,7 @@ Gradients backward_by_rows(const Inputs& in, const Result& forward, const at::Te
   const auto all_d_queries = d_query.rows(n), all_d_stored = d_stored.rows(n), all_d_values = d_value.rows(n);
   const bool transposes_stored = n.transposes_stored(), transposes_values = n.transposes_values();
   parallel_for(items.count, items.block, [&](int64_t begin, int64_t end) {
-    T* workspace = thread_scratch<T>(kernels::row_attention_workspace(
+    const kernels::Scratch<T> workspace = kernels::take_scratch<T>(kernels::row_attention_workspace(
         items.queries.chunk_size, items.stored.chunk_size,
         2 * ((n.transposes_stored() ? n.size : 0) + (n.transposes_values() ? n.value_size : 0))));
     for (int64_t item = begin; item < end; ++item) {
@@ -389,7 +370,7 @@ Gradients backward_by_rows(const Inputs& in, const Result& forward, const at::Te
                                                .dropout = dropout.at(row, s),
                                                .transposes_stored = transposes_stored,
                                                .transposes_values = transposes_values,
-                                               .workspace = workspace});
+                                               .workspace = workspace.get()});
     }
   });
   return {d_query.sum(in.query), d_stored.sum(in.stored), d_value.sum(in.value)};

@@ -10,11 +10,11 @@
 
 #include <bit>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/linear_parts-inl.h"
 #include "kernels/register_block-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -231,9 +231,9 @@ HWY_INLINE Rows<Pair> PackRows(const Lines& rows, int64_t count, int64_t inner, 
 
 template <class Products> void Product(const LinearArgs<float>& args) {
   const int64_t panel_columns = kPanelVectors * Lanes<float>();
-  const auto packed_b = hwy::AllocateAligned<Pair>(static_cast<size_t>(
-      kPairsPerSum * HWY_MIN(kColumnsPerPack, (args.columns / panel_columns + 1) * panel_columns)));
-  const auto packed_a = hwy::AllocateAligned<Pair>(static_cast<size_t>(kPairsPerSum * kRowsPerPack));
+  const auto packed_b = take_scratch<Pair>(
+      kPairsPerSum * HWY_MIN(kColumnsPerPack, (args.columns / panel_columns + 1) * panel_columns));
+  const auto packed_a = take_scratch<Pair>(kPairsPerSum * kRowsPerPack);
   for (int64_t first = 0; first < args.columns; first += kColumnsPerPack) {
     const int64_t last = HWY_MIN(args.columns, first + kColumnsPerPack);
     int64_t begin = 0;

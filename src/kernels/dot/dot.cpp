@@ -10,11 +10,11 @@
 #define HWY_TARGET_INCLUDE "kernels/dot/dot.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/pair_sums-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -24,9 +24,7 @@ namespace { // other kernels define the same names
 template <class T> void ChainsOfProducts(const DotArgs<T>& args) {
   constexpr int64_t kFeaturesPerChain = 256;
   const int64_t lanes = PanelLanes<T>();
-  const auto allocate = [&](int64_t rows) {
-    return hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(rows, 1) * lanes));
-  };
+  const auto allocate = [&](int64_t rows) { return take_scratch<T>(HWY_MAX(rows, 1) * lanes); };
   const auto stored = allocate(args.size), scores = allocate(args.num_queries), ones = allocate(1);
   std::fill_n(ones.get(), lanes, T{1});
   for (int64_t s = 0; s < args.num_stored; s += lanes) {

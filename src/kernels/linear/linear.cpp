@@ -10,7 +10,6 @@
 
 #include <algorithm>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -18,6 +17,7 @@
 #include "kernels/linear_parts-inl.h"
 #include "kernels/pair_sums-inl.h"
 #include "kernels/register_block-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -188,9 +188,8 @@ template <class T> void Linear(const LinearArgs<T>& args) {
   const int64_t steps_max = HWY_MIN(args.inner, kInnerPerSum);
   const int64_t columns_max =
       (HWY_MIN(args.columns, column_block) + panel_columns - 1) / panel_columns * panel_columns;
-  const auto packed_b = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(1, steps_max * columns_max)));
-  const auto packed_a =
-      hwy::AllocateAligned<T>(static_cast<size_t>(pack_a ? HWY_MAX(1, steps_max * kRowsPerPack) : 1));
+  const auto packed_b = take_scratch<T>(steps_max * columns_max);
+  const auto packed_a = take_scratch<T>(pack_a ? HWY_MAX(1, steps_max * kRowsPerPack) : 1);
   for (int64_t first = 0; first < args.columns; first += column_block) {
     const int64_t last = HWY_MIN(args.columns, first + column_block);
     int64_t begin = 0;

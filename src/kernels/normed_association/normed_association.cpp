@@ -8,11 +8,11 @@
 #define HWY_TARGET_INCLUDE "kernels/normed_association/normed_association.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -233,7 +233,7 @@ template <int kVectors, class T> struct Tile {
     if (rows_left >= 2 * kTile) {
       // The hardware prefetcher does not follow four interleaved rows: without this, bags in memory take a
       // third longer.
-      constexpr int64_t kLine = HWY_ALIGNMENT / static_cast<int64_t>(sizeof(T)); // elements per cache line
+      constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T)); // elements per cache line
       for (int64_t i = 0; i < kTile * size; i += kLine) {
         hwy::Prefetch(from + kTile * size + i);
       }
@@ -356,11 +356,9 @@ private:
 template <class T> class Workspace {
 public:
   Workspace(int64_t size, int64_t rows_per_query, int64_t num_queries)
-      : size_(size), stride_(PaddedSize<T>(size)),
-        rows_(hwy::AllocateAligned<T>(static_cast<size_t>(kTile * stride_))),
-        scalars_(hwy::AllocateAligned<T>(static_cast<size_t>(kTile * kSlots))),
-        per_query_(hwy::AllocateAligned<T>(
-            static_cast<size_t>(HWY_MAX(rows_per_query * num_queries, 1) * stride_))) {}
+      : size_(size), stride_(PaddedSize<T>(size)), rows_(take_scratch<T>(kTile * stride_)),
+        scalars_(take_scratch<T>(kTile * kSlots)),
+        per_query_(take_scratch<T>(HWY_MAX(rows_per_query * num_queries, 1) * stride_)) {}
 
   template <int kVectors> Tile<kVectors, T> tile() const {
     return {{size_}, rows_.get(), slot(0), slot(1), nullptr, 0, 0};
@@ -373,7 +371,7 @@ public:
 private:
   static constexpr int64_t kSlots = 6;
   int64_t size_, stride_;
-  hwy::AlignedFreeUniquePtr<T[]> rows_, scalars_, per_query_;
+  Scratch<T> rows_, scalars_, per_query_;
 };
 
 template <int kVectors, class T> void AssociateRows(const NormedAssociationArgs<T>& args) {
@@ -443,7 +441,7 @@ template <int kVectors, class T> void GradientOfRows(const NormedAssociationGrad
     }
   }
   const int64_t d_tile_items = args.d_rows != nullptr ? kTile * workspace.stride() : 0;
-  const auto d_tile = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(d_tile_items, 1)));
+  const auto d_tile = take_scratch<T>(d_tile_items);
   auto tile = workspace.template tile<kVectors>();
   T *scores = workspace.slot(2), *d_scores = workspace.slot(3), *weights = workspace.slot(4);
   T* d_y_dot_y = workspace.slot(5); // [kTile], sum over queries of dY . y

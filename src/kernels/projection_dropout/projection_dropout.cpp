@@ -8,11 +8,11 @@
 #define HWY_TARGET_INCLUDE "kernels/projection_dropout/projection_dropout.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
 #include "kernels/philox-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -22,8 +22,7 @@ namespace { // other kernels define the same names
 class RowWords {
 public:
   RowWords(const PhiloxDropout& dropout, int64_t columns)
-      : dropout_(dropout),
-        words_(hwy::AllocateAligned<uint32_t>(static_cast<size_t>(columns + 4 + kWordsPerLane * Lanes()))) {}
+      : dropout_(dropout), words_(take_scratch<uint32_t>(columns + 4 + kWordsPerLane * Lanes())) {}
 
   const uint32_t* at(int64_t column) const { return words_.get() + column; }
 
@@ -51,7 +50,7 @@ private:
   static int64_t Lanes() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<uint64_t>())); }
 
   PhiloxDropout dropout_;
-  hwy::AlignedFreeUniquePtr<uint32_t[]> words_;
+  Scratch<uint32_t> words_;
 };
 
 /// Dropout factors of a vector of elements: 0 or keep_scale.

@@ -13,11 +13,11 @@
 #define HWY_TARGET_INCLUDE "kernels/radius_scan/radius_scan.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/full_adder-inl.h"
 #include "kernels/row_distances-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/selected_lanes-inl.h"
 #include "mneme/core/cpu.h"
 
@@ -220,8 +220,7 @@ template <> struct AddGroups<1> {
 class Columns {
 public:
   Columns(int64_t words)
-      : words_(words), columns_(hwy::AllocateAligned<uint64_t>(
-                           static_cast<size_t>((HWY_MAX(words, 1) * kRowsPerLane + 1) * lanes()))) {
+      : words_(words), columns_(take_scratch<uint64_t>((HWY_MAX(words, 1) * kRowsPerLane + 1) * lanes())) {
     hn::Store(hn::Zero(d64), d64, columns_.get() + words * kRowsPerLane * lanes());
   }
 
@@ -308,7 +307,7 @@ private:
   }
 
   int64_t words_;
-  hwy::AlignedFreeUniquePtr<uint64_t[]> columns_;
+  Scratch<uint64_t> columns_;
 };
 
 /// The sums of three columns as two planes, for each value of the bits of a query.
@@ -466,10 +465,9 @@ public:
       : args_(args), steps_((64 * args.words + kColumnsPerStep - 1) / kColumnsPerStep),
         num_planes_(
             HWY_MAX(kLowPlanes, static_cast<int>(std::bit_width(static_cast<uint64_t>(64 * args.words))))),
-        bits_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(num_queries))),
-        sums_(hwy::AllocateAligned<uint64_t>(
-            static_cast<size_t>(kGroupsPerStep * kSumsPerGroup * 2 * Columns::lanes()))),
-        planes_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(num_queries * size()))) {}
+        bits_(take_scratch<uint64_t>(num_queries)),
+        sums_(take_scratch<uint64_t>(kGroupsPerStep * kSumsPerGroup * 2 * Columns::lanes())),
+        planes_(take_scratch<uint64_t>(num_queries * size())) {}
 
   void load(const Columns&) {}
 
@@ -518,7 +516,7 @@ private:
   const RadiusScanArgs& args_;
   int64_t steps_, first_ = 0;
   int num_planes_;
-  hwy::AlignedFreeUniquePtr<uint64_t[]> bits_, sums_, planes_;
+  Scratch<uint64_t> bits_, sums_, planes_;
 };
 
 /// Vectors of bits that are added: columns in the order of a list, or consecutive ones. Passed by value,
@@ -607,9 +605,9 @@ public:
       : args_(args), lists_(lists), blocks_(64 * args.words / RadiusQueries::kColumnsPerBlock),
         num_planes_(
             static_cast<int>(std::bit_width(static_cast<uint64_t>(64 * args.words + lists.max_ones)))),
-        carries_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>((blocks_ + 16) * Columns::lanes()))),
-        planes_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>((num_queries + 3) * size()))),
-        limits_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(args.num_queries * num_planes_))) {
+        carries_(take_scratch<uint64_t>((blocks_ + 16) * Columns::lanes())),
+        planes_(take_scratch<uint64_t>((num_queries + 3) * size())),
+        limits_(take_scratch<uint64_t>(args.num_queries * num_planes_)) {
     for (int64_t i = 0; i < (num_queries + 3) * size(); i += Columns::lanes()) {
       hn::Store(hn::Zero(d64), d64, planes_.get() + i);
     }
@@ -704,7 +702,7 @@ private:
   const QueryLists& lists_;
   int64_t blocks_, first_ = 0;
   int num_planes_;
-  hwy::AlignedFreeUniquePtr<uint64_t[]> carries_, planes_, limits_;
+  Scratch<uint64_t> carries_, planes_, limits_;
 };
 
 template <class Counts>

@@ -11,7 +11,6 @@
 #define HWY_TARGET_INCLUDE "kernels/row_attention/row_attention.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
@@ -20,6 +19,7 @@
 #include "kernels/linear_parts-inl.h"
 #include "kernels/philox-inl.h"
 #include "kernels/score_mask-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -303,7 +303,7 @@ public:
     }
     count_ = unmasked;
     if (last + 1 != unmasked) {
-      indices_ = hwy::AllocateAligned<int64_t>(static_cast<size_t>(HWY_MAX(unmasked, 1)));
+      indices_ = take_scratch<int64_t>(unmasked);
       for (int64_t s = 0, i = 0; s < num_stored; ++s) {
         if (mask.key_padding_mask[s] == 0) {
           indices_[static_cast<size_t>(i++)] = s;
@@ -316,14 +316,14 @@ public:
   bool are_copied() const { return static_cast<bool>(indices_); }
   HWY_INLINE int64_t Index(int64_t i) const { return indices_ ? indices_[static_cast<size_t>(i)] : i; }
 
-  using Copy = hwy::AlignedFreeUniquePtr<T[]>;
+  using Copy = Scratch<T>;
 
   /// The unmasked rows, in place or copied to `copy`.
   StridedRows<const T> Of(const StridedRows<const T>& all, int64_t columns, Copy& copy) const {
     if (!are_copied()) {
       return all;
     }
-    copy = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(count_ * columns, 1)));
+    copy = take_scratch<T>(count_ * columns);
     for (int64_t i = 0; i < count_; ++i) {
       std::copy_n(all.row(Index(i)), columns, copy.get() + i * columns);
     }
@@ -335,7 +335,7 @@ public:
     if (!are_copied() || all.data == nullptr) {
       return all;
     }
-    copy = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(count_ * columns, 1)));
+    copy = take_scratch<T>(count_ * columns);
     return {copy.get(), columns};
   }
   /// Writes gradients computed in a copy, and zeros of masked rows.
@@ -360,7 +360,7 @@ public:
 
 private:
   int64_t count_, num_stored_;
-  hwy::AlignedFreeUniquePtr<int64_t[]> indices_;
+  Scratch<int64_t> indices_;
 };
 
 /// Fills the last vector of `count` numbers with `value`: as a whole, since to load a vector in which single

@@ -8,11 +8,11 @@
 #define HWY_TARGET_INCLUDE "kernels/softmax_change/softmax_change.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/score_mask-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -61,7 +61,7 @@ template <class T> void SoftmaxChange(const SoftmaxChangeArgs<T>& args) {
   const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
   constexpr int64_t kTile = 64; // scores of both states, 2 x 12 KiB at AVX-512, stay in the L1 cache
   const int64_t items = Panel<T>::Items(args.size, kTile);
-  const auto workspace = hwy::AllocateAligned<T>(static_cast<size_t>(2 * items + lanes));
+  const auto workspace = take_scratch<T>(2 * items + lanes);
   const Panel<T> before = Panel<T>::At(workspace.get(), args.size),
                  after = Panel<T>::At(workspace.get() + items, args.size);
   T* sums = workspace.get() + 2 * items;

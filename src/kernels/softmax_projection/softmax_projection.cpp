@@ -8,12 +8,12 @@
 #define HWY_TARGET_INCLUDE "kernels/softmax_projection/softmax_projection.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/philox_dropout-inl.h"
 #include "kernels/score_mask-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -67,9 +67,9 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
   const int64_t tile = HWY_MIN(128, HWY_MAX(8, kTileBytes / bytes_per_stored / 4 * 4));
 
   const int64_t panel_items = (args.size + args.value_size + 2) * lanes;
-  const auto workspace = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
-  const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
-  const auto rescale = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
+  const auto workspace = take_scratch<T>(kPanelsPerPass * panel_items);
+  const auto scores = take_scratch<T>(tile * lanes);
+  const auto rescale = take_scratch<T>(lanes);
   StoredTile stored_tile(args.mask.key_padding_mask, tile);
   DropoutFactors<T> dropout(args.dropout, tile);
   const auto stored_copy = StoredTile::AllocateCopy<T>(args.mask.key_padding_mask, tile * args.size),

@@ -8,12 +8,12 @@
 #define HWY_TARGET_INCLUDE "kernels/softmax_projection_gradient/softmax_projection_gradient.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/philox_dropout-inl.h"
 #include "kernels/score_mask-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -105,12 +105,12 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
   const int64_t by_feature = args.d_stored != nullptr ? PanelsOf<T>(args.size) * lanes * lanes : 0;
   const int64_t by_value = args.d_values != nullptr ? PanelsOf<T>(args.value_size) * lanes * lanes : 0;
   const int64_t panel_items = (2 * args.size + args.value_size + 2) * lanes + by_feature + by_value;
-  const auto workspace = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
-  const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
-  const auto d_p = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
-  const auto product = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
-  const auto ones = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
-  const auto inverse_sum = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
+  const auto workspace = take_scratch<T>(kPanelsPerPass * panel_items);
+  const auto scores = take_scratch<T>(tile * lanes);
+  const auto d_p = take_scratch<T>(tile * lanes);
+  const auto product = take_scratch<T>(tile * lanes);
+  const auto ones = take_scratch<T>(lanes);
+  const auto inverse_sum = take_scratch<T>(lanes);
   for (int64_t lane = 0; lane < lanes; ++lane) {
     ones[static_cast<size_t>(lane)] = T{1};
   }

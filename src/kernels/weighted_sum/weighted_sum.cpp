@@ -10,11 +10,11 @@
 #define HWY_TARGET_INCLUDE "kernels/weighted_sum/weighted_sum.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
 #include "kernels/lane_product-inl.h"
+#include "kernels/scratch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -46,12 +46,12 @@ struct UsedRows {
 /// Lanes = queries.
 template <class T> void ManyQueries(const WeightedSumArgs<T>& args) {
   const int64_t lanes = PanelLanes<T>(), size = args.value_size, stride = args.row_stride();
-  const auto weights = hwy::AllocateAligned<T>(static_cast<size_t>(kStoredPerTile * lanes));
-  const auto sums = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(size, 1) * lanes));
-  const auto ones = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
+  const auto weights = take_scratch<T>(kStoredPerTile * lanes);
+  const auto sums = take_scratch<T>(HWY_MAX(size, 1) * lanes);
+  const auto ones = take_scratch<T>(lanes);
   constexpr int64_t kGatheredMax = kStoredPerTile / 2;
-  const auto gathered = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(size, 1) * kGatheredMax));
-  const auto gathered_weights = hwy::AllocateAligned<T>(static_cast<size_t>(kGatheredMax * lanes));
+  const auto gathered = take_scratch<T>(HWY_MAX(size, 1) * kGatheredMax);
+  const auto gathered_weights = take_scratch<T>(kGatheredMax * lanes);
   for (int64_t lane = 0; lane < lanes; ++lane) {
     ones[static_cast<size_t>(lane)] = T{1};
   }

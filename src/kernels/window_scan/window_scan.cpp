@@ -10,11 +10,11 @@
 #define HWY_TARGET_INCLUDE "kernels/window_scan/window_scan.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/focus_weight-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/window_scan/window_scan_state.h"
 #include "kernels/window_tile-inl.h"
 
@@ -270,9 +270,9 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
     items += has_state ? 0 : sums_of(StateLayout(window_of(h), args.head_size));
     items += args.trace.logits == nullptr ? round_up_to_tile(args.length) : 0;
   }
-  const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(items));
-  const auto heads = hwy::AllocateAligned<Head<T>>(static_cast<size_t>(args.num_heads));
-  const auto scratch = hwy::MakeUniqueAligned<TileScratch<T>>();
+  const auto memory = take_scratch<T>(items);
+  const auto heads = take_scratch<Head<T>>(args.num_heads);
+  const auto scratch = make_scratch<TileScratch<T>>();
   T* next = memory.get();
   const auto allocate = [&](int64_t count) HWY_ATTR {
     T* allocated = next;
@@ -363,7 +363,7 @@ void StoreTileSum(const WindowScanArgs<T>& args, int64_t columns, int64_t at, bo
 template <class T> void StoreTileSums(const WindowScanArgs<T>& args) {
   const int64_t begin = args.position / kTile, end = (args.position + args.length) / kTile,
                 tile_size = window_scan_tile_size(args.head_size);
-  const auto scratch = hwy::MakeUniqueAligned<TileScratch<T>>();
+  const auto scratch = make_scratch<TileScratch<T>>();
   for (int64_t h = 0; h < args.num_heads; ++h) {
     const int64_t window = args.windows[h];
     for (int64_t tile = begin; tile < end; ++tile) {

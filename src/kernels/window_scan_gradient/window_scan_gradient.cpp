@@ -10,11 +10,11 @@
 #define HWY_TARGET_INCLUDE "kernels/window_scan_gradient/window_scan_gradient.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/focus_weight-inl.h"
+#include "kernels/scratch.h"
 #include "kernels/window_scan_gradient/window_scan_gradient_state.h"
 #include "kernels/window_tile-inl.h"
 
@@ -350,7 +350,7 @@ void StoreTileSum(const WindowScanGradientArgs<T>& args, int64_t index, int64_t 
 }
 
 template <class T> void StoreTileSums(const WindowScanGradientArgs<T>& args) {
-  const auto scratch = hwy::MakeUniqueAligned<TileScratch<T>>();
+  const auto scratch = make_scratch<TileScratch<T>>();
   const int64_t begin = args.begin / kTile, end = (args.end + kTile - 1) / kTile;
   for (int64_t h = 0; h < args.num_heads; ++h) {
     for (int64_t tile = begin; tile < end; ++tile) {
@@ -364,9 +364,9 @@ template <class T> void WindowScanGradient(const WindowScanGradientArgs<T>& args
     return;
   }
   const SumLayout layout(args.head_size);
-  const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>((2 + 2 * kTile) * layout.size));
-  const auto heads = hwy::AllocateAligned<Head<T>>(static_cast<size_t>(args.num_heads));
-  const auto scratch = hwy::MakeUniqueAligned<TileScratch<T>>();
+  const auto memory = take_scratch<T>((2 + 2 * kTile) * layout.size);
+  const auto heads = take_scratch<Head<T>>(args.num_heads);
+  const auto scratch = make_scratch<TileScratch<T>>();
   scratch->middle = memory.get();
   scratch->prefix = scratch->middle + layout.size;
   scratch->totals[0] = scratch->prefix + layout.size;
