@@ -9,6 +9,7 @@
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
 #include "mneme/data/read_file.h"
 
 namespace mneme::experiments {
@@ -38,6 +39,16 @@ void Parts::keep(const std::string& name, const nlohmann::json& result) const {
   make_output_folder(folder_);
   const nlohmann::json part = {{"key", key_}, {"result", result}};
   write_file_atomically(file_of(name), part.dump());
+}
+
+std::filesystem::path Parts::file(const std::string& name) const {
+  if (folder_.empty()) {
+    return {};
+  }
+  make_output_folder(folder_);
+  Sha256 hash;
+  hash.add(key_);
+  return folder_ / (name + "-" + hash.digits());
 }
 
 void Parts::clear() const {

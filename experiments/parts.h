@@ -36,6 +36,11 @@ public:
   ///
   /// Errors  OutputError
   void keep(const std::string& name, const nlohmann::json& result) const;
+  /// A file in which the experiment itself stores the state of a part, such as a checkpoint; its name depends
+  /// on the key. Creates the folder. Empty if nothing is kept.
+  ///
+  /// Errors  OutputError
+  std::filesystem::path file(const std::string& name) const;
   /// Deletes all parts, once the outcome of the experiment is stored.
   void clear() const;
 

@@ -16,7 +16,7 @@ LearnedProjection learn(const RealPatterns& images, const ProjectionTask& task, 
                                             .seed = task.seed};
   const training::ProjectionTrainer untrained(patterns, options);
   const training::TrainedProjection trained =
-      training::train_projection(patterns, options, {.progress = &progress});
+      training::train_projection(patterns, options, {.checkpoint = task.checkpoint, .progress = &progress});
   return {.start = training::patterns_of(untrained.matrix()),
           .matrix = training::patterns_of(trained.matrix),
           .beta_start = untrained.beta().item<double>(),

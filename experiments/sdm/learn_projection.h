@@ -3,6 +3,7 @@
 /// Learning a projection, declared without LibTorch (mneme/core/torch_function.h).
 #pragma once
 
+#include <filesystem>
 #include <vector>
 
 #include "mneme/core/patterns.h"
@@ -16,6 +17,8 @@ struct ProjectionTask {
   bool learn_beta = false;
   int64_t epochs = 0;
   uint64_t seed = 1;
+  /// File that the training is continued from, if it exists, and saved to. Empty: not saved.
+  std::filesystem::path checkpoint = {};
 };
 
 struct LearnedProjection {

@@ -104,32 +104,6 @@ std::string not_compared(const Study& study, bool quick, int64_t images, int64_t
   return "";
 }
 
-ProjectionResult learn(const ImageSplit& images, int64_t radius, bool learn_beta, int64_t epochs,
-                       const Scale& scale, uint64_t seed, Progress& progress) {
-  const LearnedProjection projection =
-      learn_projection(images.train, {radius, learn_beta, epochs, seed}, progress);
-  ProjectionResult result{.radius = radius,
-                          .beta_start = projection.beta_start,
-                          .beta = projection.beta,
-                          .losses = projection.losses};
-  trials::ProjectionRecallOptions options{.hamming_radius = radius, .seed = seed};
-  const auto recall = [&](const RealPatterns& stored, const RealPatterns& targets,
-                          const RealPatterns& matrix) {
-    return trials::recall_with_projection(stored, slice(targets, 0, std::min(targets.count(), scale.targets)),
-                                          matrix, options, progress);
-  };
-  result.untrained = recall(images.train, images.train, projection.start);
-  if (learn_beta) {
-    options.beta = projection.beta;
-  }
-  const RealPatterns& matrix = projection.matrix;
-  result.test_as_published = recall(images.train, images.test, matrix);
-  result.test = recall(images.test, images.test, matrix);
-  options.hard_locations = scale.hard_locations;
-  result.train = recall(images.train, images.train, matrix);
-  return result;
-}
-
 json to_json(const std::vector<ProjectionRecall>& rows) {
   json all = json::array();
   for (const ProjectionRecall& row : rows) {
@@ -154,6 +128,47 @@ std::vector<ProjectionRecall> recalls_from(const json& rows) {
          .deviation = row.at("deviation")});
   }
   return all;
+}
+
+/// Trains a projection and recalls with it. What an interrupted run has done is found again in the parts that
+/// begin with `name`.
+ProjectionResult learn(const ImageSplit& images, int64_t radius, bool learn_beta, int64_t epochs,
+                       const Scale& scale, const RunSettings& settings, const std::string& name,
+                       Progress& progress) {
+  const LearnedProjection projection =
+      learn_projection(images.train,
+                       {.hamming_radius = radius,
+                        .learn_beta = learn_beta,
+                        .epochs = epochs,
+                        .seed = settings.seed,
+                        .checkpoint = settings.parts.file(name + "-training")},
+                       progress);
+  ProjectionResult result{.radius = radius,
+                          .beta_start = projection.beta_start,
+                          .beta = projection.beta,
+                          .losses = projection.losses};
+  trials::ProjectionRecallOptions options{.hamming_radius = radius, .seed = settings.seed};
+  const auto recall = [&](const char* what, const RealPatterns& stored, const RealPatterns& targets,
+                          const RealPatterns& matrix) {
+    const std::string part = fmt::format("{}-{}", name, what);
+    if (std::optional<std::vector<ProjectionRecall>> kept = settings.parts.find(part, recalls_from)) {
+      return *std::move(kept);
+    }
+    std::vector<ProjectionRecall> rows = trials::recall_with_projection(
+        stored, slice(targets, 0, std::min(targets.count(), scale.targets)), matrix, options, progress);
+    settings.parts.keep(part, to_json(rows));
+    return rows;
+  };
+  result.untrained = recall("untrained", images.train, images.train, projection.start);
+  if (learn_beta) {
+    options.beta = projection.beta;
+  }
+  const RealPatterns& matrix = projection.matrix;
+  result.test_as_published = recall("test-as-published", images.train, images.test, matrix);
+  result.test = recall("test", images.test, images.test, matrix);
+  options.hard_locations = scale.hard_locations;
+  result.train = recall("train", images.train, images.train, matrix);
+  return result;
 }
 
 json to_json(const ProjectionResult& result) {
@@ -401,7 +416,7 @@ Outcome run(const Study& study, const RunSettings& settings, Progress& progress)
       all.push_back(*std::move(kept));
       continue;
     }
-    all.push_back(learn(images, radius, study.learn_beta, epochs, scale, settings.seed, progress));
+    all.push_back(learn(images, radius, study.learn_beta, epochs, scale, settings, name, progress));
     settings.parts.keep(name, to_json(all.back()));
   }
   Outcome outcome{

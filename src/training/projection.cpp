@@ -386,7 +386,9 @@ TrainedProjection train_projection(const at::Tensor& patterns, const ProjectionO
   }
   const int64_t last =
       run.steps_max > 0 ? std::min(run.steps_max, trainer.steps_total()) : trainer.steps_total();
-  progress.start("training the projection", std::max<int64_t>(0, last - trainer.steps_done()));
+  if (trainer.steps_done() < last) {
+    progress.start("training the projection", last - trainer.steps_done());
+  }
   try {
     while (trainer.steps_done() < last) {
       trainer.step();

@@ -52,8 +52,21 @@ TEST(Parts, OfDamagedFilesAreNotFound) {
   EXPECT_EQ(parts.find("a", number_of), 2);
 }
 
+TEST(Parts, NameAFileForEachKey) {
+  const TemporaryFolder folder;
+  const Parts parts(folder / "parts", {{"seed", 1}});
+  const std::filesystem::path file = parts.file("training");
+  write_text(file, "state");
+  EXPECT_EQ(Parts(folder / "parts", {{"seed", 1}}).file("training"), file);
+  EXPECT_NE(Parts(folder / "parts", {{"seed", 2}}).file("training"), file);
+  EXPECT_NE(parts.file("other"), file);
+  parts.clear();
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
 TEST(Parts, WithoutAFolderKeepNothing) {
   const Parts none;
+  EXPECT_EQ(none.file("training"), "");
   none.keep("a", {{"number", 2}});
   none.clear();
   EXPECT_FALSE(none.find("a", number_of));
