@@ -31,9 +31,6 @@ void add_common_options(Arguments& arguments, CommonOptions& options, const Verb
                         ? "Output file"
                         : "Output folder" + (folder.empty() ? "" : " (default: " + folder + ")"))
         ->type_name(verb.out_is_file() ? "FILE" : "DIR")
-        ->check([](const std::string& path) { // for example from an unset shell variable
-          return path.empty() ? "the name is empty" : "";
-        })
         ->group(group);
   }
   if (verb.uses_seed(arguments)) {

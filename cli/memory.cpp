@@ -207,12 +207,13 @@ public:
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
     export_->other_names({"backup", "dump"});
     add_folder(*export_, true);
-    given_.out = export_->add_option(
-        "--out", out_,
-        "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
-        "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit; NAME.jsonl: lines of "
-        "JSON");
-    given_.out->type_name("FILE");
+    export_
+        ->add_option(
+            "--out", out_,
+            "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
+            "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit; NAME.jsonl: lines of "
+            "JSON")
+        ->type_name("FILE");
     export_->add_flag("--no-keys", no_keys_,
                       "Leave out keys and labels, which NAME.safetensors cannot contain");
     given_.export_packed = add_packed(*export_, "Bit order of packed bits in NAME.npy (numpy.packbits: big)");
@@ -228,9 +229,6 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (folder_.empty()) {
-      throw UsageError("the path of the memory is empty.\n  Give the name of its folder.");
-    }
     if (create_->parsed()) {
       return create(context);
     }
@@ -1301,10 +1299,6 @@ private:
       throw UsageError(
           "--json has no effect: `mneme memory export` always prints lines of JSON.\n  Leave it out.");
     }
-    if (given_.out->count() > 0 && out_.empty()) {
-      throw UsageError("--out: the name is empty.\n  Give the name of a file, or leave out --out to print to "
-                       "stdout.");
-    }
     const std::string ending = ending_of(out_);
     static constexpr std::array kEndings{"", ".jsonl", ".json", ".safetensors", ".npy"};
     if (std::ranges::find(kEndings, ending) == kEndings.end()) {
@@ -1367,7 +1361,7 @@ private:
             *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
     Option *kind, *bits, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch,
-        *top, *within, *ties, *out, *export_packed;
+        *top, *within, *ties, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
   std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;

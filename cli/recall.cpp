@@ -671,10 +671,6 @@ private:
     const int64_t limit = given_limit.value_or(limit_);
     data::PatternSet set;
     const std::string source = paths.empty() ? "" : paths[0];
-    if (!paths.empty() && std::ranges::any_of(paths, &std::string::empty)) {
-      throw UsageError(
-          "--patterns or --cues: the name of a file is empty.\n  Give a path, or leave out the option.");
-    }
     for (const std::string& path : paths) {
       if (paths.size() > 1 && (path.starts_with("random:") || path.starts_with("sphere:"))) {
         throw UsageError(fmt::format(

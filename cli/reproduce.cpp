@@ -126,8 +126,6 @@ public:
               given.numbers = parse_positive_numbers(name, text);
             } else if (!is_path) {
               given.values = parse_integers(name, text, {.min = 0, .max = 100'000'000});
-            } else if (text.empty()) {
-              throw UsageError(name + ": the path is empty.\n  Give a path, or leave out " + name + ".");
             }
             parameters_.push_back(std::move(given));
           },

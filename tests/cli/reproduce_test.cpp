@@ -61,7 +61,7 @@ TEST(ReproduceVerb, AcceptsPathsAsParameters) {
   EXPECT_TRUE(contains(lacking.err, "transformer/fine-tuning needs --fine-tuned DIR"));
   const ProgramResult empty = run_mneme({"reproduce", "transformer/fine-tuning", "--model", ""});
   EXPECT_EQ(empty.exit_code, 2);
-  EXPECT_TRUE(contains(empty.err, "--model: the path is empty"));
+  EXPECT_TRUE(contains(empty.err, "--model: the name is empty"));
   const ProgramResult other = run_mneme({"reproduce", "sdm/optimal-radius", "--model", "first"});
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_TRUE(contains(other.err, "transformer/training"));
