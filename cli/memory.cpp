@@ -578,7 +578,7 @@ private:
                          "hyperplane-sdm have hard "
                          "locations.\n  Add --memory sdm, or leave it out.");
       }
-      if (context.options.seed != store::MemoryDesign().seed) {
+      if (context.options.seed_is_given) {
         throw UsageError(
             "--seed has no effect: only the memories sdm, selected-sdm and hyperplane-sdm have random hard "
             "locations.\n  Leave it out.");

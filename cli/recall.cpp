@@ -269,7 +269,9 @@ public:
     uint64_t seed = context.options.seed;
     std::optional<data::PatternSet> loaded;
     if (!load_.empty()) {
-      loaded = load_file(seed);
+      uint64_t saved = seed;
+      loaded = load_file(saved);
+      seed = context.options.seed_is_given ? seed : saved;
     }
     const bool is_custom = steps_ != trials::MemorySteps{};
     if (!is_custom || !memories_.empty()) {
@@ -474,7 +476,7 @@ private:
     return saved;
   }
 
-  /// Reads the file of --load: its patterns, and its options unless they are given on the command line.
+  /// Reads the file of --load: its patterns and seed, and its options unless they are given in the command.
   data::PatternSet load_file(uint64_t& seed) {
     if (!patterns_.empty()) {
       throw UsageError("--load and --patterns are both given.\n  Leave out one of them.");
@@ -516,9 +518,7 @@ private:
            [&](const auto& value) { parameters.degree = value.template get<double>(); });
       take("selected-coordinates", given_.selected_coordinates,
            [&](const auto& value) { parameters.selected_coordinates = value.template get<int64_t>(); });
-      if (seed == CommonOptions().seed) { // --seed is not given
-        seed = saved.at("seed").get<uint64_t>();
-      }
+      seed = saved.at("seed").get<uint64_t>();
     } catch (const nlohmann::json::exception& error) {
       throw DataError(fmt::format("{}: its options are damaged ({}).\n  Write the file again with --save.",
                                   printable(load_), printable(error.what())));
