@@ -221,7 +221,8 @@ public:
       add_parsed_option(
           *loading, "--memory-max", "SIZE", "what is available",
           [this](const std::string& name, const std::string& text) {
-            memory_max_ = static_cast<uint64_t>(parse_bytes(name, text));
+            constexpr double kMax = 0x1p63; // more cannot be converted to an integer
+            memory_max_ = static_cast<uint64_t>(std::min(parse_bytes(name, text), kMax));
           },
           "Main memory that the memory may use, such as 4GB; a command or a transaction that needs more is "
           "refused");
