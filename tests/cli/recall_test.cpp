@@ -546,6 +546,7 @@ TEST(RecallVerb, SavesPatternsWithOptionsAndLoadsThem) {
   };
   refused({"--load", file, "--patterns", file}, 2, "both given");
   refused({"--load", file, "--limit", "3"}, 2, "--limit has no effect");
+  refused({"--load", file, "--packed", "big"}, 2, "--packed has no effect");
   write_text(folder.path() / "text", "not a file of --save");
   refused({"--load", (folder.path() / "text").string()}, 3, "text");
   const std::string bytes = read_text(file);
