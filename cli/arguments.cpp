@@ -2,11 +2,24 @@
 
 #include "cli/arguments.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 
 namespace mneme::cli {
+namespace {
+
+/// Whether values of this type in the help are names, of which none is empty.
+bool is_name(const std::string& type) {
+  static constexpr std::array<std::string_view, 9> kNames{
+      "PATH", "FILE", "DIR", "DIR|FILE", "auto|never|FILE", "NAME", "KEY", "LABEL", "URL"};
+  return std::ranges::find(kNames, type) != kNames.end();
+}
+
+} // namespace
 
 Option* Option::type_name(const std::string& text) {
   option_->type_name(text);
@@ -57,9 +70,14 @@ std::string Option::name() const {
 
 Arguments::Arguments(CLI::App& app) : app_(&app) {}
 
-/// Refuses the name of an option in place of a value, as in `--bags --quiet`, which CLI11 accepts.
+/// Refuses the name of an option in place of a value, as in `--bags --quiet`, which CLI11 accepts. Refuses an
+/// empty name of a file, array or address, such as that of an unset shell variable, because verbs take it for
+/// an option that was not given.
 CLI::Option* Arguments::with_value(CLI::Option* option) {
-  return option->check([app = app_](const std::string& value) {
+  return option->check([app = app_, option](const std::string& value) {
+    if (value.empty() && is_name(option->get_type_name())) {
+      return std::string("the name is empty");
+    }
     return value.starts_with("--") && app->get_option_no_throw(value) != nullptr
                ? "a value is missing before the option " + value
                : std::string();

@@ -54,7 +54,7 @@ struct OtherBags {
 
   bool any() const { ///< whether an option other than --bags was given
     return !(offsets.empty() && labels.empty() && bag_column.empty() && label_column.empty() &&
-             instance_column.empty() && ignored_columns.empty());
+             instance_column.empty() && ignored_columns.empty() && !replaces_missing);
   }
   nlohmann::ordered_json to_json() const; ///< the options that were given, for config.json
 };

@@ -51,7 +51,11 @@ double parse_bytes(std::string_view name, std::string_view text) {
       factor *= is_binary ? 1024 : 1000;
     }
   }
-  return factor * parse_real(name, number, {.min = 0, .min_included = false});
+  const double bytes = factor * parse_real(name, number, {.min = 0, .min_included = false});
+  if (bytes < 1) {
+    fail();
+  }
+  return bytes;
 }
 
 std::string bytes_text(double bytes) {

@@ -31,13 +31,17 @@ void add_common_options(Arguments& arguments, CommonOptions& options, const Verb
                         ? "Output file"
                         : "Output folder" + (folder.empty() ? "" : " (default: " + folder + ")"))
         ->type_name(verb.out_is_file() ? "FILE" : "DIR")
-        ->check([](const std::string& path) { // for example from an unset shell variable
-          return path.empty() ? "the name is empty" : "";
-        })
         ->group(group);
   }
   if (verb.uses_seed(arguments)) {
-    add_integer_option(arguments, "--seed", options.seed, {}, "Random seed")->group(group);
+    add_parsed_option(
+        arguments, "--seed", "N", fmt::format("{}", options.seed),
+        [&options](const std::string& name, const std::string& text) {
+          options.seed = static_cast<uint64_t>(parse_integer(name, text, {.min = 0}));
+          options.seed_is_given = true;
+        },
+        "Random seed")
+        ->group(group);
   }
   add_integer_option(arguments, "--threads", options.threads, {.min = 1, .max = kMaxThreads},
                      "Number of threads")

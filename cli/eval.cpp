@@ -70,10 +70,16 @@ public:
     refuse_language_model();
     if (bags_.files.empty() && bags_.any()) {
       throw UsageError(
-          "--offsets, --labels and the names of columns belong to files of --bags.\n  Leave them "
-          "out, or add --bags.");
+          "--missing, --offsets, --labels and the names of columns belong to files of --bags.\n  Leave "
+          "them out, or add --bags.");
     }
     const BagRun run = read_bag_run(run_);
+    if (!data_.empty() && run.task != "mnist-bags") {
+      throw UsageError(
+          fmt::format("--data has no effect: {} is a run of `mneme train {}`, which reads no data "
+                      "set.\n  Leave it out.",
+                      printable(run_), run.task));
+    }
     std::optional<data::BagFile> bags;
     if (!bags_.files.empty()) {
       bags = read_labelled_bags(run);

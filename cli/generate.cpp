@@ -107,7 +107,7 @@ public:
           "--add-special with --state-in: the text of the state has begun already.\n  Leave out one "
           "of them.");
     }
-    check_sampler();
+    check_sampler(context.options.seed_is_given);
     if (!state_out_.empty()) {
       require_replaceable({.option = "--state-out",
                            .path = state_out_,
@@ -147,7 +147,7 @@ public:
 
 private:
   /// Errors  UsageError for an option without effect
-  void check_sampler() const {
+  void check_sampler(bool seed_is_given) const {
     const language::SamplerOptions& sampler = request_.sampler;
     if (repeat_last_->count() > 0 && sampler.repeat_penalty == 1 && state_out_.empty()) {
       throw UsageError(
@@ -157,13 +157,17 @@ private:
     if (sampler.temperature > 0) {
       return;
     }
-    for (const Option* option : of_random_tokens_) {
-      if (option->count() > 0) {
+    const auto fail_if = [](bool given, const std::string& name) {
+      if (given) {
         throw UsageError(
             fmt::format("{} has no effect with --temperature 0, which always takes the most probable "
                         "token.\n  Leave out one of them.",
-                        option->name()));
+                        name));
       }
+    };
+    fail_if(seed_is_given, "--seed");
+    for (const Option* option : of_random_tokens_) {
+      fail_if(option->count() > 0, option->name());
     }
     if (request_.samples > 1) {
       throw UsageError(

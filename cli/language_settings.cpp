@@ -159,8 +159,9 @@ void LanguageOptions::declare(Arguments& arguments) {
   add_content_option(arguments, content);
   arguments.add_option("--val", validation, "Text files for validation (default: the end of --text)")
       ->type_name("FILE");
-  add_real_option(arguments, "--val-share", validation_share, {.min = 0, .max = 0.9},
-                  "Fraction of the text, at its end, that is used for validation (0: no validation)");
+  of_validation_share =
+      add_real_option(arguments, "--val-share", validation_share, {.min = 0, .max = 0.9},
+                      "Fraction of the text, at its end, that is used for validation (0: no validation)");
   arguments
       .add_option("--tokenizer", tokenizer, "Folder or file of a tokenizer (default: one token per byte)")
       ->type_name("DIR");
@@ -210,7 +211,7 @@ void LanguageOptions::declare(Arguments& arguments) {
                        "Number of tokens to train on");
   add_real_option(arguments, "--lr", learning_rate, {.min = 0, .min_included = false},
                   "Highest learning rate of AdamW");
-  add_real_option(
+  of_final_fraction = add_real_option(
       arguments, "--final-lr", final_fraction, {.min = 0, .max = 1},
       "Learning rate at the end, as a fraction of the highest: that of the last step (wsd), or of the one "
       "after it (cosine, as in nanoGPT)");
@@ -354,6 +355,16 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
     throw UsageError(
         "--precision bfloat16: the LSTM is computed by LibTorch, in float32.\n  Leave it out, or "
         "choose another --model.");
+  }
+  if (options.rate_schedule == RateSchedule::constant && options.of_final_fraction->count() > 0) {
+    throw UsageError(
+        "--final-lr has no effect: with --schedule constant, the learning rate stays the highest "
+        "one.\n  Leave out one of the two options.");
+  }
+  if (!options.validation.empty() && options.of_validation_share->count() > 0) {
+    throw UsageError(
+        "--val-share has no effect: the validation text is that of --val.\n  Leave out one of the "
+        "two options.");
   }
   if (options.betas.size() != 2) {
     throw UsageError(fmt::format("--betas: {} numbers are given, but AdamW has two.\n  Such as 0.9,0.95.",

@@ -46,6 +46,7 @@ struct LanguageOptions {
   int64_t keep = 2;
   std::string resume = "auto";
   std::vector<const Option*> of_new_model = {}; ///< options that do not go with `init`
+  const Option *of_validation_share = nullptr, *of_final_fraction = nullptr;
   bool overfit_one_batch = false, dry_run = false;
 
   void declare(Arguments& arguments);

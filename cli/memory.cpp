@@ -207,12 +207,13 @@ public:
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
     export_->other_names({"backup", "dump"});
     add_folder(*export_, true);
-    given_.out = export_->add_option(
-        "--out", out_,
-        "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
-        "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit; NAME.jsonl: lines of "
-        "JSON");
-    given_.out->type_name("FILE");
+    export_
+        ->add_option(
+            "--out", out_,
+            "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
+            "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit; NAME.jsonl: lines of "
+            "JSON")
+        ->type_name("FILE");
     export_->add_flag("--no-keys", no_keys_,
                       "Leave out keys and labels, which NAME.safetensors cannot contain");
     given_.export_packed = add_packed(*export_, "Bit order of packed bits in NAME.npy (numpy.packbits: big)");
@@ -220,7 +221,8 @@ public:
       add_parsed_option(
           *loading, "--memory-max", "SIZE", "what is available",
           [this](const std::string& name, const std::string& text) {
-            memory_max_ = static_cast<uint64_t>(parse_bytes(name, text));
+            constexpr double kMax = 0x1p63; // more cannot be converted to an integer
+            memory_max_ = static_cast<uint64_t>(std::min(parse_bytes(name, text), kMax));
           },
           "Main memory that the memory may use, such as 4GB; a command or a transaction that needs more is "
           "refused");
@@ -228,9 +230,6 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (folder_.empty()) {
-      throw UsageError("the path of the memory is empty.\n  Give the name of its folder.");
-    }
     if (create_->parsed()) {
       return create(context);
     }
@@ -580,7 +579,7 @@ private:
                          "hyperplane-sdm have hard "
                          "locations.\n  Add --memory sdm, or leave it out.");
       }
-      if (context.options.seed != store::MemoryDesign().seed) {
+      if (context.options.seed_is_given) {
         throw UsageError(
             "--seed has no effect: only the memories sdm, selected-sdm and hyperplane-sdm have random hard "
             "locations.\n  Leave it out.");
@@ -1301,10 +1300,6 @@ private:
       throw UsageError(
           "--json has no effect: `mneme memory export` always prints lines of JSON.\n  Leave it out.");
     }
-    if (given_.out->count() > 0 && out_.empty()) {
-      throw UsageError("--out: the name is empty.\n  Give the name of a file, or leave out --out to print to "
-                       "stdout.");
-    }
     const std::string ending = ending_of(out_);
     static constexpr std::array kEndings{"", ".jsonl", ".json", ".safetensors", ".npy"};
     if (std::ranges::find(kEndings, ending) == kEndings.end()) {
@@ -1367,7 +1362,7 @@ private:
             *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
     Option *kind, *bits, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch,
-        *top, *within, *ties, *out, *export_packed;
+        *top, *within, *ties, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
   std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;

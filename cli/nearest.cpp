@@ -434,10 +434,6 @@ private:
       glyphs.count_without_limit = all;
       return glyphs;
     }
-    if (std::ranges::any_of(paths, &std::string::empty)) {
-      throw UsageError(
-          fmt::format("{}: the name of a file is empty.\n  Give a path, or leave out the option.", option));
-    }
     require_pattern_files(paths, option);
     return data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
                                load_options(&paths == &patterns_));

@@ -107,20 +107,21 @@ public:
         "Numbers of patterns to store, such as 10,20,40 or 10..100..10: measures recall of the first N "
         "patterns "
         "for each of them");
-    arguments
-        .add_option("--tensor", tensor_,
-                    "Name of the array in npz, safetensors and pt files of --patterns and --cues")
-        ->type_name("NAME");
-    add_choice_option<std::optional<data::BitOrder>>(
+    given_.tensor = arguments.add_option(
+        "--tensor", tensor_, "Name of the array in npz, safetensors and pt files of --patterns and --cues");
+    given_.tensor->type_name("NAME");
+    given_.packed = add_choice_option<std::optional<data::BitOrder>>(
         arguments, "--packed", packed_,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
         "Bit order of byte arrays of packed bits in --patterns and --cues (numpy.packbits: big; none: bytes "
         "are "
         "not packed bits)");
-    add_integer_option(arguments, "--bits", bits_, {.min = 0},
-                       "With --packed: bits per pattern, if they do not fill the last byte (0: all)");
-    arguments.add_flag("--transpose", transpose_,
-                       "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
+    given_.bits =
+        add_integer_option(arguments, "--bits", bits_, {.min = 0},
+                           "With --packed: bits per pattern, if they do not fill the last byte (0: all)");
+    given_.transpose =
+        arguments.add_flag("--transpose", transpose_,
+                           "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
     arguments
         .add_option(
             "--cues", cues_,
@@ -136,8 +137,9 @@ public:
                     "Patterns that are recalled in place of --patterns, one for each, of any size; same "
                     "sources as --patterns (heteroassociative)")
         ->type_name("PATH");
-    arguments.add_option("--values-tensor", values_tensor_, "As --tensor, for the files of --values")
-        ->type_name("NAME");
+    given_.values_tensor =
+        arguments.add_option("--values-tensor", values_tensor_, "As --tensor, for the files of --values");
+    given_.values_tensor->type_name("NAME");
     arguments.add_flag("--sequence", is_sequence_,
                        "Store a sequence: the value of each pattern is the next one");
     given_.noise = add_reals_option(arguments, "--noise", options_.noise, {},
@@ -269,7 +271,9 @@ public:
     uint64_t seed = context.options.seed;
     std::optional<data::PatternSet> loaded;
     if (!load_.empty()) {
-      loaded = load_file(seed);
+      uint64_t saved = seed;
+      loaded = load_file(saved);
+      seed = context.options.seed_is_given ? seed : saved;
     }
     const bool is_custom = steps_ != trials::MemorySteps{};
     if (!is_custom || !memories_.empty()) {
@@ -286,6 +290,14 @@ public:
     check_unused_options();
     if (csv_ && context.options.json) {
       throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
+    }
+    const std::pair<bool, const char*> without_drawing[] = {
+        {context.options.json, "--json"}, {csv_, "--csv"}, {!counts_.empty(), "--counts"}};
+    for (const auto& [given, option] : without_drawing) {
+      if (given && draw_ == Draw::always) {
+        throw UsageError(
+            fmt::format("--draw always has no effect with {}.\n  Leave out one of the two options.", option));
+      }
     }
     if (figures_.is_requested() && (context.options.out.empty() || !cues_.empty())) {
       throw UsageError(
@@ -474,7 +486,7 @@ private:
     return saved;
   }
 
-  /// Reads the file of --load: its patterns, and its options unless they are given on the command line.
+  /// Reads the file of --load: its patterns and seed, and its options unless they are given in the command.
   data::PatternSet load_file(uint64_t& seed) {
     if (!patterns_.empty()) {
       throw UsageError("--load and --patterns are both given.\n  Leave out one of them.");
@@ -516,9 +528,7 @@ private:
            [&](const auto& value) { parameters.degree = value.template get<double>(); });
       take("selected-coordinates", given_.selected_coordinates,
            [&](const auto& value) { parameters.selected_coordinates = value.template get<int64_t>(); });
-      if (seed == CommonOptions().seed) { // --seed is not given
-        seed = saved.at("seed").get<uint64_t>();
-      }
+      seed = saved.at("seed").get<uint64_t>();
     } catch (const nlohmann::json::exception& error) {
       throw DataError(fmt::format("{}: its options are damaged ({}).\n  Write the file again with --save.",
                                   printable(load_), printable(error.what())));
@@ -671,10 +681,6 @@ private:
     const int64_t limit = given_limit.value_or(limit_);
     data::PatternSet set;
     const std::string source = paths.empty() ? "" : paths[0];
-    if (!paths.empty() && std::ranges::any_of(paths, &std::string::empty)) {
-      throw UsageError(
-          "--patterns or --cues: the name of a file is empty.\n  Give a path, or leave out the option.");
-    }
     for (const std::string& path : paths) {
       if (paths.size() > 1 && (path.starts_with("random:") || path.starts_with("sphere:"))) {
         throw UsageError(fmt::format(
@@ -770,6 +776,7 @@ private:
       for (const auto& [given, option] : {std::pair(!cues_.empty(), "--cues"),
                                           {is_sequence_, "--sequence"},
                                           {!values_.empty(), "--values"},
+                                          {details_, "--details"},
                                           {!save_.empty(), "--save"}}) {
         if (given) {
           throw UsageError(
@@ -786,6 +793,14 @@ private:
       }
     } else {
       fail_if_given(given_.cues_tensor, "there are no --cues", "Leave it out, or give --cues.");
+      if (!load_.empty()) {
+        for (const Option* option : {given_.tensor, given_.packed, given_.bits, given_.transpose}) {
+          fail_if_given(option, "the patterns of --load are stored as they are compared", "Leave it out.");
+        }
+      }
+    }
+    if (values_.empty()) {
+      fail_if_given(given_.values_tensor, "there are no --values", "Leave it out, or give --values.");
     }
   }
 
@@ -883,8 +898,9 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    Option *counts, *noise, *corrupt, *seeds, *cues_max, *cues_tensor, *hamming_radius, *beta, *alpha,
-        *degree, *hard_locations, *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
+    Option *counts, *tensor, *packed, *bits, *transpose, *noise, *corrupt, *seeds, *cues_max, *cues_tensor,
+        *values_tensor, *hamming_radius, *beta, *alpha, *degree, *hard_locations, *selected_coordinates,
+        *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_, values_;
   std::string tensor_, cues_tensor_, values_tensor_, save_, load_;

@@ -126,8 +126,6 @@ public:
               given.numbers = parse_positive_numbers(name, text);
             } else if (!is_path) {
               given.values = parse_integers(name, text, {.min = 0, .max = 100'000'000});
-            } else if (text.empty()) {
-              throw UsageError(name + ": the path is empty.\n  Give a path, or leave out " + name + ".");
             }
             parameters_.push_back(std::move(given));
           },
@@ -139,8 +137,8 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (ids_.empty()) {
-      refuse_without_ids();
+    if (ids_.empty() || list_) {
+      refuse_without_run(context.options);
     }
     const std::vector<const Experiment*> chosen =
         experiments::experiments_named(ids_.empty() ? std::vector<std::string>{"all"} : ids_);
@@ -248,9 +246,11 @@ private:
     }
   }
 
-  /// Errors  UsageError if an option is given that needs an experiment
-  void refuse_without_ids() const {
+  /// Errors  UsageError if an option is given that needs the run of an experiment
+  void refuse_without_run(const CommonOptions& common) const {
     const std::pair<bool, std::string> options[] = {
+        {!common.out.empty(), "--out DIR"},
+        {common.seed_is_given, fmt::format("--seed {}", common.seed)},
         {quick_, "--quick"},
         {check_, "--check"},
         {again_, "--again"},
@@ -259,6 +259,9 @@ private:
         {figures_.is_requested(), "--figures svg"},
         {!parameters_.empty(), parameters_.empty() ? "" : "--" + parameters_.front().name}};
     for (const auto& [is_given, option] : options) {
+      if (is_given && list_) {
+        throw UsageError(option + " has no effect with --list.\n  Leave out one of the two options.");
+      }
       if (is_given) {
         throw UsageError(option + " needs an experiment.\n  Give an id, such as `mneme reproduce sdm " +
                          option + "`; `mneme reproduce` lists the ids.");

@@ -245,6 +245,8 @@ nlohmann::ordered_json framed(const Arguments& arguments, const Verb& verb, cons
   for (const char* key : {"version", "verb"}) {
     parameters.erase(key);
   }
+  // A file of the verb may contain another seed than the default.
+  const Json seed = parameters.contains("seed") ? parameters["seed"] : Json(options.seed);
   Json timing = {{"seconds", seconds}};
   if (Json own = take("timing"); own.is_object()) {
     timing.update(own);
@@ -256,7 +258,7 @@ nlohmann::ordered_json framed(const Arguments& arguments, const Verb& verb, cons
   return {
       {"version", version()},
       {"verb", path_of(leaf.app()).substr(std::string_view("mneme ").size())},
-      {"seed", verb.uses_seed(leaf) ? Json(options.seed) : Json()},
+      {"seed", verb.uses_seed(leaf) ? seed : Json()},
       {"parameters", std::move(parameters)},
       {"results", std::move(results)},
       {"timing", std::move(timing)},

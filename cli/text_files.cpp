@@ -103,8 +103,7 @@ Option* add_field_option(Arguments& arguments, std::string& field) {
   return arguments
       .add_option("--field", field,
                   "The files are JSON Lines, one object per line, with the text of a document in this field")
-      ->type_name("NAME")
-      ->check([](const std::string& name) { return name.empty() ? "the name is empty" : ""; });
+      ->type_name("NAME");
 }
 
 Option* add_content_option(Arguments& arguments, FileContent& content, bool with_text) {

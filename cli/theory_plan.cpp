@@ -372,10 +372,16 @@ void TheoryPlan::declare(Arguments& arguments) {
 }
 
 ExitCode TheoryPlan::run(Context& context) const {
-  for (const Option* option : options_of_simulation_) {
-    if (!simulate_ && option->count() > 0) {
-      throw UsageError(fmt::format(
-          "{0} has no effect without --simulate.\n  Add --simulate, or leave out {0}.", option->name()));
+  const auto fail_if = [](bool given, const std::string& name) {
+    if (given) {
+      throw UsageError(
+          fmt::format("{0} has no effect without --simulate.\n  Add --simulate, or leave out {0}.", name));
+    }
+  };
+  if (!simulate_) {
+    fail_if(context.options.seed_is_given, "--seed");
+    for (const Option* option : options_of_simulation_) {
+      fail_if(option->count() > 0, option->name());
     }
   }
   theory::PlanRequest request = request_;

@@ -72,9 +72,7 @@ bool has_tokens(const fs::path& path) {
 }
 
 void add_out_option(Arguments& arguments, fs::path& target, const char* type, const char* help) {
-  arguments.add_option("--out", target, help)->type_name(type)->check([](const std::string& path) {
-    return path.empty() ? "the name is empty" : "";
-  });
+  arguments.add_option("--out", target, help)->type_name(type);
 }
 
 std::string per_token(int64_t bytes, int64_t count) {

@@ -83,8 +83,12 @@ public:
     add_word_option(
         arguments, "--model", published.models, run_.model.name,
         [this, models = published.models](size_t index) { run_.model.name = models[index]; },
-        "Model to train; -adapted: as published, hopfield and pooling with 8 heads, 3 updates and dropout, "
-        "lookup with the training instances as initial patterns");
+        std::ranges::any_of(published.models,
+                            [](const std::string& model) { return model.ends_with("-adapted"); })
+            ? "Model to train; -adapted: as published, hopfield and pooling with 8 heads, 3 updates and "
+              "dropout, "
+              "lookup with the training instances as initial patterns"
+            : "Model to train");
     std::vector<std::string> separations;
     for (const NamedSeparation& named : kSimplexSeparations) {
       separations.emplace_back(named.name);

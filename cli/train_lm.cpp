@@ -242,6 +242,7 @@ private:
         document["validation_bits_per_byte"] = score->bits_per_byte;
       }
       document["steps_skipped"] = fit.steps_skipped;
+      document["model_step"] = fit.saved_step ? Json(*fit.saved_step) : Json();
       if (options_.overfit_one_batch) {
         document["overfit_passed"] = passed;
       }

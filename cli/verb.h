@@ -30,6 +30,7 @@ struct CommonOptions {
   bool json = false; ///< print the results as one JSON document; run.h adds the frame that all verbs share
   std::filesystem::path out; ///< output folder or output file; empty if the option was not given
   uint64_t seed = 1;
+  bool seed_is_given = false;
   int threads = 1; ///< set_threads has already been called with it when a verb runs
   bool quiet = false;
   ProgressStyle progress = ProgressStyle::automatic;

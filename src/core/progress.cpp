@@ -103,7 +103,7 @@ public:
   void message(const std::string& line) override {
     const std::lock_guard lock(mutex_);
     clear_line();
-    write(printable_message(line) + "\n");
+    show_message(line);
   }
   void interim(const std::string& line) override { message(line); }
 
@@ -112,6 +112,7 @@ protected:
   virtual void show() = 0;
   virtual void on_end() { show(); }
   virtual void clear_line() {}
+  virtual void show_message(const std::string& line) { write(printable_message(line) + "\n"); }
 
   void write(const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), stream_);
@@ -220,12 +221,16 @@ public:
   explicit JsonLines(std::FILE* stream) : ShownProgress(stream, 0.5) {}
 
 private:
+  void show_message(const std::string& line) override { write_line({{"message", line}}); }
   void show() override {
     nlohmann::json line = {{"stage", stage_}, {"done", done_}, {"total", total_}, {"seconds", seconds()}};
     if (!status_.empty()) {
       line["status"] = status_;
     }
-    // Replaces invalid UTF-8, for example of a file name in the stage.
+    write_line(line);
+  }
+  void write_line(const nlohmann::json& line) {
+    // Replaces invalid UTF-8, for example of a file name.
     write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
 };

@@ -26,7 +26,7 @@ TEST(ParseBytes, AcceptsUsualNotations) {
 }
 
 TEST(ParseBytes, RejectsInvalidAmounts) {
-  for (const char* text : {"", "GB", "4XB", "4GBB", "-1GB", "0", "nan", "4 G B", "iB"}) {
+  for (const char* text : {"", "GB", "4XB", "4GBB", "-1GB", "0", "0.5", "1e-320", "nan", "4 G B", "iB"}) {
     try {
       parse_bytes("--limit", text);
       FAIL() << text << " was accepted";

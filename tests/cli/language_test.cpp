@@ -228,7 +228,7 @@ TEST(GenerateVerb, NamesErrors) {
   expect({"generate", "model", "-p", "x", "--temperature", "0", "--samples", "2"}, 2,
          {"--samples 2", "same text"});
   expect({"generate", "model", "-p", "x", "--repeat-last", "5"}, 2, {"--repeat-last", "--repeat-penalty"});
-  for (const char* option : {"--top-k=3", "--top-p=0.5", "--min-p=0.1", "--hf-order"}) {
+  for (const char* option : {"--top-k=3", "--top-p=0.5", "--min-p=0.1", "--hf-order", "--seed=1"}) {
     const std::string name = std::string(option).substr(0, std::string(option).find('='));
     expect({"generate", "model", "-p", "x", "--temperature", "0", option}, 2, {name + " has no effect"});
   }

@@ -886,7 +886,7 @@ TEST_F(MemoryVerb, RefusesPathsThatAreNoMemory) {
   const std::string folder = memory_;
   for (const std::string subcommand : {"create", "write", "read", "info", "verify", "export"}) {
     memory_ = "";
-    expect_refused(run(subcommand), 2, {"the path of the memory is empty"});
+    expect_refused(run(subcommand), 2, {"DIR: the name is empty"});
     if (subcommand != "create") {
       memory_ = (folder_ / "none.safetensors").string();
       expect_refused(run(subcommand), 3, {"none.safetensors", "does not exist"});

@@ -146,8 +146,22 @@ TEST(Program, ListsTheSubcommandsIfOneIsMissing) {
   expect_wrong_usage({"tokenize"}, {"mneme tokenize: a subcommand is required: train, encode, decode, info"});
 }
 
-TEST(Program, RejectsAnEmptyFolderName) {
-  expect_wrong_usage({"theory", "capacity", "--out", ""}, {"--out: the name is empty"});
+TEST(Program, RejectsEmptyNames) { // as of unset shell variables
+  for (const auto& command : std::vector<std::vector<std::string>>{{"theory", "capacity", "--out"},
+                                                                   {"recall", "--load"},
+                                                                   {"recall", "--save"},
+                                                                   {"recall", "--tensor"},
+                                                                   {"nearest", "--ids"},
+                                                                   {"memory", "forget", "notes", "--keys"},
+                                                                   {"memory", "forget", "notes", "--key"},
+                                                                   {"memory", "forget", "notes", "--label"},
+                                                                   {"apply", "--weights"},
+                                                                   {"data", "get", "mnist", "--mirror"},
+                                                                   {"train", "lm", "--text"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.emplace_back();
+    expect_wrong_usage(arguments, {command.back() + ": the name is empty"});
+  }
 }
 
 TEST(Program, EscapesTerminalControlCharacters) {

@@ -160,6 +160,13 @@ TEST(RecallRejects, OptionsThatNoSelectedMemoryUses) {
     arguments.insert(arguments.end(), option.begin(), option.end());
     expect_refused(arguments, 2, {option[0] + " has no effect", "--cues"});
   }
+  expect_refused({"--values-tensor", "b"}, 2, {"--values-tensor has no effect", "no --values"});
+  for (const Arguments& format : {Arguments{"--json"}, {"--csv"}, {"--counts", "4,8"}}) {
+    Arguments arguments{"--memory", "attention", "--draw", "always"};
+    arguments.insert(arguments.end(), format.begin(), format.end());
+    expect_refused(arguments, 2, {"--draw always has no effect with " + format[0]});
+  }
+  expect_refused({"--memory", "attention", "--counts", "4,8", "--details"}, 2, {"without --details"});
 }
 
 TEST(RecallRejects, ParametersThatTheStepsDoNotHave) {

@@ -84,7 +84,7 @@ TEST(RecallReads, SeveralFilesAndWildcards) {
   expect_refused({"--patterns", "a1.npy", "b.npy"}, 3, {"b.npy", "5 numbers", "a1.npy", "24 numbers"}, here);
   expect_refused({"--patterns", "c*.npy"}, 3, {"c*.npy", "no file matches"}, here);
   expect_refused({"--patterns", "a1.npy", "random:3x24"}, 2, {"random:3x24", "random patterns"}, here);
-  expect_refused({"--patterns", ""}, 2, {"the name of a file is empty"}, here);
+  expect_refused({"--patterns", ""}, 2, {"--patterns: the name is empty"}, here);
 }
 
 TEST(RecallReads, StandardInput) {

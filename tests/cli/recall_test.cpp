@@ -534,6 +534,8 @@ TEST(RecallVerb, SavesPatternsWithOptionsAndLoadsThem) {
                               "500", "--seed", "3", "--save", file});
   EXPECT_EQ(results({"--load", file}), saved);
   EXPECT_NE(results({"--load", file, "--hamming-radius", "70"}), saved);
+  EXPECT_NE(results({"--load", file, "--seed", "1"}), saved); // the default, but given
+  EXPECT_EQ(Json::parse(run_mneme({"recall", "--load", file, "--seeds", "1", "--json"}).out).at("seed"), 3);
   EXPECT_EQ(results({"--load", file, "--memory", "attention"}).at(0).at("memory"), "attention");
 
   const auto refused = [](Arguments arguments, int code, const std::string& part) {
@@ -544,6 +546,7 @@ TEST(RecallVerb, SavesPatternsWithOptionsAndLoadsThem) {
   };
   refused({"--load", file, "--patterns", file}, 2, "both given");
   refused({"--load", file, "--limit", "3"}, 2, "--limit has no effect");
+  refused({"--load", file, "--packed", "big"}, 2, "--packed has no effect");
   write_text(folder.path() / "text", "not a file of --save");
   refused({"--load", (folder.path() / "text").string()}, 3, "text");
   const std::string bytes = read_text(file);

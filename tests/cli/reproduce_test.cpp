@@ -46,6 +46,18 @@ TEST(ReproduceVerb, ListsExperiments) {
   EXPECT_TRUE(json.at("experiments").at(0).contains("claim"));
 }
 
+TEST(ReproduceVerb, RefusesOptionsOfARunWhenItOnlyLists) {
+  for (const auto& [option, value] : {std::pair("--out", "folder"), {"--seed", "1"}, {"--bits", "64"}}) {
+    const ProgramResult lacking = run_mneme({"reproduce", option, value});
+    EXPECT_EQ(lacking.exit_code, 2);
+    EXPECT_TRUE(contains(lacking.err, option)) << lacking.err;
+    EXPECT_TRUE(contains(lacking.err, "needs an experiment")) << lacking.err;
+    const ProgramResult list = run_mneme({"reproduce", "sdm", "--list", option, value});
+    EXPECT_EQ(list.exit_code, 2);
+    EXPECT_TRUE(contains(list.err, "has no effect with --list")) << list.err;
+  }
+}
+
 TEST(ReproduceVerb, AcceptsPathsAsParameters) {
   const TemporaryFolder folder;
   const char* const own = "runs/reproduce-fine-tuned-second-model-first"; // its config.json refuses the run
@@ -61,7 +73,7 @@ TEST(ReproduceVerb, AcceptsPathsAsParameters) {
   EXPECT_TRUE(contains(lacking.err, "transformer/fine-tuning needs --fine-tuned DIR"));
   const ProgramResult empty = run_mneme({"reproduce", "transformer/fine-tuning", "--model", ""});
   EXPECT_EQ(empty.exit_code, 2);
-  EXPECT_TRUE(contains(empty.err, "--model: the path is empty"));
+  EXPECT_TRUE(contains(empty.err, "--model: the name is empty"));
   const ProgramResult other = run_mneme({"reproduce", "sdm/optimal-radius", "--model", "first"});
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_TRUE(contains(other.err, "transformer/training"));

@@ -245,6 +245,7 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"critcal-distance"}, {"critcal-distance", "critical-distance"});
   expect_refusal({"foo"}, {"\"foo\"", "Give one of ", "beta, ", "plan"});
   expect_refusal({"plan", "--trials", "4"}, {"--trials", "--simulate"});
+  expect_refusal({"plan", "--seed", "4"}, {"--seed", "--simulate"});
   expect_refusal({"plan", "--cues", "100"}, {"--cues", "--simulate"});
   expect_refusal({"plan", "--target", "0.5"}, {"--target", "0.5"});
   expect_refusal({"plan", "--hamming-radius", "1001"}, {"1001", "1000"});

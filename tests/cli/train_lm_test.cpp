@@ -537,6 +537,8 @@ TEST_F(TrainLm, NamesTheModelThatWasWrittenIfTheLossIsNotFinite) {
   const bool written = std::filesystem::exists(folder_ / "run/model.safetensors");
   EXPECT_EQ(contains(result.out, "model.safetensors"), written) << result.out;
   EXPECT_EQ(contains(result.out, "no model, because the loss was not finite"), !written) << result.out;
+  const ProgramResult json = train("json", {"--steps", "4", "--lr", "1e30", "--warmup", "0", "--json"});
+  EXPECT_EQ(testing::results_of(json.out).at("model_step"), 0);
 }
 
 TEST_F(TrainLm, ResumesFromAFileOfTheUsersChoice) {
@@ -669,6 +671,8 @@ TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
   refused({"--model", "lstm"}, {"--heads", "LSTM"});
   refused({"--model", "lstm", "--precision", "bfloat16"}, {"--precision bfloat16", "LSTM", "LibTorch"});
   refused({"--val-share", "0", "--eval-every", "5"}, {"no validation text"});
+  refused({"--val", path("text.txt"), "--val-share", "0.2"}, {"--val-share has no effect", "--val"});
+  refused({"--schedule", "constant", "--final-lr", "0.2"}, {"--final-lr has no effect", "constant"});
   const ProgramResult missing = run_mneme({"train", "lm", "--text", path("none.txt"), "--out", path("run")});
   EXPECT_EQ(missing.exit_code, 3);
   EXPECT_TRUE(contains(missing.err, "none.txt"));

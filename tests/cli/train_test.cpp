@@ -372,6 +372,12 @@ TEST(Eval, EqualsTheLastValidationOfTraining) {
   const nlohmann::json document = testing::framed(result.out);
   ASSERT_TRUE(document.is_object()) << result.out << result.err;
   ASSERT_EQ(document.at("results").at("checkpoints").size(), 2U);
+  const ProgramResult data = run_mneme({"eval", folder.path().string(), "--data", folder.path().string()});
+  EXPECT_EQ(data.exit_code, 2) << data.out;
+  EXPECT_TRUE(contains(data.err, "--data has no effect")) << data.err;
+  const ProgramResult missing = run_mneme({"eval", folder.path().string(), "--missing", "mean"});
+  EXPECT_EQ(missing.exit_code, 2) << missing.out;
+  EXPECT_TRUE(contains(missing.err, "--missing, --offsets, --labels and")) << missing.err;
   std::istringstream lines(testing::read_text(folder / "metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     const nlohmann::json epoch = nlohmann::json::parse(line);

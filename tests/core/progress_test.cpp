@@ -156,6 +156,16 @@ TEST(JsonProgress, IsValidForAnyNameOfTheStage) {
   EXPECT_TRUE(contains(lines[0].at("stage").get<std::string>(), "\"\n\" 1"));
 }
 
+TEST(JsonProgress, HasMessagesAsObjects) {
+  const auto lines = json_lines(shown(ProgressStyle::json, [](Progress& progress) {
+    progress.message("a warning\nof two lines");
+    progress.interim("loss \xff 2.31");
+  }));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].at("message"), "a warning\nof two lines");
+  EXPECT_TRUE(contains(lines[1].at("message").get<std::string>(), "2.31"));
+}
+
 TEST(Progress, ShowsAStatusInsteadOfTheRate) {
   for (const ProgressStyle style : {ProgressStyle::plain, ProgressStyle::bar}) {
     const std::string text = shown(style, [](Progress& progress) {

@@ -33,7 +33,7 @@ enum class ProgressStyle {
   automatic, ///< bar if the stream is a terminal that can redraw a line (TERM is not dumb), else plain
   bar,       ///< one line, redrawn, with rate and time left
   plain,     ///< a line every few seconds
-  json,      ///< one JSON object per line: {"stage", "done", "total", "seconds"}, and "status" if set
+  json,      ///< a JSON object per line: {"stage", "done", "total", "seconds", "status" if set}, {"message"}
   none       ///< messages only, without interim results
 };
 
