@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+
+// Replays tests/fuzz/corpus for readers of the program.
+
+#include <gtest/gtest.h>
+
+#include "fuzz/line_readers.h"
+#include "fuzz/replay.h"
+
+namespace mneme::cli {
+namespace {
+
+using mneme::fuzz::replay;
+
+TEST(LineReaderCorpus, MemoryLines) {
+  replay("memory_lines", fuzz::memory_lines);
+}
+TEST(LineReaderCorpus, QueryLines) {
+  replay("query_lines", fuzz::query_lines);
+}
+TEST(LineReaderCorpus, RecallFile) {
+  replay("recall_file", fuzz::recall_file);
+}
+TEST(LineReaderCorpus, RunMetrics) {
+  replay("run_metrics", fuzz::run_metrics);
+}
+
+} // namespace
+} // namespace mneme::cli
