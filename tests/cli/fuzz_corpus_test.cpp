@@ -21,6 +21,10 @@ TEST(LineReaderCorpus, QueryLines) {
 TEST(LineReaderCorpus, RecallFile) {
   replay("recall_file", fuzz::recall_file);
 }
+TEST(LineReaderCorpus, RefusesARecallFileWhoseProductOfSidesOverflowsToTheSizeOfItsPatterns) {
+  EXPECT_FALSE(fuzz::recall_file(data::read_file(std::filesystem::path(MNEME_SOURCE_DIR) /
+                                                 "tests/fuzz/corpus/recall_file/product-of-sides")));
+}
 TEST(LineReaderCorpus, RunMetrics) {
   replay("run_metrics", fuzz::run_metrics);
 }
