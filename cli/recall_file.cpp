@@ -29,12 +29,15 @@ constexpr const char* kVersion = "1";
 }
 
 void check(const std::filesystem::path& path, const data::PatternSet& set) {
-  const int64_t count = set.patterns.count(), pixels = set.height * set.width * set.channels;
-  const bool is_consistent =
-      (set.labels.empty() || std::ssize(set.labels) == count) && std::isfinite(set.threshold) &&
-      std::isfinite(set.file_scale) && set.file_scale > 0 &&
-      (set.is_image() ? set.height > 0 && set.width > 0 && set.channels > 0 && pixels == set.patterns.size()
-                      : pixels == 0);
+  const int64_t count = set.patterns.count(), size = set.patterns.size();
+  const auto has_size = [&](int64_t side) { return side > 0 && side <= size; };
+  const bool is_image_of_size = has_size(set.height) && has_size(set.width) && has_size(set.channels) &&
+                                size % set.height == 0 && size / set.height % set.width == 0 &&
+                                size / set.height / set.width == set.channels;
+  const bool is_consistent = (set.labels.empty() || std::ssize(set.labels) == count) &&
+                             std::isfinite(set.threshold) && std::isfinite(set.file_scale) &&
+                             set.file_scale > 0 &&
+                             (is_image_of_size || (set.height == 0 && set.width == 0 && set.channels == 0));
   if (!is_consistent) {
     fail(path, "labels, image shape, threshold or scale do not fit the patterns");
   }

@@ -147,16 +147,16 @@ RunMetrics parse_metrics(const std::string& text, const std::string& source) {
       }
     }
   }
-  if (curves.empty()) {
-    throw DataError(
-        fmt::format("{}: contains no losses.\n  Give the folder of a run that has finished an epoch "
-                    "or a step.",
-                    source));
-  }
   for (auto& [key, by_seed] : curves) {
     for (auto& [seed, curve] : by_seed) {
       run.curves[key].push_back(std::move(curve));
     }
+  }
+  if (std::ranges::none_of(measures_of(run.unit), [&](const Measure& one) { return any_has({run}, one); })) {
+    throw DataError(
+        fmt::format("{}: contains no losses.\n  Give the folder of a run that has finished an epoch "
+                    "or a step.",
+                    source));
   }
   return run;
 }

@@ -3,6 +3,7 @@
 /// Masks for the tests and benchmarks of kernels.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -41,12 +42,13 @@ template <class T> struct MaskInputs {
     const auto one_in_three = [&] { return static_cast<uint8_t>(random.uniform() < 1.0 / 3); };
     const auto is_excluded = [](int64_t q, int64_t s) { return q % 5 == 3 || s > 3 * q + 20; };
     if (kind == MaskKind::key_padding || kind >= MaskKind::key_padding_and_boolean) {
-      key_padding_mask.resize(static_cast<size_t>(stored + 1)); // never an empty allocation
+      key_padding_mask.resize(static_cast<size_t>(std::max<int64_t>(stored, 1))); // never an empty allocation
       for (uint8_t& pattern : key_padding_mask) {
         pattern = one_in_three();
       }
     }
-    const auto pairs = static_cast<size_t>(queries * stride + 1);
+    // No element after the last row, so that the address sanitizer reports reads beyond.
+    const auto pairs = static_cast<size_t>(std::max<int64_t>((queries - 1) * stride + stored, 1));
     if (kind == MaskKind::boolean || kind == MaskKind::key_padding_and_boolean || kind == MaskKind::causal) {
       attention_mask.resize(pairs);
       for (int64_t q = 0; q < queries; ++q) {

@@ -3,6 +3,7 @@
 #include "mneme/core/cpu.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "core/text_checks.h"
 #include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
 
 namespace mneme {
 namespace {
@@ -105,6 +107,19 @@ TEST_F(CpuTargetOfAFreshProcess, IsTheBestRunnableOneByDefault) {
         select_and_exit();
       },
       ExitedWithCode(0), "selected " + best);
+}
+
+TEST_F(CpuTargetOfAFreshProcess, IsTheSameForAllThreadsThatBeginTogether) {
+  EXPECT_EXIT(
+      {
+        ::setenv("MNEME_CPU_ISA", "reference", 1);
+        set_threads(4);
+        std::atomic<int> calls{0};
+        parallel_for(1000, 1, [&](int64_t, int64_t) { calls += use_reference_kernels() ? 1 : 0; });
+        std::fprintf(stderr, "reference in %d calls", calls.load());
+        std::exit(0);
+      },
+      ExitedWithCode(0), "reference in 1000 calls");
 }
 
 TEST_F(CpuTargetOfAFreshProcess, IsNotGuessedIfTheEnvironmentIsWrong) {

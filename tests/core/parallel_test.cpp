@@ -156,7 +156,8 @@ TEST_F(ParallelFor, RethrowsTheExceptionOfTheFirstBlockThatThrows) {
       std::atomic<bool> later_block_throws{false};
       try {
         parallel_for(100, 1, [&](int64_t begin, int64_t) {
-          for (int i = 0; begin == 37 && i < 1000 && !later_block_throws; ++i) { // for one to throw before
+          // Waits for another thread to throw before.
+          for (int i = 0; count > 1 && begin == 37 && i < 1000 && !later_block_throws; ++i) {
             std::this_thread::yield();
           }
           if (begin >= 37) {

@@ -73,11 +73,14 @@ std::string shown_on_terminal(ProgressStyle style, unsigned short columns, const
   } else {
     ::unsetenv("TERM");
   }
+  std::fclose(file); // the end of what is read
+  std::string text;
   std::array<char, 4096> buffer{};
-  const ssize_t got = ::read(main_side, buffer.data(), buffer.size());
-  std::fclose(file);
+  for (ssize_t got = 0; (got = ::read(main_side, buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<size_t>(got));
+  }
   ::close(main_side);
-  return {buffer.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))};
+  return text;
 }
 
 /// The longest line between redraws, in characters. All are one column wide.

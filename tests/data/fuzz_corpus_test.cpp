@@ -2,35 +2,15 @@
 
 // Replays tests/fuzz/corpus, so that inputs found by a fuzzer are checked in every test run.
 
-#include <algorithm>
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
 #include "fuzz/readers.h"
-#include "mneme/data/read_file.h"
+#include "fuzz/replay.h"
 
 namespace mneme::data {
 namespace {
 
-using Reader = bool (*)(std::span<const std::byte>);
-
-/// Seeds ("valid-...") must be read successfully; other inputs may fail, but only with a DataError.
-void replay(const char* name, Reader reader) {
-  const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/fuzz/corpus" / name;
-  int seeds = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    SCOPED_TRACE(entry.path().filename().string());
-    const std::vector<std::byte> bytes = read_file(entry.path());
-    bool read = false;
-    EXPECT_NO_THROW(read = reader(bytes));
-    if (entry.path().filename().string().starts_with("valid-")) {
-      ++seeds;
-      EXPECT_TRUE(read);
-    }
-  }
-  EXPECT_GT(seeds, 0);
-}
+using mneme::fuzz::replay;
 
 TEST(FuzzCorpus, Idx) {
   replay("idx", fuzz::idx);
@@ -85,6 +65,15 @@ TEST(FuzzCorpus, WordPiece) {
 }
 TEST(FuzzCorpus, Smiles) {
   replay("smiles", fuzz::smiles);
+}
+TEST(FuzzCorpus, TokenizerConfig) {
+  replay("tokenizer_config", fuzz::tokenizer_config);
+}
+TEST(FuzzCorpus, PatternFile) {
+  replay("pattern_file", fuzz::pattern_file);
+}
+TEST(FuzzCorpus, RowFile) {
+  replay("row_file", fuzz::row_file);
 }
 TEST(FuzzCorpus, JsonLines) {
   replay("json_lines", fuzz::json_lines);

@@ -270,6 +270,50 @@ def memory_file():
           {"patterns": ("F64", [1, 2], struct.pack("<2d", 1, -0.5)), "payloads": ("U8", [1, 1], b"\x05")})
 
 
+def files_of_patterns():
+    images = struct.pack(">IIII", 0x0803, 2, 2, 3) + bytes(range(12))
+    write_seed("pattern_file", "idx-gz", gzip.compress(images, mtime=0))
+    write_seed("pattern_file", "csv", b"1,-2.5,3e2\n0,.25,+6\n")
+    write_seed("pattern_file", "npy", npy_file("|u1", (2, 2), b"\0\x33\xff\1"))
+    write_seed("row_file", "npy", npy_file("<f4", (2, 3), struct.pack("<6f", *range(6))))
+    write_seed("row_file", "npy-short", npy_file(">i2", (2, 1), b"\0\1\xff\xff"))
+    header = json.dumps({"x": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [0, 4]}}).encode()
+    write_seed("row_file", "safetensors", struct.pack("<Q", len(header)) + header + bytes(4))
+
+
+def tokenizer_config():
+    write_seed("tokenizer_config", "text", b'{"eos_token": "</s>", "bos_token": "<s>", "pad_token": null}')
+    write_seed("tokenizer_config", "object", b'{"eos_token": {"content": "<s>"}, "unk_token": {"content": "</s>"}}')
+
+
+def lines_of_the_program():
+    write_seed("memory_lines", "text", b"one two\nthree\n")
+    write_seed("memory_lines", "bits", b"010101010101\n111111000000\n")
+    write_seed("memory_lines", "hex", b"ff0f\n0A00\n")
+    write_seed("memory_lines", "base64", b"/w8=\nAAE=\n")
+    lines = [{"text": "one", "key": "a", "label": "b", "payload": "c", "seq": 1}, {"hex": "ff0f", "payload_base64": "/w8="},
+             {"vector": [0, 255] * 6, "threshold": {"value": 0.5, "min": 0, "max": 1, "file_scale": 255}}]
+    write_seed("memory_lines", "json", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    write_seed("memory_lines", "forget", b'{"forget": "a"}\n{"forget": "b"}\n')
+    write_seed("query_lines", "csv", b"id,x,y,z\na,1,-2.5,3e2\n# comment\n\nb,0,1,0\n")
+    write_seed("query_lines", "json", b'{"vector": [0.5, -1, 2], "id": 7}\n{"bits": "011", "id": "a"}\n')
+    epochs = [{"epoch": i, "seed": 1, "training_loss": 1 / (i + 1), "validation_loss": None} for i in range(3)]
+    steps = [{"step": 1, "loss": 2.5, "bits_per_byte": 3, "gradient_norm": 1, "learning_rate": 1e-3},
+             {"step": 1, "validation_loss": 2, "validation_bits_per_byte": 2.5}, {"step": 1, "sample": "text"}]
+    for name, records in (("epochs", epochs), ("steps", steps)):
+        write_seed("run_metrics", name, "".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+def recall_file():
+    header = {"__metadata__": {"format": "mneme.recall", "version": "1", "options": "{}",
+                               "set": json.dumps({"height": 1, "width": 2, "channels": 1, "class_names": ["a", "b"],
+                                                  "threshold": 0.5, "file_scale": 1, "source": "letters"})},
+              "patterns": {"dtype": "F64", "shape": [2, 2], "data_offsets": [0, 32]},
+              "labels": {"dtype": "I64", "shape": [2], "data_offsets": [32, 48]}}
+    text = json.dumps(header).encode()
+    write_seed("recall_file", "images", struct.pack("<Q", len(text)) + text + struct.pack("<4d2q", 0, 1, 1, 0, 0, 1))
+
+
 idx()
 cifar()
 csv()
@@ -286,3 +330,7 @@ tokenizers()
 token_files()
 chunk_file()
 memory_file()
+files_of_patterns()
+tokenizer_config()
+lines_of_the_program()
+recall_file()

@@ -7,8 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <span>
+#include <string>
 #include <vector>
+
+#include <unistd.h>
 
 #include "mneme/core/crc32c.h"
 #include "mneme/core/error.h"
@@ -16,10 +21,13 @@
 #include "mneme/data/cifar.h"
 #include "mneme/data/csv.h"
 #include "mneme/data/idx.h"
+#include "mneme/data/load_patterns.h"
 #include "mneme/data/netpbm.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/npz.h"
+#include "mneme/data/packed_bits.h"
 #include "mneme/data/png.h"
+#include "mneme/data/row_file.h"
 #include "mneme/data/safetensors.h"
 #include "mneme/data/shard_index.h"
 #include "mneme/data/torch_file.h"
@@ -42,6 +50,27 @@ template <class Read> bool try_read(Read read) {
     return false;
   }
 }
+
+/// A file with these bytes, for readers that open it themselves.
+class TemporaryFile {
+public:
+  TemporaryFile(std::span<const std::byte> bytes, const std::string& extension)
+      : path_(std::filesystem::temp_directory_path() /
+              ("mneme-fuzz-" + std::to_string(::getpid()) + "." + extension)) {
+    std::ofstream(path_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    std::error_code error; // ignored
+    std::filesystem::remove(path_, error);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+private:
+  std::filesystem::path path_;
+};
 
 inline bool idx(std::span<const std::byte> bytes) {
   try_read([&] { parse_idx(bytes, "fuzz", 1); });
@@ -80,6 +109,7 @@ inline bool netpbm(std::span<const std::byte> bytes) {
 inline bool npy(std::span<const std::byte> bytes) {
   try_read([&] { parse_npy(bytes, "fuzz", 1); });
   try_read([&] { parse_npy_integers(bytes, "fuzz"); });
+  try_read([&] { parse_npy_numbers(bytes, "fuzz"); });
   return try_read([&] { parse_npy(bytes, "fuzz"); });
 }
 
@@ -94,8 +124,10 @@ inline bool png(std::span<const std::byte> bytes) {
 
 inline bool safetensors(std::span<const std::byte> bytes) {
   try_read([&] { parse_safetensors(bytes, "fuzz", "", 1); });
+  try_read([&] { parse_safetensors_metadata(bytes, "fuzz"); });
   return try_read([&] {
     for (const SafetensorsEntry& entry : parse_safetensors_entries(bytes, "fuzz")) {
+      try_read([&] { parse_safetensors_numbers(bytes, "fuzz", entry.name); });
       parse_safetensors(bytes, "fuzz", entry.name);
     }
   });
@@ -105,6 +137,37 @@ inline bool torch_file(std::span<const std::byte> bytes) {
   try_read([&] { parse_torch_checkpoint(bytes, "fuzz", "model.weight"); });
   try_read([&] { parse_torch_file(bytes, "fuzz"); });
   return try_read([&] { parse_torch_checkpoint(bytes, "fuzz"); });
+}
+
+/// A file of any kind, as patterns and as packed bits.
+inline bool pattern_file(std::span<const std::byte> bytes) {
+  const TemporaryFile file(bytes, "patterns");
+  try_read([&] {
+    try {
+      load_packed_bits(file.path());
+    } catch (const UsageError&) { // a file that cannot contain packed bits
+    }
+  });
+  try_read([&] { count_patterns(std::span(&file.path(), 1)); });
+  return try_read([&] { load_patterns(file.path()); });
+}
+
+/// A matrix in a file of either kind that is read row by row.
+inline bool row_file(std::span<const std::byte> bytes) {
+  bool read = false;
+  for (const char* extension : {"npy", "safetensors"}) {
+    const TemporaryFile file(bytes, extension);
+    read = try_read([&] {
+             const RowFile matrix(file.path());
+             std::vector<float> numbers(static_cast<size_t>(matrix.count() * matrix.size()));
+             matrix.read(0, numbers);
+             std::vector<double> row(static_cast<size_t>(matrix.size()));
+             matrix.read(std::max<int64_t>(matrix.count() - 1, 0),
+                         std::span(row).first(matrix.count() > 0 ? row.size() : 0));
+           }) ||
+           read;
+  }
+  return read;
 }
 
 inline bool shard_index(std::span<const std::byte> bytes) {
@@ -128,6 +191,14 @@ inline bool tokenizer_json(std::span<const std::byte> bytes) {
       throw DataError(error.what());
     }
   });
+}
+
+/// A tokenizer_config.json of a tokenizer with two added tokens.
+inline bool tokenizer_config(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const tokens::Definition definition{.added = {{.id = 0, .text = "<s>"}, {.id = 1, .text = "</s>"}}};
+  try_read([&] { tokens::parse_named_tokens(text, "fuzz", definition); });
+  return try_read([&] { tokens::parse_end_of_text(text, "fuzz", definition); });
 }
 
 /// A vocab.txt of SMILES and a text, separated by a byte 0.

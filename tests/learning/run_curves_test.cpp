@@ -102,6 +102,8 @@ TEST(RunCurves, ReportWhatCannotBeCompared) {
                   {"\"a\""});
   expect_contains(error_of<DataError>([] { parse_metrics("{\"epoch\":1}\n", "m.jsonl"); }),
                   {"m.jsonl", "no losses"});
+  expect_contains(error_of<DataError>([] { parse_metrics("{\"epoch\":1,\"loss\":null}\n", "m.jsonl"); }),
+                  {"m.jsonl", "contains no losses"});
   expect_contains(error_of<DataError>([] { parse_metrics(kBags + "[1]\n", "m.jsonl"); }),
                   {"m.jsonl", "line 4"});
   expect_contains(error_of<DataError>([] { parse_metrics(kBags + kText, "m.jsonl"); }), {"line 4"});

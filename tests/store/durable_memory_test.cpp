@@ -20,8 +20,8 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-constexpr MemoryDesign kSmall{.bits = 200};
-constexpr MemoryDesign kLocations{.bits = 100, .steps = {}, .hard_locations = 2000, .hamming_radius = 40};
+const MemoryDesign kSmall{.bits = 200};
+const MemoryDesign kLocations{.bits = 100, .steps = {}, .hard_locations = 2000, .hamming_radius = 40};
 
 TEST(DurableMemory, RecallsWhatAnotherProcessWrote) {
   const FastFolder folder;

@@ -48,7 +48,7 @@ TEST(Smiles, NamesThePlaceOfWhatIsNotInTheVocabulary) {
         {"C>C", "byte 1: \">\" is not in the vocabulary"},
         {"C[MASK]", "byte 1: \"[MASK]\" is a special token"},
         {"[unused1]", "byte 0: \"[unused1]\" is a special token"}}) {
-    const std::string error = error_of([&] { tokenizer.encode(text); });
+    const std::string error = error_of([&, &text = text] { tokenizer.encode(text); });
     EXPECT_EQ(error.find(expected), 0U) << text << ": " << error;
   }
 }
@@ -66,7 +66,7 @@ TEST(Smiles, RefusesOtherVocabularies) {
         {"[CLS]\n[SEP]\nC\nC\n", "line 4: \"C\" is on an earlier line"},
         {"[CLS]\nC\n", "there is no line [SEP]"},
         {"", "there is no line [CLS]"}}) {
-    const std::string error = error_of([&] { parse_smiles_vocabulary(text, "vocab.txt"); });
+    const std::string error = error_of([&text = text] { parse_smiles_vocabulary(text, "vocab.txt"); });
     EXPECT_EQ(error.find(std::string("vocab.txt: ") + expected), 0U) << text << error;
   }
 }

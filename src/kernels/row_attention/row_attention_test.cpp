@@ -7,10 +7,10 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <hwy/aligned_allocator.h>
 
 #include "each_cpu_target.h"
 #include "kernels/mask_inputs.h"
+#include "mneme/core/patterns.h"
 #include "mneme/core/random.h"
 
 namespace mneme::kernels {
@@ -18,14 +18,15 @@ namespace {
 
 constexpr double kMarker = 1e30; // of elements between rows, which must not change
 
-/// Matrix with unused elements between its rows.
+/// Matrix with unused elements between its rows. It ends with its last row, so that the address sanitizer
+/// reports reads beyond.
 template <class T> struct Matrix {
   int64_t rows, columns, stride;
   std::vector<T> numbers;
 
   Matrix(int64_t count, int64_t size, T value = T{0})
       : rows(count), columns(size), stride(size + 3),
-        numbers(static_cast<size_t>(count * (size + 3) + 1), static_cast<T>(kMarker)) {
+        numbers(static_cast<size_t>(count > 0 ? count * (size + 3) - 3 : 1), static_cast<T>(kMarker)) {
     fill([&] { return value; });
   }
   template <class Next> void fill(Next next) {
@@ -46,12 +47,11 @@ template <class T> struct Matrix {
   StridedRows<T> view() { return {numbers.data(), stride}; }
 };
 
-template <class T>
-hwy::AlignedFreeUniquePtr<T[]> workspace(int64_t queries, int64_t stored, int64_t transposed) {
-  const auto size = static_cast<size_t>(row_attention_workspace(queries, stored, transposed));
-  auto memory = hwy::AllocateAligned<T>(size);
-  std::fill_n(memory.get(), size, std::numeric_limits<T>::quiet_NaN()); // must be written before it is read
-  return memory;
+/// Of exactly the documented size. All elements are NaN: they must be written before they are read.
+template <class T> using Workspace = std::vector<T, CacheLineAllocator<T>>;
+template <class T> Workspace<T> workspace(int64_t queries, int64_t stored, int64_t transposed) {
+  return Workspace<T>(static_cast<size_t>(row_attention_workspace(queries, stored, transposed)),
+                      std::numeric_limits<T>::quiet_NaN());
 }
 
 template <class T> struct Problem {
@@ -75,7 +75,7 @@ template <class T> struct Problem {
     const auto rows = static_cast<size_t>(num_queries);
     Result result{Matrix<T>(num_queries, value_size), Matrix<T>(num_queries, num_stored),
                   std::vector<T>(rows), std::vector<T>(rows)};
-    const auto memory = workspace<T>(num_queries, num_stored, size);
+    Workspace<T> memory = workspace<T>(num_queries, num_stored, size);
     kernel(RowAttentionArgs<T>{.queries = queries.view(),
                                .stored = stored.view(),
                                .values = values.view(),
@@ -91,7 +91,7 @@ template <class T> struct Problem {
                                .mask = mask.mask(),
                                .dropout = dropout,
                                .transposes_stored = transposes,
-                               .workspace = memory.get()});
+                               .workspace = memory.data()});
     return result;
   }
 
@@ -103,7 +103,7 @@ template <class T> struct Problem {
     constexpr T kStart = 2;
     Gradients to{Matrix<T>(num_queries, size, kStart), Matrix<T>(num_stored, size, kStart),
                  Matrix<T>(num_stored, value_size, kStart)};
-    const auto memory = workspace<T>(num_queries, num_stored, 2 * (size + value_size));
+    Workspace<T> memory = workspace<T>(num_queries, num_stored, 2 * (size + value_size));
     kernel(RowAttentionGradientArgs<T>{.queries = queries.view(),
                                        .stored = stored.view(),
                                        .values = values.view(),
@@ -124,7 +124,7 @@ template <class T> struct Problem {
                                        .dropout = dropout,
                                        .transposes_stored = transposes,
                                        .transposes_values = transposes,
-                                       .workspace = memory.get()});
+                                       .workspace = memory.data()});
     return to;
   }
 };

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+
+#include <cstdint>
+
+#include "fuzz/line_readers.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  mneme::cli::fuzz::recall_file({reinterpret_cast<const std::byte*>(data), size});
+  return 0;
+}
