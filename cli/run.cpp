@@ -103,7 +103,7 @@ std::string usage_message(const Arguments& arguments, const CLI::ParseError& err
   std::string advice;
   if (const std::vector<std::string> unknown = root.remaining(true); !unknown.empty()) {
     const std::string& first = unknown.front();
-    if (const std::string misplaced = misplaced_option_message(root, app, first); !misplaced.empty()) {
+    if (std::string misplaced = misplaced_option_message(root, app, first); !misplaced.empty()) {
       return misplaced;
     }
     const std::string name = first.substr(0, first.find('='));

@@ -73,7 +73,7 @@ void return_block(void* context) {
 
 struct HugePageAllocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
-    auto block = std::make_unique<Block>(nullptr, (bytes + kHugePage - 1) / kHugePage * kHugePage);
+    auto block = std::make_unique<Block>(Block{nullptr, (bytes + kHugePage - 1) / kHugePage * kHugePage});
     block->data = block_cache().take(block->bytes);
     if (block->data == nullptr) {
       block->data = std::aligned_alloc(kHugePage, block->bytes);

@@ -87,7 +87,7 @@ at::Tensor checked_patterns(const at::Tensor& patterns, const ProjectionOptions&
                     ", but must be floating point or uint8 on the CPU."),
            "Convert them first.");
   }
-  const at::Tensor converted = (bytes ? patterns : patterns.detach().to(options.type)).contiguous();
+  at::Tensor converted = (bytes ? patterns : patterns.detach().to(options.type)).contiguous();
   const int64_t size = converted.size(1);
   with_numbers(converted, [&](const auto* numbers) {
     parallel_for(converted.size(0), 256, [&](int64_t begin, int64_t end) {
