@@ -15,11 +15,6 @@ constexpr size_t kMaxCached = size_t{16} << 20; // bytes of a thread
 constexpr size_t kOffsets = 8;                  // see take_scratch_bytes
 constexpr int kMinClass = 10, kMaxClass = 23;   // binary logarithms of the sizes that are cached
 constexpr size_t kClasses = kMaxClass - kMinClass + 1;
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kCaches = false; // a cached block would hide accesses beyond it
-#else
-constexpr bool kCaches = true;
-#endif
 
 /// In front of the memory that is returned.
 struct Header {
@@ -86,7 +81,7 @@ thread_local size_t allocations = 0;
 
 void* take_scratch_bytes(size_t bytes) {
   const int size_class = std::max<int>(kMinClass, static_cast<int>(std::bit_width(bytes - 1)));
-  const bool is_cached = kCaches && size_class <= kMaxClass;
+  const bool is_cached = kCachesScratch && size_class <= kMaxClass;
   if (is_cached) {
     if (void* memory = cache.take(size_class); memory != nullptr) {
       return memory;

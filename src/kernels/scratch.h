@@ -12,6 +12,16 @@
 
 namespace mneme::kernels {
 
+/// Whether memory is cached: not under the address sanitizer, from which a cached block would hide accesses
+/// beyond it.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kCachesScratch = false;
+#elif defined(__has_feature) // clang
+constexpr bool kCachesScratch = !__has_feature(address_sanitizer);
+#else
+constexpr bool kCachesScratch = true;
+#endif
+
 constexpr size_t kScratchAlignment = 128; // two cache lines, which CPUs read together
 
 /// Memory of at least this many bytes, aligned and not initialised. It is cached by the thread for its later
