@@ -113,8 +113,8 @@ private:
     add(arguments.add_option(
             "--association-mask", layer_.association_mask,
             "association_mask [states, stored patterns], or [batch * heads, states, stored patterns]: true, "
-            "or "
-            "1 in a .npy file of 0 and 1, for pairs that are ignored; other numbers are added to the scores"),
+            "or 1 in a .npy file of 0 and 1, for pairs that are ignored; other numbers are added to the "
+            "scores"),
         "FILE");
     add(arguments.add_option(
             "--option", layer_.options,

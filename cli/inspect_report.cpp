@@ -324,8 +324,7 @@ report::Page inspection_page(const LeapInspection& inspection, const TokenNames&
               "Attention of the last token, propagated through all layers to the input tokens: the product "
               "over the layers of the effective attention, averaged over heads, plus the residual "
               "connection, scaled to the sum 1. Norms and feed-forward layers are not included, so this is "
-              "an "
-              "approximation."}}};
+              "an approximation."}}};
   page.sections = {std::move(heads), prediction_section(inspection, names), std::move(all)};
   return page;
 }

@@ -86,8 +86,7 @@ public:
         std::ranges::any_of(published.models,
                             [](const std::string& model) { return model.ends_with("-adapted"); })
             ? "Model to train; -adapted: as published, hopfield and pooling with 8 heads, 3 updates and "
-              "dropout, "
-              "lookup with the training instances as initial patterns"
+              "dropout, lookup with the training instances as initial patterns"
             : "Model to train");
     std::vector<std::string> separations;
     for (const NamedSeparation& named : kSimplexSeparations) {
