@@ -43,10 +43,10 @@ template <class T> Scratch<T> take_scratch(int64_t count) {
       static_cast<T*>(take_scratch_bytes(static_cast<size_t>(std::max<int64_t>(count, 1)) * sizeof(T))));
 }
 
-/// One value-initialised object.
+/// One default-initialised object: its arrays are not initialised.
 template <class T> std::unique_ptr<T, ReturnScratch> make_scratch() {
   static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= kScratchAlignment);
-  return std::unique_ptr<T, ReturnScratch>(::new (take_scratch_bytes(sizeof(T))) T());
+  return std::unique_ptr<T, ReturnScratch>(::new (take_scratch_bytes(sizeof(T))) T);
 }
 
 } // namespace mneme::kernels

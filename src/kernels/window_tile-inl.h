@@ -169,9 +169,11 @@ template <class T> struct TilePlan {
 };
 
 /// Left to right: rows [token, token + count) of one tile. `continues`: the sum of an unfinished prefix block
-/// is passed in; otherwise the earlier rows of the block are summed again.
+/// is passed in; otherwise the earlier rows of the block are summed again. `has_far`: windows reach beyond
+/// the prefix block, which is not the case for joined sequences.
 template <class T>
-void PlanForward(int64_t window, int64_t token, int64_t count, bool continues, TilePlan<T>& plan) {
+void PlanForward(int64_t window, int64_t token, int64_t count, bool continues, bool has_far,
+                 TilePlan<T>& plan) {
   const int64_t block_size = prefix_block_size(window), tile = token / kTile;
   plan.num_blocks = plan.num_far = 0;
   for (int64_t row = 0; row < count;) {
@@ -184,7 +186,7 @@ void PlanForward(int64_t window, int64_t token, int64_t count, bool continues, T
     block.lead = continues ? 0 : t - begin;
     const int64_t nearest = window >= kTile ? kTile * (tile + 1 - window / kTile) - 1 : begin - 1;
     block.num_far_of_first = nearest - t + window;
-    block.far_count = window == 0 ? 0 : HWY_MAX(HWY_MIN(block.num_far_of_first, nearest + 1), 0);
+    block.far_count = window == 0 || !has_far ? 0 : HWY_MAX(HWY_MIN(block.num_far_of_first, nearest + 1), 0);
     block.far_first = plan.num_far;
     for (int64_t i = 0; i < block.far_count; ++i) {
       plan.far_tokens[plan.num_far++] = nearest - i;
@@ -194,9 +196,11 @@ void PlanForward(int64_t window, int64_t token, int64_t count, bool continues, T
 }
 
 /// Right to left: row r is token `last` - r. The tokens [last - count + 1, last] are within one tile of a
-/// sequence of `length` tokens, and include all tokens of the tile that the sequence has.
+/// sequence of `length` tokens, and include all tokens of the tile that the sequence has. For `has_far` see
+/// PlanForward.
 template <class T>
-void PlanBackward(int64_t window, int64_t last, int64_t count, int64_t length, TilePlan<T>& plan) {
+void PlanBackward(int64_t window, int64_t last, int64_t count, int64_t length, bool has_far,
+                  TilePlan<T>& plan) {
   const int64_t block_size = prefix_block_size(window), tile = last / kTile;
   plan.num_blocks = plan.num_far = 0;
   for (int64_t row = 0; row < count;) {
@@ -209,7 +213,8 @@ void PlanBackward(int64_t window, int64_t last, int64_t count, int64_t length, T
     block.lead = HWY_MIN(begin + block_size, length) - 1 - t;
     const int64_t nearest = window >= kTile ? kTile * (tile + window / kTile) : begin + window;
     block.num_far_of_first = t + window - nearest;
-    block.far_count = window == 0 ? 0 : HWY_MAX(HWY_MIN(block.num_far_of_first, length - nearest), 0);
+    block.far_count =
+        window == 0 || !has_far ? 0 : HWY_MAX(HWY_MIN(block.num_far_of_first, length - nearest), 0);
     block.far_first = plan.num_far;
     for (int64_t i = 0; i < block.far_count; ++i) {
       plan.far_tokens[plan.num_far++] = nearest + i;

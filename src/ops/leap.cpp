@@ -64,6 +64,7 @@ public:
     context->saved_data["scale"] = call.scale;
     context->saved_data["gate_scale"] = call.gate_scale;
     context->saved_data["epsilon"] = call.epsilon;
+    context->saved_data["joins_sequences"] = call.joins_sequences;
     at::Tensor readout;
     LeapTrace trace;
     if (has_scan(call)) {
@@ -92,7 +93,8 @@ public:
                         .gate = static_cast<LeapGate>(data["gate"].toInt()),
                         .scale = data["scale"].toDouble(),
                         .gate_scale = data["gate_scale"].toDouble(),
-                        .epsilon = data["epsilon"].toDouble()};
+                        .epsilon = data["epsilon"].toDouble(),
+                        .joins_sequences = data["joins_sequences"].toBool()};
     const LeapTrace trace{saved[5], saved[6]};
     std::array<at::Tensor, 4> d;
     if (trace.tracks.defined()) {
@@ -209,8 +211,8 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
   const auto readout_of = [&](const LeapCall& layout) -> at::Tensor {
     return Leap::apply(layout.query, layout.focus, layout.key, layout.value, layout, save_trace);
   };
-  const at::Tensor readout = has_scan(call) && is_one_token_each(call)
-                                 ? readout_of(as_one_sequence(call)).transpose(0, 1)
+  const at::Tensor readout = has_scan(call) && has_short_sequences(call)
+                                 ? readout_of(as_one_sequence(call)).view(call.value.sizes())
                                  : readout_of(call);
   if (options.check_finite) {
     check_readout(kChecks, readout, call);

@@ -6,6 +6,7 @@
 
 #include <ATen/Functions.h>
 
+#include "kernels/window_scan/window_scan.h"
 #include "ops/band_sum.h"
 #include "ops/focus_weight.h"
 #include "ops/head_groups.h"
@@ -85,15 +86,19 @@ Band band_of(const HeadGroup& group, const WeightedRows& weighted) {
 
 } // namespace
 
-bool is_one_token_each(const LeapCall& call) {
-  return call.query.size(1) == 1 && call.query.size(0) > 1;
+bool has_short_sequences(const LeapCall& call) {
+  const int64_t tokens = call.query.size(1);
+  return call.query.size(0) > 1 && tokens > 0 && tokens <= kernels::kWindowScanTile &&
+         std::ranges::all_of(call.windows.tokens,
+                             [&](int64_t window) { return window == 0 || window >= tokens; });
 }
 
 LeapCall as_one_sequence(LeapCall call) {
+  call.windows.tokens = {call.query.size(1)};
+  call.joins_sequences = true;
   for (at::Tensor* rows : {&call.query, &call.focus, &call.key, &call.value, &call.key_padding_mask}) {
-    *rows = rows->defined() ? rows->transpose(0, 1) : *rows;
+    *rows = rows->defined() ? rows->flatten(0, 1).unsqueeze(0) : *rows;
   }
-  call.windows.tokens = {1};
   return call;
 }
 

@@ -21,15 +21,16 @@ struct LeapCall {
   FocusWeight weight;
   LeapGate gate;
   double scale, gate_scale, epsilon;
+  bool joins_sequences = false; ///< the only window is the length of several sequences, one after the other
 };
 
 /// Checks the arguments and converts them to the type of the computation. Errors  UsageError, as leap
 LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tensor& focus,
                    const at::Tensor& key, const at::Tensor& value, const LeapOptions& options);
 
-/// Several sequences of one token each, [B, 1, H, D], as one sequence [1, B, H, D] whose tokens attend to
-/// themselves alone, which the kernels compute several tokens at a time. Its readout is [1, B, H, D] too.
-bool is_one_token_each(const LeapCall& call);
+/// Several sequences of at most a tile, [B, T, H, D], as one [1, B T, H, D] for the kernels, which then compute
+/// whole tiles. Its readout is [1, B T, H, D] too.
+bool has_short_sequences(const LeapCall& call);
 LeapCall as_one_sequence(LeapCall call);
 
 /// scale focus . key: [..., D] -> [...]

@@ -29,6 +29,9 @@ namespace {
 const Checks kChecks("leap_projected");
 // Tokens of a block of the projection: few enough for the cache, enough for a fast matrix product.
 constexpr int64_t kBlockTokens = 512;
+/// Size of the projection from which on it is computed in blocks, which saves its memory. A smaller one is at
+/// least as fast as a whole, where threads share the sequences.
+constexpr int64_t kMinBytesInBlocks = 1 << 25;
 static_assert(kBlockTokens % 16 == 0, "blocks of the backward pass must begin at tiles of the kernel");
 
 /// Query, focus, key and value, [B, T, H, N / H] each, as views of rows [B, T, 4 N].
@@ -186,6 +189,7 @@ public:
     context->saved_data["windows"] = call.windows.tokens;
     context->saved_data["weight"] = static_cast<int64_t>(call.weight);
     context->saved_data["scale"] = call.scale;
+    context->saved_data["joins_sequences"] = call.joins_sequences;
     context->saved_data["preprocessing"] =
         c10::IValue::make_capsule(c10::make_intrusive<SavedPreprocessing>(preprocessing));
     return output;
@@ -204,6 +208,7 @@ public:
     options.windows.tokens = data["windows"].toIntVector();
     options.weight = static_cast<FocusWeight>(data["weight"].toInt());
     options.scale = data["scale"].toDouble();
+    options.joins_sequences = data["joins_sequences"].toBool();
     const LeapCall call = with_rows(options, rows, heads);
     const c10::intrusive_ptr<torch::CustomClassHolder> capsule = data["preprocessing"].toCapsule();
     const Preprocessing& preprocessing = static_cast<const SavedPreprocessing&>(*capsule).preprocessing;
@@ -296,12 +301,13 @@ at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t
   const Preprocessing preprocessing{transform, dropout};
   at::Tensor readout;
   if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {
-    const bool one_sequence = is_one_token_each(call) && !transform; // which depends on positions
-    const at::Tensor tokens = one_sequence ? x.transpose(0, 1) : x;
+    const bool one_sequence = has_short_sequences(call) && !transform; // which depends on positions
+    const at::Tensor tokens = one_sequence ? x.flatten(0, 1).unsqueeze(0) : x;
     readout = LeapProjected::apply(tokens.contiguous(), weight, num_heads,
                                    one_sequence ? as_one_sequence(call) : call, preprocessing);
-    readout = one_sequence ? readout.transpose(0, 1) : readout;
-  } else if (x.size(1) >= kBlockTokens && has_scan_with_state(call)) {
+    readout = one_sequence ? readout.view({x.size(0), x.size(1), readout.size(2)}) : readout;
+  } else if (x.size(1) >= kBlockTokens && has_scan_with_state(call) &&
+             x.size(0) * x.size(1) * weight.size(0) * weight.element_size() >= kMinBytesInBlocks) {
     readout = readout_in_blocks(x.contiguous(), weight, num_heads, call, preprocessing).flatten(2);
   } else {
     return unfused();

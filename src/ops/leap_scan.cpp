@@ -135,7 +135,8 @@ kernels::WindowScanArgs<T> scan_of(const LeapCall& call, const at::Tensor& reado
           .key_padding_mask = call.key_padding_mask.defined()
                                   ? data_of<bool>(call.key_padding_mask) +
                                         chunk.batch * call.key_padding_mask.stride(0) + token
-                                  : nullptr};
+                                  : nullptr,
+          .joins_sequences = call.joins_sequences};
 }
 
 /// Runs the kernels for a call. set_outputs(args, chunk) sets state or trace in the arguments of each chunk.
@@ -277,7 +278,8 @@ void LeapScanBackward::run(int64_t begin, const std::array<at::Tensor, 4>& d_row
           .length = call_.query.size(1),
           .num_heads = forward.num_heads,
           .head_size = head_size,
-          .chunks = {tiles_at<scalar_t>(tiles, chunk), tiles.defined() ? tiles.size(2) : 0, begin, end_}};
+          .chunks = {tiles_at<scalar_t>(tiles, chunk), tiles.defined() ? tiles.size(2) : 0, begin, end_},
+          .joins_sequences = call_.joins_sequences};
     };
     for_tokens_near_cuts(d_rows[0], cuts, windows_, false, [&](const Chunk& chunk) {
       kernels::window_scan_gradient_tile_sums(args_of(chunk));

@@ -50,6 +50,8 @@ TEST(LeapProjected, MatchesLeapOfProjection) {
                                         {2, 512},
                                         {1, 513},
                                         {2, 1500},
+                                        {400, 3},
+                                        {33, 16},
                                         {2, 0},
                                         {0, 9}}) {
     const at::Tensor x = random_tensor({batches, tokens, kFeatures}, 2);
@@ -65,7 +67,7 @@ TEST(LeapProjected, MatchesLeapOfProjection) {
               << batches << " sequences of " << tokens << ", tensor " << i;
         }
       }
-      const at::NoGradGuard no_gradient; // computes the projection in blocks
+      const at::NoGradGuard no_gradient;
       const at::Tensor readout = leap_projected(x, weight, kHeads, options);
       EXPECT_TRUE(readout.numel() == 0 || max_abs_difference(readout, expected[0]) < 1e-12);
     }
@@ -102,7 +104,7 @@ void expect_matches(Reference reference, const ProjectionTransform& transform,
     return leap_projected(x, weight, heads, o, transform, dropout);
   };
   const at::Tensor weight = random_tensor({24, 5}, 1);
-  for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1}, {30, 40}, {2, 1500}, {2, 0}}) {
+  for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1}, {30, 40}, {40, 3}, {2, 0}}) {
     const at::Tensor x = random_tensor({batches, tokens, 5}, 2);
     for (const LeapOptions& options :
          {LeapOptions{.windows = {{0, 20}}}, LeapOptions{.windows = {{9}, {0.1}}, .gate = LeapGate::open},
@@ -150,6 +152,26 @@ TEST(LeapProjected, DropoutMaskIsTheSameInBackward) {
           .flatten(2);
     };
     expect_matches(reference, transform, dropout);
+  }
+}
+
+TEST(LeapProjected, OfLargeProjectionsEqualsThatOfEachSequence) {
+  const int64_t tokens = 4200; // of two sequences, whose projection has more than 32 MB
+  const at::Tensor weight = random_tensor({512, 5}, 1), x = random_tensor({2, tokens, 5}, 2);
+  const at::Tensor key_padding_mask = random_tensor({2, tokens}, 4) <= -0.5;
+  const at::NoGradGuard no_gradient;
+  for (const ProjectionTransform& transform :
+       {ProjectionTransform(), ProjectionTransform(scaled_by_position)}) {
+    const auto readout_of = [&](int64_t first, int64_t count, double dropout) {
+      return leap_projected(
+          x.narrow(0, first, count), weight, 2,
+          {.windows = {{0, 700}}, .key_padding_mask = key_padding_mask.narrow(0, first, count)}, transform,
+          {.probability = dropout, .seed = 42});
+    };
+    const at::Tensor both = readout_of(0, 2, 0);
+    EXPECT_LT(max_abs_difference(both[0], readout_of(0, 1, 0)[0]), 1e-12);
+    EXPECT_LT(max_abs_difference(both[1], readout_of(1, 1, 0)[0]), 1e-12);
+    EXPECT_LT(max_abs_difference(readout_of(0, 2, 0.1)[0], readout_of(0, 1, 0.1)[0]), 1e-12);
   }
 }
 

@@ -96,32 +96,39 @@ TEST(Leap, IgnoresPaddingAtBothEnds) {
   }
 }
 
-/// Computed as one sequence.
-TEST(Leap, SequencesOfOneTokenAreIndependent) {
-  Inputs x = inputs(75, 1, 2, 3, 3);
-  const at::Tensor key_padding_mask = at::zeros({75, 1}, at::kBool);
-  key_padding_mask.slice(0, 20, 24).fill_(true);
-  for (const FocusWeight weight : kWeights) {
-    const LeapOptions options{
-        .weight = weight, .windows = {{0, 7}}, .key_padding_mask = key_padding_mask, .check_finite = false};
-    const at::Tensor readout = leap(x, options);
-    EXPECT_LT(max_abs_difference(readout, plain(x, options)), 1e-13);
-    EXPECT_EQ(readout.slice(0, 20, 24).abs().max().item<double>(), 0);
-    const auto got = gradients(x, options, leap), expected = gradients(x, options, plain);
-    for (size_t i = 0; i < got.size(); ++i) {
-      EXPECT_LT(max_abs_difference(got[i], expected[i]), 1e-12) << "gradient " << i;
+/// Computed as one sequence, unless a window ends within them.
+TEST(Leap, ShortSequencesAreIndependent) {
+  for (const int64_t tokens : {1, 2, 5, 16}) {
+    Inputs x = inputs(75, tokens, 2, 3, 3);
+    const at::Tensor key_padding_mask = at::zeros({75, tokens}, at::kBool);
+    key_padding_mask.slice(0, 20, 24).fill_(true);
+    for (const FocusWeight weight : kWeights) {
+      for (const int64_t window : {0, 3, 16}) {
+        const LeapOptions options{.weight = weight,
+                                  .windows = {{0, window}},
+                                  .key_padding_mask = key_padding_mask,
+                                  .check_finite = false};
+        const at::Tensor readout = leap(x, options);
+        EXPECT_LT(max_abs_difference(readout, plain(x, options)), 1e-13);
+        EXPECT_EQ(readout.slice(0, 20, 24).abs().max().item<double>(), 0);
+        const auto got = gradients(x, options, leap), expected = gradients(x, options, plain);
+        for (size_t i = 0; i < got.size(); ++i) {
+          EXPECT_LT(max_abs_difference(got[i], expected[i]), 1e-12) << tokens << " tokens, gradient " << i;
+        }
+        for (const int64_t other : {0, 30, 74}) {
+          EXPECT_TRUE(readout[other].equal(leap({x.query.narrow(0, other, 1), x.focus.narrow(0, other, 1),
+                                                 x.key.narrow(0, other, 1), x.value.narrow(0, other, 1)},
+                                                {.weight = weight, .windows = {{0, window}}})[0]))
+              << tokens;
+        }
+        Inputs changed{x.query, x.focus, x.key.clone(), x.value.clone()};
+        changed.key[40] = NAN;
+        changed.value[50] = INFINITY;
+        const at::Tensor others = at::tensor({39, 41, 49, 51});
+        EXPECT_TRUE(leap(changed, options).index_select(0, others).equal(readout.index_select(0, others)));
+        EXPECT_TRUE(leap(changed, options)[40].isnan().all().item<bool>());
+      }
     }
-    for (const int64_t other : {0, 30, 74}) {
-      EXPECT_TRUE(readout[other].equal(leap({x.query.narrow(0, other, 1), x.focus.narrow(0, other, 1),
-                                             x.key.narrow(0, other, 1), x.value.narrow(0, other, 1)},
-                                            {.weight = weight, .windows = {{0, 7}}})[0]));
-    }
-    Inputs changed{x.query, x.focus, x.key.clone(), x.value.clone()};
-    changed.key[40] = NAN;
-    changed.value[50] = INFINITY;
-    const at::Tensor others = at::tensor({39, 41, 49, 51});
-    EXPECT_TRUE(leap(changed, options).index_select(0, others).equal(readout.index_select(0, others)));
-    EXPECT_TRUE(leap(changed, options)[40].isnan().all().item<bool>());
   }
 }
 

@@ -166,7 +166,7 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
     head.logits[at + row] = plan.weights()[row];
   }
   const bool follows_chunk = token == args.position && token > head.begin;
-  PlanForward(head.window, token, count, !follows_chunk, plan);
+  PlanForward(head.window, token, count, !follows_chunk, !args.joins_sequences, plan);
   for (int64_t row = -plan.lead(); row < 0; ++row) {
     plan.weights()[row] = head.LogitOf(token + row);
   }
@@ -353,7 +353,7 @@ void StoreTileSum(const WindowScanArgs<T>& args, int64_t columns, int64_t at, bo
     return;
   }
   ClearSum(layout, T(0), tile);
-  PlanForward(0, 0, kTile, false, plan);
+  PlanForward(0, 0, kTile, false, false, plan);
   ComputeForwardWeights(args.focus_weight, kTile, T(0), tile[layout.reference], plan);
   SumWeights(plan, {plan.far_weights, plan.weights()}, T(0), tile[layout.weight], scratch.denominators);
   SumTileRows(plan, plan.weights(), rows(args.key), kTile, size, tile);

@@ -94,6 +94,9 @@ template <class T> struct WindowScanArgs {
   WindowScanChunks<T> chunks;
   /// [length]: true = ignored, the token has weight 0; nullptr: no token is masked.
   const bool* key_padding_mask = nullptr;
+  /// Whether the tokens are sequences of `window` tokens each, one after the other from position 0 on, which
+  /// do not attend to each other. All windows must be equal, and from 1 to kWindowScanTile.
+  bool joins_sequences = false;
 };
 
 /// Single-threaded; heads and chunks are independent. With a state, results have the same bits however a

@@ -69,6 +69,7 @@ template <class T> struct WindowScanProblem {
   T scale;
   std::vector<T> query, focus, key, value;  ///< [length, num_heads, head_size]
   std::shared_ptr<bool[]> key_padding_mask; ///< [length], true = padding; nullptr: none
+  bool joins_sequences = false;
 
   /// Normally distributed rows with standard deviation `size`; the standard deviation of the logits is its
   /// square.
@@ -95,6 +96,7 @@ template <class T> struct WindowScanProblem {
     other.scale = static_cast<U>(scale);
     const auto copy = [](const std::vector<T>& from) { return std::vector<U>(from.begin(), from.end()); };
     other.key_padding_mask = key_padding_mask;
+    other.joins_sequences = joins_sequences;
     other.query = copy(query), other.focus = copy(focus), other.key = copy(key), other.value = copy(value);
     return other;
   }
@@ -158,7 +160,8 @@ template <class T> struct WindowScanProblem {
             num_heads(),
             head_size,
             {},
-            key_padding_mask.get()};
+            key_padding_mask.get(),
+            joins_sequences};
   }
   template <class Kernel> Result run(Kernel kernel) const {
     Result result = allocate_result();

@@ -103,7 +103,9 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
   }
   for (int64_t t = 0; t < args.length; ++t) {
     const int64_t token = args.position + t;
-    const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, token - window + 1);
+    const int64_t begin = window == 0            ? 0
+                          : args.joins_sequences ? token - token % window
+                                                 : std::max<int64_t>(0, token - window + 1);
     if (begin == 0 && (t > 0 || window == 0 || token == 0)) { // the window has only grown
       add(sum, token);
     } else {

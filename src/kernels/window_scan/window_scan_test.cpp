@@ -209,6 +209,65 @@ TEST(WindowScan, GivesTheSameBitsInChunks) {
   });
 }
 
+/// Two heads over sequences of `window` tokens, the last of which has fewer.
+template <class T>
+WindowScanProblem<T> joined_sequences(int64_t window, int64_t length, FocusWeight weight, double logits) {
+  WindowScanProblem<double> problem(length, 5, {window, window}, weight, 1.0);
+  problem.set_logits(logits);
+  problem.joins_sequences = true;
+  return problem.as<T>();
+}
+
+TEST(WindowScan, ReferenceOfJoinedSequencesIsThatOfEachOne) {
+  const auto problem = joined_sequences<double>(7, 40, FocusWeight::exponential, 3.0);
+  const auto joined = problem.run(plain<double>).readout;
+  const auto separate = problem.run([](const WindowScanArgs<double>& args) {
+    for (int64_t first = 0; first < args.length; first += 7) {
+      WindowScanArgs<double> one = slice_tokens(args, first, std::min<int64_t>(7, args.length - first));
+      const std::vector<int64_t> no_windows{0, 0};
+      one.windows = no_windows.data();
+      one.position = 0;
+      one.joins_sequences = false;
+      plain(one);
+    }
+  });
+  EXPECT_EQ(joined, separate.readout);
+}
+
+TEST(WindowScan, OfJoinedSequencesEqualsTheReference) {
+  test::on_each_cpu_target([] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        for (int64_t window = 1; window <= kWindowScanTile; ++window) {
+          for (const int64_t length : {window + 1, int64_t{33}, int64_t{150}}) {
+            auto problem = joined_sequences<double>(window, length, focus_weight, logits);
+            for (int padding = 0; padding < 2; ++padding) {
+              EXPECT_LT(max_error(problem), 1e-13 * logits) << window << " of " << length;
+              EXPECT_LT(max_error(problem.as<float>()), 2e-6 * logits) << window << " of " << length;
+              problem.set_padding();
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScan, OfJoinedSequencesGivesTheSameBitsInChunks) {
+  test::on_each_cpu_target([] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        for (const int64_t window : {1, 3, 8, 15, 16}) {
+          const auto problem = joined_sequences<float>(window, 237, focus_weight, logits);
+          const auto whole = problem.run(ours<float>);
+          const auto chunks = problem.run_in_chunks(237, 48, false);
+          EXPECT_TRUE(whole.readout == chunks.readout && whole.references == chunks.references) << window;
+        }
+      }
+    }
+  });
+}
+
 TEST(WindowScan, ReferenceContinuesFromAState) {
   for (const FocusWeight focus_weight : kBoth) {
     WindowScanProblem<double> problem(77, 6, {0, 1, 5, 16, 20, 100}, focus_weight, 1.0);

@@ -106,7 +106,7 @@ void GradientOfQueries(const WindowScanGradientArgs<T>& args, const Head<T>& hea
   const T* keys = args.key + head.columns;
   const T* carry = args.trace.carries + head.index * args.trace.carry_stride +
                    tokens.first / kTile * window_scan_carry_size(args.head_size);
-  PlanForward(head.window, tokens.first, tokens.count, false, plan);
+  PlanForward(head.window, tokens.first, tokens.count, false, !args.joins_sequences, plan);
   for (int64_t i = 0; i < plan.num_far; ++i) {
     plan.far_weights[i] = logits[plan.far_tokens[i]];
     scratch.far_rows[0][i] = keys + plan.far_tokens[i] * args.row_stride;
@@ -235,7 +235,7 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   const auto next_rows = [&](const T* base, int64_t stride) HWY_ATTR {
     return Rows<T>{base + next * stride + (has_next_head ? head.columns + size : 0), stride};
   };
-  PlanBackward(head.window, last, tokens.count, args.length, plan);
+  PlanBackward(head.window, last, tokens.count, args.length, !args.joins_sequences, plan);
   for (int64_t i = 0; i < plan.num_far; ++i) {
     scratch.far_rows[0][i] = args.query + plan.far_tokens[i] * args.row_stride + head.columns;
     scratch.far_rows[1][i] = args.d_readout + plan.far_tokens[i] * args.d_readout_stride + head.columns;
@@ -336,7 +336,7 @@ void StoreTileSum(const WindowScanGradientArgs<T>& args, int64_t index, int64_t 
     return;
   }
   ClearSum(layout, T(0), scratch.prefix);
-  PlanBackward(0, tokens.last(), tokens.count, args.length, scratch.plan);
+  PlanBackward(0, tokens.last(), tokens.count, args.length, false, scratch.plan);
   ComputeBackwardWeights(args, head, tokens, kEmptyReference<T>, scratch);
   const auto rows = [&](const T* base, int64_t stride) HWY_ATTR {
     return Rows<T>{base + tokens.last() * stride + head.columns, -stride};

@@ -70,6 +70,7 @@ template <class T> struct WindowScanGradientArgs {
   /// must then be given as 0, and each chunk gets its own copy of the state at chunks.end; the copy of the
   /// first chunk becomes the state after all of them.
   WindowScanGradientChunks<T> chunks;
+  bool joins_sequences = false; ///< as in the forward pass
 };
 
 /// Single-threaded; heads and chunks are independent, and any split into chunks gives the same bits.

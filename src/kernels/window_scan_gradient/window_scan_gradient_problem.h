@@ -77,7 +77,9 @@ WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
                                      end,
                                      problem.length,
                                      problem.num_heads(),
-                                     problem.head_size});
+                                     problem.head_size,
+                                     {},
+                                     problem.joins_sequences});
     end = begin;
   }
   return gradients;

@@ -50,7 +50,9 @@ template <class T> void gradient_of_head(const WindowScanGradientArgs<T>& args, 
   }
   const auto begin = static_cast<size_t>(args.begin), end = static_cast<size_t>(args.end);
   for (size_t t = begin; t < length; ++t) {
-    const size_t first = t + 1 > static_cast<size_t>(window) ? t + 1 - static_cast<size_t>(window) : 0;
+    const auto position = static_cast<int64_t>(t);
+    const auto first = static_cast<size_t>(
+        std::max<int64_t>(0, position - (args.joins_sequences ? position % window : window - 1)));
     double reference = 0;
     for (size_t j = first; j <= t && !is_elu; ++j) {
       reference = std::max(reference, logits[j]);
