@@ -28,8 +28,8 @@ struct LeapCall {
 LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tensor& focus,
                    const at::Tensor& key, const at::Tensor& value, const LeapOptions& options);
 
-/// Several sequences of at most a tile, [B, T, H, D], as one [1, B T, H, D] for the kernels, which then compute
-/// whole tiles. Its readout is [1, B T, H, D] too.
+/// Several sequences of at most a tile, [B, T, H, D], as one [1, B T, H, D] for the kernels, which then
+/// compute whole tiles. Its readout is [1, B T, H, D] too.
 bool has_short_sequences(const LeapCall& call);
 LeapCall as_one_sequence(LeapCall call);
 
