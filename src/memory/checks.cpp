@@ -7,30 +7,14 @@
 
 #include <fmt/format.h>
 
+#include "core/finite.h"
 #include "mneme/core/error.h"
 
 namespace mneme {
 
-/// x * 0 is 0 for finite x and NaN otherwise, so the sum of all x * 0 is 0 only if all x are finite. Eight
-/// independent sums hide the latency of the additions.
-bool all_finite(std::span<const double> numbers) {
-  constexpr size_t kSums = 8;
-  double sums[kSums] = {};
-  size_t i = 0;
-  for (; i + kSums <= numbers.size(); i += kSums) {
-    for (size_t k = 0; k < kSums; ++k) {
-      sums[k] += numbers[i + k] * 0;
-    }
-  }
-  for (; i < numbers.size(); ++i) {
-    sums[0] += numbers[i] * 0;
-  }
-  return std::ranges::all_of(sums, [](double sum) { return sum == 0; });
-}
-
 void require_finite(std::string_view what, const RealPatterns& patterns) {
   for (int64_t i = 0; i < patterns.count(); ++i) {
-    if (all_finite(patterns[i])) {
+    if (all_finite<double>(patterns[i])) {
       continue;
     }
     for (int64_t j = 0; j < patterns.size(); ++j) {

@@ -23,8 +23,6 @@ inline int64_t pattern_size(const RealPatterns& patterns) {
 void require_finite(std::string_view what, const RealPatterns& patterns);
 inline void require_finite(std::string_view, const BitPatterns&) {}
 
-bool all_finite(std::span<const double> numbers);
-
 /// Checks the scores of query `query` for overflow. Patterns have been checked to be finite, so a score that
 /// is not finite has overflowed. `arithmetic` ("double" or "float") is the type of the sums; the first score
 /// is that of stored pattern `first_stored`.

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "core/finite.h"
 #include "memory/bit_scan.h"
 #include "memory/checks.h"
 #include "memory/scoring.h"

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <iterator>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include <ATen/autocast_mode.h>
 #include <torch/utils.h>
 
+#include "core/finite.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
@@ -26,28 +26,11 @@
 namespace mneme::nn {
 namespace {
 
-/// True if the exponent bits of a number are not all set, as they are for NaN and infinity. Integer
-/// comparisons without branches, which the compiler vectorises.
-template <class Bits, class T> bool are_finite(const T* numbers, int64_t count, Bits exponent) {
-  Bits found = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const auto bits = std::bit_cast<Bits>(numbers[i]);
-    found |= static_cast<Bits>((bits & exponent) == exponent ? 1 : 0);
-  }
-  return found == 0;
-}
-bool are_finite(const float* numbers, int64_t count) {
-  return are_finite<uint32_t>(numbers, count, 0x7F800000U);
-}
-bool are_finite(const double* numbers, int64_t count) {
-  return are_finite<uint64_t>(numbers, count, 0x7FF0000000000000U);
-}
-
 template <class T> bool are_finite_in_parallel(const T* numbers, int64_t count) {
   constexpr int64_t kBlock = 1 << 16;
   std::atomic<bool> is_finite = true;
   parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
-    if (!are_finite(numbers + begin, end - begin)) {
+    if (!mneme::all_finite<T>({numbers + begin, numbers + end})) {
       is_finite = false;
     }
   });
