@@ -209,7 +209,7 @@ at::Tensor attention_mask_by_heads(const AssociationInputs& in, at::ScalarType t
   }
   const at::Tensor mask = in.attention_mask.to(is_bool_or_byte(in.attention_mask) ? at::kBool : type);
   if (mask.dim() == 2) {
-    return mask.unsqueeze(0).unsqueeze(0);
+    return mask.view({1, 1, mask.size(0), mask.size(1)});
   }
   return mask.unflatten(0, {Sizes(in).batch(), in.num_heads});
 }

@@ -513,7 +513,8 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   if (has_updates && args.batch * args.query.size(2) >= kManyStates) {
     args.stored = given.stored.contiguous(); // once, instead of at every update
   }
-  if (args.key_padding_mask.defined() || args.attention_mask.defined()) { // have the batch of the call
+  const bool has_mask = args.key_padding_mask.defined() || args.attention_mask.defined();
+  if (has_mask && args.stored.size(0) != args.batch) { // masks have the batch of the call
     args.stored = args.stored.expand({args.batch, -1, -1, -1});
   }
   if (given.value.is_same(given.stored)) {
