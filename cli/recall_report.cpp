@@ -337,7 +337,8 @@ std::string settings_text(const RecallRun& run, const trials::MemoryReport& memo
     if (setting.name == "hamming_radius") {
       text += fmt::format("Hamming radius {} of {} bits", value, bits);
     } else if (setting.name == "selected_coordinates") {
-      text += fmt::format("{} selected coordinates of {} bits", value, bits);
+      text += fmt::format("{} of {} bits",
+                          report::counted(static_cast<int64_t>(setting.value), "selected coordinate"), bits);
     } else if (setting.name == "hard_locations") {
       text += whole_number(setting.value) + " hard locations";
     } else {

@@ -804,6 +804,7 @@ TEST(RecallVerb, GivesOnlyApplicableAdvice) {
         recall({"--patterns", "random:5x8", "--seed", seed, "--noise", "0.1", "--hamming-radius", "1",
                 "--seeds", "5", "--memory", "hyperplane-sdm,pattern-sdm-finite"});
     EXPECT_FALSE(contains(small.out, "few hard locations")) << small.out;
+    EXPECT_TRUE(contains(small.out, "1 selected coordinate of 8 bits")) << small.out;
   }
 }
 
