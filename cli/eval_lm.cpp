@@ -210,7 +210,8 @@ ExitCode EvalLm::run(Context& context) {
                              language::name_of(weights_), report::one_line(text))
               << fmt::format("protocol       {} ({})\n", outcome.protocol,
                              report::counted(result.windows, "window"))
-              << fmt::format("predicted      {} tokens, {} bytes of text\n", result.tokens, result.text_bytes)
+              << fmt::format("predicted      {}, {} of text\n", report::counted(result.tokens, "token"),
+                             report::counted(result.text_bytes, "byte"))
               << fmt::format("loss           {:.6f} nats per token\n", result.loss())
               << fmt::format("perplexity     {:.6g}\n", result.perplexity())
               << (result.text_bytes > 0 ? fmt::format("bits per byte  {:.6f}\n", result.bits_per_byte())

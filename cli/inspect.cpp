@@ -255,8 +255,10 @@ private:
       return ExitCode::ok;
     }
     context.out << report::to_text(table, context.text_style())
-                << fmt::format("\n{} tensors, {} numbers, {} bytes{}\n", tensors.size(), numbers, bytes,
-                               not_finite > 0 ? fmt::format("; {} numbers are not finite", not_finite) : "");
+                << fmt::format("\n{}, {}{}, {}\n", report::counted(std::ssize(tensors), "tensor"),
+                               report::counted(numbers, "number"),
+                               not_finite > 0 ? fmt::format(" ({} not finite)", not_finite) : "",
+                               report::counted(bytes, "byte"));
     return ExitCode::ok;
   }
 

@@ -20,13 +20,14 @@
 #include "mneme/core/version.h"
 #include "mneme/data/read_file.h"
 #include "report/page.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
 
 constexpr const char* kRemark = "With several seeds, lines are medians over the seeds, and bands reach from "
-                                "the minimum to the maximum. The legend "
-                                "of the first panel is that of all.";
+                                "the minimum to the maximum.";
+constexpr const char* kLegendRemark = " The legend of the first panel is that of all.";
 
 class Plot : public Verb {
 public:
@@ -149,15 +150,17 @@ private:
     report::write_page(
         out / "index.html",
         {.title = "Learning curves",
-         .intro = fmt::format("{} runs of `mneme train`.", runs.size()),
+         .intro = report::counted(std::ssize(runs), "run") + " of `mneme train`.",
          .sections = {
              {.heading = "Results",
-              .blocks = {report::Figure{
-                             .chart = curves, .remark = kRemark, .links = {{"Data (CSV)", "learning.csv"}}},
-                         report::CaptionedTable{
-                             .table = table,
-                             .caption = has_steps ? "Last values of each run, in bits per byte of text"
-                                                  : "Last values of each run; medians over the seeds"}}}}});
+              .blocks = {
+                  report::Figure{.chart = curves,
+                                 .remark = std::string(kRemark) + (runs.size() > 1 ? kLegendRemark : ""),
+                                 .links = {{"Data (CSV)", "learning.csv"}}},
+                  report::CaptionedTable{
+                      .table = table,
+                      .caption = has_steps ? "Last values of each run, in bits per byte of text"
+                                           : "Last values of each run; medians over the seeds"}}}}});
   }
 
   std::vector<std::filesystem::path> folders_;

@@ -33,6 +33,7 @@
 #include "mneme/data/read_file.h"
 #include "mneme/data/scale.h"
 #include "mneme/data/threshold.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -359,9 +360,9 @@ public:
     trials::require_valid(options_.parameters, result.patterns.patterns.size());
     if (!save_.empty()) {
       save_recall(save_, {.patterns = result.patterns, .options = saved_options()});
-      context.progress.message(
-          fmt::format("Saved to {}: {} patterns and the options of this command, for --load",
-                      printable(save_), result.patterns.patterns.count()));
+      context.progress.message(fmt::format("Saved to {}: {} and the options of this command, for --load",
+                                           printable(save_),
+                                           report::counted(result.patterns.patterns.count(), "pattern")));
     }
     const std::filesystem::path& folder = context.options.out;
     std::optional<RunFolder> lock;

@@ -100,8 +100,9 @@ std::string counts_text(const RecallRun& run, const std::vector<CountRows>& curv
       table.rows[i][0] = report::Cell("");
     }
   }
-  return fmt::format("The first patterns of {}, stored in each memory\n\n{}\nSeed {}, {} trials each.\n",
-                     run.patterns.source, report::to_text(table, style), run.options.seed, run.options.seeds);
+  return fmt::format("The first patterns of {}, stored in each memory\n\n{}\nSeed {}, {}{}.\n",
+                     run.patterns.source, report::to_text(table, style), run.options.seed,
+                     report::counted(run.options.seeds, "trial"), run.options.seeds == 1 ? "" : " each");
 }
 
 std::string counts_csv(const std::vector<CountRows>& curve) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <fstream>
+#include <numbers>
 #include <numeric>
 #include <sstream>
 
@@ -51,13 +52,28 @@ std::string noise_name(const RecallRun& run, const trials::SweepRow& row) {
   return run.options.cues ? "given cues" : fmt::format("{:.4g} % noise", 100 * row.noise.value_or(0));
 }
 
+/// Natural logarithm of the number of hard locations of a memory that can differ from each other.
+double log_distinct_locations(const RecallRun& run, const trials::MemoryReport& memory) {
+  const trials::MemoryParameters& parameters = memory.parameters;
+  const auto bits = static_cast<double>(parameters.encoded_bits > 0 ? parameters.encoded_bits
+                                                                    : run.patterns.patterns.size());
+  if (!memory.kind.uses.selected_coordinates) {
+    return bits * std::numbers::ln2;
+  }
+  const auto selected = static_cast<double>(parameters.selected_coordinates);
+  const double values =
+      memory.kind.assigned_values == AssignedValues::ones ? 0 : selected * std::numbers::ln2;
+  return std::lgamma(bits + 1) - std::lgamma(selected + 1) - std::lgamma(bits - selected + 1) + values;
+}
+
 /// Whether recall fails because there are too few hard locations, although most cues are nearest to their own
-/// pattern.
+/// pattern. If there are more than can differ, still more would not help.
 bool has_too_few_locations(const RecallRun& run, const trials::MemoryReport& memory) {
   const auto row = std::ranges::find_if(
       run.rows, [&](const trials::SweepRow& each) { return each.memory == memory.kind.name; });
   return memory.kind.uses.finite_locations && !memory.out_of_reach && !memory.beyond_capacity &&
-         !run.options.cues && row->misleading < 0.25 && row->exact.mean + row->ambiguous < 0.5;
+         !run.options.cues && row->misleading < 0.25 && row->exact.mean + row->ambiguous < 0.5 &&
+         std::log(memory.parameters.hard_locations) < log_distinct_locations(run, memory);
 }
 
 /// Whether the memory gives weights to what is near, so that nothing may be within its reach.
@@ -321,7 +337,8 @@ std::string settings_text(const RecallRun& run, const trials::MemoryReport& memo
     if (setting.name == "hamming_radius") {
       text += fmt::format("Hamming radius {} of {} bits", value, bits);
     } else if (setting.name == "selected_coordinates") {
-      text += fmt::format("{} selected coordinates of {} bits", value, bits);
+      text += fmt::format("{} of {} bits",
+                          report::counted(static_cast<int64_t>(setting.value), "selected coordinate"), bits);
     } else if (setting.name == "hard_locations") {
       text += whole_number(setting.value) + " hard locations";
     } else {

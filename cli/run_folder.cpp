@@ -187,7 +187,9 @@ private:
 
 UnusedFolders::UnusedFolders(std::filesystem::path path) {
   std::error_code error;
-  for (; !path.empty() && !std::filesystem::exists(path, error); path = path.parent_path()) {
+  // A symbolic link to a missing folder belongs to the user as well.
+  for (; !path.empty() && !std::filesystem::exists(std::filesystem::symlink_status(path, error));
+       path = path.parent_path()) {
     missing_.push_back(path);
   }
 }

@@ -194,6 +194,7 @@ Chart to_chart(const LineChart& chart) {
     }
   }
   if (chart.second_y) {
+    numbers.columns.back().name += " or " + or_else(chart.second_y->title, "y2");
     numbers.columns.back().key += "_or_" + column_key(chart.second_y->title, "y2");
   }
   make_keys_unique(numbers);

@@ -171,13 +171,20 @@ void require_writable(const std::filesystem::path& link, OutputKind kind) {
                       ".\n  Nothing was changed. Choose another path" +
                       (kind == OutputKind::folder ? " with --out." : "."));
   };
-  std::error_code ignored;
+  std::error_code ignored, error;
   if (kind == OutputKind::file && std::filesystem::is_directory(path, ignored)) {
     refuse("it is a folder, but a file is needed");
   }
   // The path itself, or the nearest folder above it that exists.
   std::filesystem::path existing = path;
-  while (!existing.empty() && !std::filesystem::exists(existing, ignored)) {
+  while (!existing.empty() && !std::filesystem::exists(existing, error)) {
+    if (std::filesystem::is_symlink(existing, ignored)) {
+      if (error) { // a link to itself
+        fail(existing, "opening", error.value());
+      }
+      refuse(printable(existing.string()) + " is a symbolic link to " +
+             printable(std::filesystem::read_symlink(existing, ignored).string()) + ", which does not exist");
+    }
     existing = existing.parent_path();
   }
   const bool exists = existing == path;

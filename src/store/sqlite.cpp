@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
@@ -29,6 +30,12 @@ std::string uri_of(const std::filesystem::path& path, const char* query) {
     }
   }
   return uri + query;
+}
+
+/// True if writes fail beyond a file size (EFBIG). SQLite does not keep the errno of a failed write.
+bool limits_file_sizes() {
+  struct rlimit limit {};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 } // namespace
@@ -229,6 +236,12 @@ void Database::fail(int code, const char* action) const {
   case SQLITE_TOOBIG:
     throw UsageError(what + ".\n  A pattern with its key, label and payload must be smaller than 1 GB.");
   case SQLITE_IOERR:
+    if (code == SQLITE_IOERR_WRITE && limits_file_sizes()) {
+      throw OutputError(what +
+                        ".\n  Nothing of the failed transaction was stored. The system limits the size of "
+                        "files (ulimit -f): raise the limit, or write less. Without this limit, the disk "
+                        "reports an error: check it.");
+    }
     if (code != SQLITE_IOERR_READ && code != SQLITE_IOERR_SHORT_READ && code != SQLITE_IOERR_CORRUPTFS) {
       throw OutputError(what +
                         ".\n  The disk reports an error. Check it, then open the memory again; what was "

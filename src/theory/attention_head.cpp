@@ -122,7 +122,7 @@ std::optional<double> equivalent_hamming_radius(double beta, int64_t bits) {
   // Beta decreases while the radius increases.
   double previous = 0;
   for (int64_t radius = 2; radius <= bits / 2; ++radius) {
-    const double fitted = fit_beta(bits, radius, 0, 1).beta;
+    const double fitted = fit_beta(bits, radius, 0).beta;
     if (radius > 2 && fitted <= beta && beta <= previous) {
       const double fraction =
           previous == fitted ? 0 : std::log(previous / beta) / std::log(previous / fitted);

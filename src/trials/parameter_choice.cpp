@@ -505,9 +505,9 @@ void require_valid(const ParameterChoices& choices, int64_t size) {
         "one row.",
         size));
   }
-  if (choices.hamming_radius && (*choices.hamming_radius < 2 || *choices.hamming_radius > size - 1)) {
+  if (choices.hamming_radius && (*choices.hamming_radius < 1 || *choices.hamming_radius > size - 1)) {
     throw UsageError(fmt::format(
-        "the Hamming radius is {}, but it must be in 2 .. {} for patterns of {} bits.\n  It is a number of "
+        "the Hamming radius is {}, but it must be in 1 .. {} for patterns of {} bits.\n  It is a number of "
         "bits; by default it is chosen from the distances between the patterns.",
         *choices.hamming_radius, size - 1, size));
   }
@@ -594,12 +594,11 @@ double ParameterChooser::score_per_cosine(const MemoryKind& kind) const {
   return score > 0 && cosine > 0 ? score / cosine : 1;
 }
 
-/// Beta for cosines, fitted to a Hamming radius, with a description of its origin. Sets the radius to 0 if
-/// beta has another origin.
+/// Beta for cosines, fitted to a Hamming radius, with a description of its origin. Sets the radius to that of
+/// the fit, or to 0 if beta has another origin.
 MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t& hamming_radius) {
-  const double fitted =
-      theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, hamming_radius), std::log(kLocationsOfFit))
-          .beta;
+  hamming_radius = std::max(kRadiusOfFitMin, hamming_radius);
+  const double fitted = theory::fit_beta(bits_.bits(), hamming_radius, std::log(kLocationsOfFit)).beta;
   double beta_min =
       choices_.hamming_radius ? 0 : radius(kind.on_bits, RadiusWeights::circle_intersection).beta_min;
   std::string origin = "minimum at which 99 % of the patterns are fixed points";

@@ -218,6 +218,10 @@ TEST_F(InspectHeads, ListsTheTensorsOfAFile) {
   EXPECT_LT(wte->at("mean"), wte->at("max"));
   EXPECT_EQ(wte->at("nan"), 0);
   expect_refused(2, {file, "--out", (folder_ / "out").string()}, {"--out has no effect"});
+  const std::string one = R"({"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}   )";
+  const std::string size = {static_cast<char>(one.size()), 0, 0, 0, 0, 0, 0, 0};
+  const ProgramResult single = run_mneme({"inspect", write("one.safetensors", size + one + "7"), "--quiet"});
+  expect_contains(single.out, {"\n1 tensor, 1 number, 1 byte\n"});
   // The file is of the model in its folder if an option needs a model.
   expect_refused(3, {file, "--layer", "1"}, {"contains no tokenizer", "--tokens"});
   std::filesystem::copy_file(file, folder_ / "alone.safetensors");

@@ -379,6 +379,16 @@ TEST_F(MemoryVerb, RefusesQueriesOnOneSideOfAThresholdOfZero) {
   expect_contains(succeed("forget", {"--patterns", large}), {"Forgot 20 patterns"});
 }
 
+TEST_F(MemoryVerb, NamesTheLimitOfFileSizes) {
+  succeed("create");
+  const std::string script = "ulimit -f 100; head -c 300000 /dev/zero | tr '\\0' 'a' | fold -w 100 | "
+                             "\"$0\" memory write \"$1\" --quiet";
+  const ProgramResult result = testing::run_program({"bash", "-c", script, MNEME_PROGRAM, memory_});
+  EXPECT_EQ(result.exit_code, 1) << result.out;
+  expect_contains(result.err, {"Nothing of the failed transaction was stored", "ulimit -f"});
+  expect_contains(succeed("verify"), {"Intact"});
+}
+
 TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
   succeed("create");
   succeed("write", {"an apple is a fruit"});

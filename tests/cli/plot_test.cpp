@@ -79,6 +79,11 @@ TEST(PlotVerb, ShowsSmallLossesAndNamesTheMedian) {
   write_text(folder / "run" / "metrics.jsonl", "{\"trial\":0,\"epoch\":1,\"loss\":1.46e-5}\n");
   const ProgramResult result = run_mneme({"plot", (folder / "run").string()});
   expect_contains(result.out, {"1.46e-05", "medians over the seeds"});
+  const std::filesystem::path out = folder / "out";
+  ASSERT_EQ(run_mneme({"plot", (folder / "run").string(), "--out", out.string()}).exit_code, 0);
+  const std::string page = testing::read_text(out / "index.html");
+  expect_contains(page, {"1 run of"});
+  EXPECT_EQ(page.find("legend of the first panel"), std::string::npos) << "one run needs no legend";
 }
 
 TEST(PlotVerb, NamesTheCurrentFolder) {

@@ -134,7 +134,7 @@ TEST(RecallRejects, InvalidNumbers) {
 }
 
 TEST(RecallRejects, OptionsThatDoNotFitThePatterns) {
-  expect_refused({"--hamming-radius", "300"}, 2, {"radius is 300", "2 .. 255", "256 bits"});
+  expect_refused({"--hamming-radius", "300"}, 2, {"radius is 300", "1 .. 255", "256 bits"});
   expect_refused({"--noise", "1.5"}, 2, {"noise of 1.5", "384 of 256 bits", "0 .. 1"});
   expect_refused({"--noise", "0.1,-0.5"}, 2, {"noise of -0.5", "-128 of 256 bits"});
   const TemporaryFolder folder;

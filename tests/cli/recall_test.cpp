@@ -798,6 +798,14 @@ TEST(RecallVerb, GivesOnlyApplicableAdvice) {
   EXPECT_TRUE(contains(out_of("hopfield"), "or less similar ones, would help"));
   EXPECT_TRUE(contains(out_of("transformer"), "--beta"));
   EXPECT_FALSE(contains(out_of("transformer"), "--hamming-radius"));
+  // More hard locations than patterns of 8 bits, or pairs of their bits, would not help.
+  for (const std::string seed : {"2", "4"}) {
+    const ProgramResult small =
+        recall({"--patterns", "random:5x8", "--seed", seed, "--noise", "0.1", "--hamming-radius", "1",
+                "--seeds", "5", "--memory", "hyperplane-sdm,pattern-sdm-finite"});
+    EXPECT_FALSE(contains(small.out, "few hard locations")) << small.out;
+    EXPECT_TRUE(contains(small.out, "1 selected coordinate of 8 bits")) << small.out;
+  }
 }
 
 TEST(RecallVerb, DrawsCuesFromASeparateRandomStream) {

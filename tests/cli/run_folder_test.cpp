@@ -75,6 +75,22 @@ TEST(RunFolder, IsWrittenByOneProcessAtATime) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "lock"));
 }
 
+TEST(RunFolder, IsNotBehindALinkToAMissingFolder) {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("missing", folder / "link");
+  std::filesystem::create_symlink("loop", folder / "loop");
+  for (const auto& [path, text] : std::map<std::string, std::string>{
+           {"link", "is a symbolic link to missing, which does not exist"},
+           {"link/below", "is a symbolic link to missing, which does not exist"},
+           {"loop", "Too many levels of symbolic links"}}) {
+    const ProgramResult result = run_into(folder / path, kTheory);
+    EXPECT_EQ(result.exit_code, 1) << result.out;
+    testing::expect_contains(result.err, {"cannot write", path.substr(0, 4), text});
+  }
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link")) << "links of the user are never removed";
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "loop"));
+}
+
 TEST(RunFolder, IsNotOverwrittenByARunOfAnotherVerb) {
   const TemporaryFolder recalled, trained, predicted, planned, bags;
   ASSERT_EQ(run_into(recalled.path(), kRecall).exit_code, 0);

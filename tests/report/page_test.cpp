@@ -126,6 +126,13 @@ TEST(Page, NamesTablesByTheirCaptionsOutsideOfThePartThatScrolls) {
   EXPECT_LT(caption, scroll);
 }
 
+TEST(Page, PrintsAllColumnsOfATable) {
+  const std::string html = to_html(full_page("plain"));
+  const size_t print = html.find("@media print"), rule = html.find(".scroll, details .scroll", print);
+  ASSERT_NE(rule, std::string::npos);
+  EXPECT_EQ(html.find("overflow: visible", rule), html.find("overflow", rule)) << "paper does not scroll";
+}
+
 TEST(Page, ExplainsATableBelowItsCaptionAndDoesNotBreakNames) {
   const Table table{.columns = {{.name = "memory"}, {.name = "noise"}},
                     .rows = {{std::string("pattern-sdm"), 0.1}, {std::string("more than one word"), 0.2}}};

@@ -72,6 +72,7 @@ TEST(LineChart, PutsSeriesOnASecondAxis) {
   EXPECT_TRUE(contains(error_of([&] { to_chart(chart); }), "second axis"));
   chart.second_y = Axis{.title = "right", .logarithmic = true};
   const Chart finished = to_chart(chart);
+  EXPECT_TRUE(finished.numbers.columns.back().name.ends_with(" or right"));
   EXPECT_EQ(finished.spec["resolve"]["scale"]["y"], "independent");
   EXPECT_EQ(finished.spec["layer"][1]["layer"][0]["encoding"]["y"]["axis"]["orient"], "right");
   EXPECT_EQ(finished.spec["layer"][1]["layer"][0]["encoding"]["y"]["scale"]["type"], "log");

@@ -360,6 +360,10 @@ TEST(ParameterChooser, ReportsTheParametersOfEachMemoryAndTheirOrigin) {
   EXPECT_TRUE(mneme::testing::contains(text("dense", given), "[at least as sharp as softmax with beta "));
   EXPECT_EQ(text("transformer", given), "beta=0[1 / sqrt(size)]");
   EXPECT_TRUE(mneme::testing::contains(text("attention", given), "[fitted to the Hamming radius 20]"));
+  EXPECT_TRUE(
+      mneme::testing::contains(text("attention", {.hamming_radius = 1}), "[fitted to the Hamming radius 2]"))
+      << "the smallest radius with a fit";
+  EXPECT_EQ(text("pattern-sdm", {.hamming_radius = 1}), "hamming_radius=1[]");
   EXPECT_TRUE(mneme::testing::contains(
       text("pattern-sdm", {}), "[patterns outweigh all others up to at least 40 % noise, at mean distances]"))
       << text("pattern-sdm", {});
@@ -389,9 +393,9 @@ TEST(RequireValid, RejectsSelectedCoordinatesOutOfRange) {
 }
 
 TEST(RequireValid, RejectsARadiusOutOfRange) {
-  for (const int64_t radius : {-1, 0, 1, 256, 300}) {
+  for (const int64_t radius : {-1, 0, 256, 300}) {
     expect_usage_error([&] { require_valid(ParameterChoices{.hamming_radius = radius}, 256); },
-                       {"radius is " + std::to_string(radius), "2 .. 255", "256 bits"});
+                       {"radius is " + std::to_string(radius), "1 .. 255", "256 bits"});
   }
 }
 

@@ -681,7 +681,7 @@ TEST(SweepRecall, RejectsInvalidPatternsAndOptions) {
   expect_usage_error(with([](SweepOptions& options) { options.parameters.update_steps_max = 0; }),
                      {"0 update steps", "at least 1"});
   expect_usage_error(with([](SweepOptions& options) { options.parameters.hamming_radius = 300; }),
-                     {"300", "2 .. 255", "256 bits"});
+                     {"300", "1 .. 255", "256 bits"});
 }
 
 TEST(RecallSweep, ValuesEqualToThePatternsChangeNothing) {

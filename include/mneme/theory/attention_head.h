@@ -46,7 +46,8 @@ FixedPoint fixed_point(double keys_90, double keys);
 std::string_view name_of(FixedPoint kind); ///< "global", "metastable", "single"
 
 /// The Hamming radius whose circle intersection, of codes with `bits` bits, has the fitted beta `beta`:
-/// the inverse of fit_beta (first distance 1) over radii 2 .. bits/2, interpolated linearly in log beta.
+/// the inverse of fit_beta over radii 2 .. bits/2, interpolated linearly in log beta. Distances from 0 on are
+/// fitted, as in the published betas: from 1 on, the betas of radius 2 are 0, and not all of them decrease.
 /// Empty if beta lies outside of that range.
 ///
 /// Errors  UsageError unless 8 <= bits <= 10 000 000

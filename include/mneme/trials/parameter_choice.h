@@ -81,7 +81,7 @@ LocationChoice choose_locations(const BitPatterns& stored, double hard_locations
 
 /// Parameters given by the user; absent ones are chosen from the patterns.
 struct ParameterChoices {
-  /// For all memories that use a radius. Disables the encoding of patterns.
+  /// For all memories that use a radius; beta is fitted to 2 if it is 1. Disables the encoding of patterns.
   std::optional<int64_t> hamming_radius = {};
   /// For all memories that use beta; multiplies the unscaled scores. Default: fitted to the Hamming radius in
   /// the published convention, but at least RadiusChoice::beta_min (for real patterns 5 times that if there
@@ -99,7 +99,7 @@ struct ParameterChoices {
   int64_t update_steps_max = 10;
 };
 
-/// Errors  UsageError for patterns of fewer than 4 components, a radius outside 2 .. size - 1, more selected
+/// Errors  UsageError for patterns of fewer than 4 components, a radius outside 1 .. size - 1, more selected
 ///         coordinates than components, or another parameter out of range
 void require_valid(const ParameterChoices& choices, int64_t size);
 
