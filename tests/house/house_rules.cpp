@@ -51,7 +51,10 @@ const std::regex kNamesTorch(R"(\b(at|torch|c10)::)");
 /// Includes that bring declarations of LibTorch. A build does not notice that they are missing from a public
 /// header, because headers of LibTorch are precompiled.
 const std::regex kBringsTorch("^((torch|ATen|c10)|mneme/(ops|nn|language|training))/");
-const std::regex kPrivateDependencies("^(fmt|nlohmann|boost|CLI)/");
+/// Headers of the standard library; a public header includes no others besides those of mneme and LibTorch.
+const std::regex kStandardHeader("^[a-z_0-9]+$");
+/// Headers that include all of LibTorch, which takes up to 30 s to compile.
+const std::regex kAllOfTorch(R"(^(torch/(torch|all|extension)|ATen/ATen)\.h$)");
 /// Output and exit, which only programs may use. Formatting into memory (snprintf) is not output.
 const std::regex
     kPrintsOrExits(R"(\bstd::(cout|cerr|clog)\b|\b(stdout|stderr)\b|\b(printf|puts|putchar|perror)\s*\(|)"
@@ -61,7 +64,10 @@ const std::set<std::string> kMayPrintOrExit{
     "src/core/assert.cpp",   // ends the process if an invariant is violated
 };
 const std::regex kHiddenRandomness(R"(\bstd::random_device\b|\bs?rand\s*\()");
-const std::regex kOwnThreads(R"(#\s*pragma\s+omp\b|\bomp_)");
+const std::regex
+    kOwnThreads(R"(#\s*pragma\s+omp\b|\bomp_|\bstd::(thread\b(?!::)|jthread\b|async\b|execution::)|)"
+                R"(\bpthread_create\b)");
+const std::set<std::string> kMayStartThreads{"src/core/parallel.cpp", "src/core/thread_team.cpp"};
 const std::regex kUsingNamespace(R"(\busing\s+namespace\b)");
 
 using Dependencies = std::map<std::string, std::set<std::string>>;
@@ -164,7 +170,7 @@ public:
 
   Inspection check_all() {
     for (const char* folder : {"include", "src", "cli", "experiments", "learning", "verify", "report",
-                               "server", "python", "tests", "benchmarks"}) {
+                               "fetch", "server", "python", "tests", "benchmarks"}) {
       if (!fs::exists(root_ / folder)) {
         continue;
       }
@@ -241,12 +247,23 @@ private:
     }
   }
 
+  /// Headers of this source tree; other rules decide whether they may be included.
+  bool is_ours(const std::string& path) const {
+    return path.starts_with("../") || path.starts_with("mneme/") ||
+           allowed_.contains(path.substr(0, path.find('/')));
+  }
+
   void check_include(const std::string& path, int line) {
-    if (kModulesWithoutTorch.contains(place_.module_name) && std::regex_search(path, kTorch)) {
+    const bool is_torch = std::regex_search(path, kTorch);
+    if (kModulesWithoutTorch.contains(place_.module_name) && is_torch) {
       report(line, place_.module_name + " includes " + path + ": mneme::memory must not depend on LibTorch");
     }
-    if (place_.is_public && std::regex_search(path, kPrivateDependencies)) {
+    if (place_.is_public && !is_torch && !is_ours(path) && !std::regex_search(path, kStandardHeader)) {
       report(line, "a public header includes " + path + "; include it in a source file only");
+    }
+    if (place_.is_public && std::regex_search(path, kAllOfTorch)) {
+      report(line,
+             "a public header includes " + path + "; include only the headers of LibTorch that it uses");
     }
     if (path.starts_with("../") || path.find("/../") != std::string::npos) {
       report(line, "includes " + path + " by a relative path; write the path from the root");
@@ -292,7 +309,7 @@ private:
     if (std::regex_search(code, match, kHiddenRandomness)) {
       report(line, "'" + match.str() + "': pass a seed and use mneme/core/random.h");
     }
-    if (file_ != "src/core/parallel.cpp" && std::regex_search(code, match, kOwnThreads)) {
+    if (!kMayStartThreads.contains(file_) && std::regex_search(code, match, kOwnThreads)) {
       report(line, "'" + match.str() + "': use mneme/core/parallel.h for parallel loops");
     }
   }

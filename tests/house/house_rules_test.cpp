@@ -115,6 +115,8 @@ TEST_F(HouseRules, RejectLibTorchOutsideItsModules) {
 TEST_F(HouseRules, RejectHeavyIncludesAndUsingNamespaceInHeaders) {
   add_source("include/mneme/core/a.h",
              "#include <fmt/format.h>\n#include <boost/math/special_functions.hpp>\nusing namespace std;\n");
+  add_source("include/mneme/core/d.h", "#include <cstdint>\n#include <sqlite3.h>\n#include \"hwy/base.h\"\n");
+  add_source("include/mneme/nn/a.h", "#include <torch/torch.h>\n#include <torch/nn/module.h>\n");
   add_source("src/core/b.h", "#include <nlohmann/json.hpp>\n");
   add("src/core/c.h", "// SPDX-License-Identifier: MIT\n");
   EXPECT_EQ(
@@ -123,6 +125,10 @@ TEST_F(HouseRules, RejectHeavyIncludesAndUsingNamespaceInHeaders) {
       "include/mneme/core/a.h:4: a public header includes boost/math/special_functions.hpp; include it in "
       "a source file only\n"
       "include/mneme/core/a.h:5: 'using namespace' in a header also applies to every file that includes it\n"
+      "include/mneme/core/d.h:4: a public header includes sqlite3.h; include it in a source file only\n"
+      "include/mneme/core/d.h:5: a public header includes hwy/base.h; include it in a source file only\n"
+      "include/mneme/nn/a.h:3: a public header includes torch/torch.h; include only the headers of LibTorch "
+      "that it uses\n"
       "src/core/c.h:1: has no '#pragma once'\n");
 }
 
@@ -151,10 +157,14 @@ TEST_F(HouseRules, IgnoreCommentsAndStrings) {
 
 TEST_F(HouseRules, RejectHiddenRandomnessAndOwnThreads) {
   add_source("src/memory/a.cpp", "int a = rand();\nstd::random_device b;\n#pragma omp parallel for\n");
+  add_source("fetch/a.cpp", "std::thread b;\nauto c = std::async(f);\nauto d = std::this_thread::get_id();\n"
+                            "int e = std::thread::hardware_concurrency();\n");
   EXPECT_EQ(violations(),
             "src/memory/a.cpp:3: 'rand(': pass a seed and use mneme/core/random.h\n"
             "src/memory/a.cpp:4: 'std::random_device': pass a seed and use mneme/core/random.h\n"
-            "src/memory/a.cpp:5: '#pragma omp': use mneme/core/parallel.h for parallel loops\n");
+            "src/memory/a.cpp:5: '#pragma omp': use mneme/core/parallel.h for parallel loops\n"
+            "fetch/a.cpp:3: 'std::thread': use mneme/core/parallel.h for parallel loops\n"
+            "fetch/a.cpp:4: 'std::async': use mneme/core/parallel.h for parallel loops\n");
 }
 
 TEST_F(HouseRules, RejectCommentsThatAreLongerThanLinesOfCode) {
