@@ -199,6 +199,7 @@ private:
     if (written.empty() || written[0] != "// SPDX-License-Identifier: MIT") {
       report(1, "the first line is not '// SPDX-License-Identifier: MIT'");
     }
+    check_build(file);
     if (place_.only_licence) {
       return;
     }
@@ -232,6 +233,69 @@ private:
         std::find(code.begin(), code.end(), "#pragma once") == code.end()) {
       report(1, "has no '#pragma once'");
     }
+  }
+
+  /// Sources, tests and public headers are listed in a CMakeLists.txt. Otherwise a test would never run, and a
+  /// header would not be installed.
+  void check_build(const fs::path& file) {
+    if (file.extension() != ".cpp" && !place_.is_public) {
+      return;
+    }
+    fs::path folder = place_.is_public ? fs::path("src") / place_.module_name : file.parent_path();
+    while (!folder.empty() && !fs::exists(root_ / folder / "CMakeLists.txt")) {
+      folder = folder.parent_path();
+    }
+    const std::string list = (folder / "CMakeLists.txt").generic_string();
+    if (!fs::exists(root_ / list)) {
+      return; // the source tree of a test
+    }
+    const std::vector<std::string> names = names_in_list(file);
+    if (std::ranges::none_of(names, [&](const std::string& name) {
+          return words_of(list).contains(name) || words_of("cmake/MnemeTargets.cmake").contains(name);
+        })) {
+      report(1, "is not listed in " + list + ", so it is not built");
+    }
+  }
+
+  /// Names by which a CMakeLists.txt may list a file: the ends of its path, its name without extension, the
+  /// kernel that it belongs to, or what a fuzzer reads.
+  static std::vector<std::string> names_in_list(const fs::path& file) {
+    std::vector<std::string> names{file.stem().string()};
+    const std::string stem = names[0];
+    fs::path end;
+    for (auto part = file.end(); part != file.begin();) {
+      --part;
+      end = end.empty() ? *part : *part / end;
+      names.push_back(end.generic_string());
+    }
+    if (file.generic_string().starts_with("src/kernels/")) {
+      const std::string kernel = file.parent_path().filename().string();
+      for (const char* suffix : {"_reference", "_test", "_benchmark"}) {
+        if (stem == kernel + suffix) {
+          names.push_back(kernel);
+        }
+      }
+    }
+    if (stem.starts_with("fuzz_")) {
+      names.push_back(stem.substr(5));
+    }
+    return names;
+  }
+
+  /// Names and paths in a CMakeLists.txt.
+  const std::set<std::string>& words_of(const std::string& list) {
+    std::set<std::string>& words = lists_[list];
+    if (words.empty()) {
+      std::ifstream stream(root_ / list);
+      const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+      static const std::regex word("[A-Za-z0-9_./-]+");
+      for (std::sregex_iterator found(text.begin(), text.end(), word); found != std::sregex_iterator();
+           ++found) {
+        const std::string name = found->str();
+        words.insert(name.starts_with("/") ? name.substr(1) : name); // ${CMAKE_CURRENT_SOURCE_DIR}/name
+      }
+    }
+    return words;
   }
 
   /// Comments fit the line length that clang-format enforces for code.
@@ -319,6 +383,7 @@ private:
   fs::path root_;
   Dependencies allowed_ = read_allowed_dependencies();
   Inspection result_;
+  std::map<std::string, std::set<std::string>> lists_; ///< words of each CMakeLists.txt
   std::string file_;
   Place place_;
 };

@@ -174,6 +174,26 @@ TEST_F(HouseRules, RejectCommentsThatAreLongerThanLinesOfCode) {
   EXPECT_EQ(violations(), "src/core/a.cpp:4: a comment of more than 110 columns\n");
 }
 
+TEST_F(HouseRules, RejectFilesThatAreNotBuilt) {
+  add("src/CMakeLists.txt", "foreach(module IN ITEMS core kernels)\n");
+  add("src/core/CMakeLists.txt", "mneme_module(mneme_memory core HEADERS a.h SOURCES a.cpp)\n");
+  add("src/kernels/CMakeLists.txt", "mneme_add_kernel(dot)\n");
+  add("tests/core/CMakeLists.txt",
+      "mneme_add_test(core_tests SOURCES a_test.cpp ${PROJECT_SOURCE_DIR}/tests/b.cpp)\n");
+  for (const std::string file :
+       {"include/mneme/core/a.h", "include/mneme/core/b.h", "src/core/a.cpp", "src/core/b.cpp",
+        "src/core/c.h", "src/kernels/dot/dot_test.cpp", "src/kernels/dot/dot_long_test.cpp",
+        "tests/core/a_test.cpp", "tests/core/b_test.cpp", "tests/core/c.h"}) {
+    add_source(file, "");
+  }
+  EXPECT_EQ(
+      violations(),
+      "include/mneme/core/b.h:1: is not listed in src/core/CMakeLists.txt, so it is not built\n"
+      "src/core/b.cpp:1: is not listed in src/core/CMakeLists.txt, so it is not built\n"
+      "src/kernels/dot/dot_long_test.cpp:1: is not listed in src/kernels/CMakeLists.txt, so it is not built\n"
+      "tests/core/b_test.cpp:1: is not listed in tests/core/CMakeLists.txt, so it is not built\n");
+}
+
 TEST_F(HouseRules, RejectFilesWithoutLicenceOrModule) {
   add("tests/core/a_test.cpp", "#include <gtest/gtest.h>\n");
   add("src/core/empty.cpp", "");
