@@ -68,6 +68,11 @@ const std::regex
     kOwnThreads(R"(#\s*pragma\s+omp\b|\bomp_|\bstd::(thread\b(?!::)|jthread\b|async\b|execution::)|)"
                 R"(\bpthread_create\b)");
 const std::set<std::string> kMayStartThreads{"src/core/parallel.cpp", "src/core/thread_team.cpp"};
+/// Algorithms that return a subrange, and views: clang 14, which `./dev sanitize` and `lint` use, does not
+/// compile those of libstdc++ 12.
+const std::regex
+    kSubrange(R"(\bstd::ranges::(unique|remove|remove_if|partition|stable_partition|rotate|search|)"
+              R"(find_end|equal_range|subrange)\b|\bviews::)");
 const std::regex kUsingNamespace(R"(\busing\s+namespace\b)");
 
 using Dependencies = std::map<std::string, std::set<std::string>>;
@@ -372,6 +377,9 @@ private:
     }
     if (std::regex_search(code, match, kHiddenRandomness)) {
       report(line, "'" + match.str() + "': pass a seed and use mneme/core/random.h");
+    }
+    if (std::regex_search(code, match, kSubrange)) {
+      report(line, "'" + match.str() + "': clang 14 does not compile it; use the algorithm of <algorithm>");
     }
     if (!kMayStartThreads.contains(file_) && std::regex_search(code, match, kOwnThreads)) {
       report(line, "'" + match.str() + "': use mneme/core/parallel.h for parallel loops");

@@ -174,6 +174,16 @@ TEST_F(HouseRules, RejectCommentsThatAreLongerThanLinesOfCode) {
   EXPECT_EQ(violations(), "src/core/a.cpp:4: a comment of more than 110 columns\n");
 }
 
+TEST_F(HouseRules, RejectWhatClang14DoesNotCompile) {
+  add_source(
+      "src/core/a.cpp",
+      "auto a = std::ranges::unique(b);\nstd::ranges::sort(b);\nfor (int c : b | std::views::reverse) {\n");
+  EXPECT_EQ(violations(),
+            "src/core/a.cpp:3: 'std::ranges::unique': clang 14 does not compile it; use the algorithm of "
+            "<algorithm>\n"
+            "src/core/a.cpp:5: 'views::': clang 14 does not compile it; use the algorithm of <algorithm>\n");
+}
+
 TEST_F(HouseRules, RejectFilesThatAreNotBuilt) {
   add("src/CMakeLists.txt", "foreach(module IN ITEMS core kernels)\n");
   add("src/core/CMakeLists.txt", "mneme_module(mneme_memory core HEADERS a.h SOURCES a.cpp)\n");
