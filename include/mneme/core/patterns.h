@@ -193,7 +193,8 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 
 /// Cosine of the angle between pattern `i` of `a` and pattern `j` of `b`; 0 if one of them is all zeros.
 ///
-/// Errors  UsageError if the sizes of the patterns differ, an index is out of range, or a number is not finite
+/// Errors  UsageError if the sizes of the patterns differ, an index is out of range, or a number is not
+///         finite
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
 
 } // namespace mneme
