@@ -19,15 +19,20 @@ endfunction()
 mneme_install_library(mneme_memory memory)
 if(TARGET mneme_nn)
   mneme_install_library(mneme_nn nn)
+  # CMake itself adds no folder of the source tree to an RPATH, and ./dev installs LibTorch in .venv.
+  set(mneme_torch_folder $<TARGET_FILE_DIR:c10>)
+  set_target_properties(mneme_nn PROPERTIES INSTALL_RPATH "$ORIGIN;${mneme_torch_folder}")
 endif()
 if(TARGET mneme_program)
-  # The RPATH contains the folder of LibTorch at link time, and the installed library folder for a shared mneme.
+  # The RPATH contains the folders of libraries at link time, and the installed library folder for a shared mneme.
   file(RELATIVE_PATH mneme_bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
   set(mneme_programs mneme_program)
+  set_target_properties(mneme_program PROPERTIES INSTALL_RPATH "$ORIGIN/${mneme_bin_to_lib}")
   if(TARGET mneme_nn_program)
     list(APPEND mneme_programs mneme_nn_program)
+    set_target_properties(mneme_nn_program PROPERTIES INSTALL_RPATH "$ORIGIN/${mneme_bin_to_lib};${mneme_torch_folder}")
   endif()
-  set_target_properties(${mneme_programs} PROPERTIES INSTALL_RPATH "$ORIGIN/${mneme_bin_to_lib}" INSTALL_RPATH_USE_LINK_PATH ON)
+  set_target_properties(${mneme_programs} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS ${mneme_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 endif()
 

@@ -116,7 +116,7 @@ public:
     std::string html = "<section aria-labelledby=\"" + id + "\">\n<h2 id=\"" + id + "\">" +
                        escape_html(section.heading) + "</h2>\n";
     for (const Block& block : section.blocks) {
-      html += std::visit([this](const auto& content) { return write(content); }, block);
+      html += std::visit([this](const auto& content) { return this->write(content); }, block);
     }
     return html + "</section>\n";
   }

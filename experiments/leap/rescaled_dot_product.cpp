@@ -103,8 +103,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const int64_t seeds = seeds_of(settings), steps = settings.value_of("steps", kSteps.of(settings));
   std::vector<int64_t> widths = settings.values_of("width", settings.quick ? kQuickWidths : kWidths);
   std::ranges::sort(widths);
-  const auto repeated = std::ranges::unique(widths);
-  widths.erase(repeated.begin(), repeated.end());
+  widths.erase(std::unique(widths.begin(), widths.end()), widths.end());
   std::vector<LanguageTrial> trials;
   for (size_t w = widths.size(); w-- > 0;) { // the longest first
     for (const Kind& kind : kKinds) {

@@ -75,8 +75,7 @@ struct Plan {
 Plan plan_of(const RunSettings& settings) {
   Plan plan{.widths = settings.values_of("width", settings.quick ? kQuickWidths : kWidths)};
   std::ranges::sort(plan.widths);
-  const auto repeated = std::ranges::unique(plan.widths);
-  plan.widths.erase(repeated.begin(), repeated.end());
+  plan.widths.erase(std::unique(plan.widths.begin(), plan.widths.end()), plan.widths.end());
   const int64_t ratio = settings.value_of("tokens-per-parameter", kTokensPerParameter.of(settings));
   for (const int64_t width : plan.widths) {
     const int64_t published_width = width * kShrink.of(settings);

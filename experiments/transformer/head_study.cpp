@@ -389,8 +389,7 @@ std::vector<int64_t> replacement_counts(int64_t heads, int64_t averaging) {
     counts.push_back(averaging);
   }
   std::ranges::sort(counts);
-  const auto repeated = std::ranges::unique(counts);
-  counts.erase(repeated.begin(), repeated.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   return counts;
 }
 

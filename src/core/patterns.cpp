@@ -252,11 +252,20 @@ RealPatterns to_zeros_and_ones(const BitPatterns& patterns) {
 }
 
 BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
+  if (std::isnan(threshold)) {
+    throw UsageError("mneme::to_bits: the threshold is NaN.\n  Give a number.");
+  }
   BitPatterns bits(patterns.count(), patterns.size());
   for (int64_t i = 0; i < patterns.count(); ++i) {
     for (int64_t b = 0; b < patterns.size(); ++b) {
-      if (patterns[i][static_cast<size_t>(b)] > threshold) {
+      const double number = patterns[i][static_cast<size_t>(b)];
+      if (number > threshold) {
         bits.flip(i, b);
+      } else if (std::isnan(number)) {
+        throw UsageError(
+            fmt::format("mneme::to_bits: pattern {} holds NaN at index {}.\n  NaN is neither above "
+                        "nor below a threshold: correct or remove that pattern.",
+                        i, b));
       }
     }
   }
@@ -333,6 +342,12 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
   require_comparable("mneme::cosine", a, i, a.size(), b, j, b.size(), "numbers");
   const std::span<const double> x = a[i], y = b[j];
+  const auto is_finite = [](double number) { return std::isfinite(number); };
+  if (!std::ranges::all_of(x, is_finite) || !std::ranges::all_of(y, is_finite)) {
+    throw UsageError(fmt::format("mneme::cosine: pattern {} or {} holds a number that is not finite.\n  Only "
+                                 "finite patterns have a cosine: correct or remove that pattern.",
+                                 i, j));
+  }
   const double max_x = max_magnitude(x), max_y = max_magnitude(y);
   if (max_x == 0 || max_y == 0) {
     return 0;

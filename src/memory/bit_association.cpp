@@ -242,7 +242,9 @@ BitAssociation::BitAssociation(const Separator& separator, const Separation& sep
                        last_where(last, [&](int32_t d) { return scores_[static_cast<size_t>(d)] > 0; });
                    return [end](int32_t) { return end; };
                  },
-                 [&](const auto&) { return of_table(); }}, // CircleIntersection, CapIntersection, Radius
+                 [&](const CircleIntersection&) { return of_table(); },
+                 [&](const CapIntersection&) { return of_table(); },
+                 [&](const Radius&) { return of_table(); }},
       separation);
   reach_is_fixed_ = !beta_ && !counts_matter_ && !std::holds_alternative<BestMatch>(separation) &&
                     reach_(0) == reach_(last);

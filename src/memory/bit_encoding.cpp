@@ -8,6 +8,7 @@
 
 #include "memory/checks.h"
 #include "mneme/core/error.h"
+#include "mneme/core/machine.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
 
@@ -89,6 +90,15 @@ BitEncoding::BitEncoding(const BitPatterns& training, const BitEncodingOptions& 
                     input_bits_, training_count_));
   }
   inputs_ = std::min(options.inputs_max, sampler.count());
+  const double bytes = static_cast<double>(options.bits) *
+                       (static_cast<double>(inputs_) * (sizeof(int32_t) + sizeof(int8_t)) + sizeof(int64_t));
+  const std::optional<uint64_t> available = machine_memory().available;
+  if (available && bytes > static_cast<double>(*available)) {
+    throw UsageError(fmt::format("mneme::BitEncoding: {} bits of {} inputs each need {} of memory, but {} is "
+                                 "available.\n  Use fewer bits.",
+                                 options.bits, inputs_, memory_text(bytes),
+                                 memory_text(static_cast<double>(*available))));
+  }
   for (int64_t k = 0; k < options.bits; ++k) {
     Random random = Random(options.seed).stream(static_cast<uint64_t>(k));
     int64_t threshold = 0;

@@ -30,14 +30,21 @@ double max_squared_norm(const RealPatterns& patterns) {
   return largest;
 }
 
-/// ln(sum exp(beta x)) / beta
-double log_sum_exp(std::span<const double> scores, double beta) {
-  const double largest = *std::max_element(scores.begin(), scores.end());
+/// ln(mean exp(beta x)) / beta
+double log_mean_exp(std::span<const double> scores, double beta) {
+  const auto [smallest, largest] = std::ranges::minmax(scores);
+  const auto count = static_cast<double>(scores.size());
   double sum = 0;
+  if (beta * (largest - smallest) < 1) { // the logarithms of sum and count would cancel
+    for (const double score : scores) {
+      sum += std::expm1(beta * (score - largest));
+    }
+    return largest + std::log1p(sum / count) / beta;
+  }
   for (const double score : scores) {
     sum += std::exp(beta * (score - largest)); // relative to the maximum, as exp overflows beyond 709
   }
-  return largest + std::log(sum) / beta;
+  return largest + (std::log(sum) - std::log(count)) / beta;
 }
 
 } // namespace
@@ -53,11 +60,11 @@ std::vector<double> hopfield_energy(const RealPatterns& states, const RealPatter
     throw UsageError("mneme::hopfield_energy: there are 0 stored patterns, but at least 1 is needed.");
   }
   const Scores scores = similarity(states, stored, Dot{});
-  const double constant = std::log(static_cast<double>(stored.count())) / beta + max_squared_norm(stored) / 2;
+  const double constant = max_squared_norm(stored) / 2;
   std::vector<double> energies(static_cast<size_t>(states.count()));
   for (int64_t i = 0; i < states.count(); ++i) {
     energies[static_cast<size_t>(i)] =
-        squared_norm(states[i]) / 2 - log_sum_exp(scores.values[i], beta) + constant;
+        squared_norm(states[i]) / 2 - log_mean_exp(scores.values[i], beta) + constant;
   }
   return energies;
 }

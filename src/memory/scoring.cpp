@@ -86,9 +86,13 @@ void score_block(const T* queries, int64_t count, const T* stored, int64_t num_s
                  const Similarity& similarity, double* scores, int64_t score_stride) {
   using kernels::DotTerm;
   std::vector<T> sums(static_cast<size_t>(count * num_stored));
-  const DotTerm term = std::holds_alternative<Euclidean>(similarity)   ? DotTerm::squared_difference
-                       : std::holds_alternative<Manhattan>(similarity) ? DotTerm::absolute_difference
-                                                                       : DotTerm::product;
+  const DotTerm term =
+      std::visit(Overloaded{[](const Hamming&) { return DotTerm::product; }, // of unit length
+                            [](const Dot&) { return DotTerm::product; },
+                            [](const Cosine&) { return DotTerm::product; }, // of unit length
+                            [](const Euclidean&) { return DotTerm::squared_difference; },
+                            [](const Manhattan&) { return DotTerm::absolute_difference; }},
+                 similarity);
   // The published memories round cosines from matrix products to Hamming distances. Cosines of queries that
   // were made by a Hamming distance are near an integer, so the last bit decides.
   const bool hamming = std::holds_alternative<Hamming>(similarity);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include <fmt/format.h>
 
@@ -35,7 +36,8 @@ double z_per_bit(int64_t bits, double probability) {
         fmt::format("{}: the probability is {}, but it must be above 0 and below 1.", where, probability));
   }
   const double log_per_bit = std::log(probability) / static_cast<double>(bits);
-  return normal_upper_quantile(-std::expm1(log_per_bit));
+  return log_per_bit < -std::numbers::ln2 ? -normal_upper_quantile(std::exp(log_per_bit))
+                                          : normal_upper_quantile(-std::expm1(log_per_bit));
 }
 
 double capacity(double space_fraction, double hard_locations, double z) {

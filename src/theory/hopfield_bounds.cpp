@@ -124,9 +124,11 @@ double hopfield_capacity_growth(double beta, double radius_factor) {
   check_number(where, "beta", beta, 0, false);
   check_number(where, "radius_factor", radius_factor, 0, false);
   const double lambda = beta * radius_factor * radius_factor;
-  // t = (sqrt(1 + x^2) - 1) / x with x = 2 lambda, in a form without cancellation for small x.
-  const double x = 2 * lambda, t = x / (std::sqrt(1 + x * x) + 1);
-  return lambda * (1 - t) - std::log1p(-t * t) / 2;
+  check_number(where, "2 beta radius_factor^2", 2 * lambda, 0, true);
+  // t = (sqrt(1 + x^2) - 1) / x with x = 2 lambda, and 1 - t, in forms without cancellation.
+  const double x = 2 * lambda, root = std::hypot(1, x), t = x / (root + 1),
+               rest = (1 + 1 / (root + x)) / (root + 1);
+  return lambda * rest - (t < 0.5 ? std::log1p(-t * t) : std::log(rest) + std::log1p(t)) / 2;
 }
 
 } // namespace mneme::theory

@@ -52,11 +52,21 @@ Line fit_line(const std::vector<double>& x, const std::vector<double>& y,
   return line;
 }
 
+double squared_errors(const std::vector<double>& x, std::span<const double> losses, const Line& line) {
+  double squares = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double error = losses[i] - std::exp(line.intercept + line.slope * x[i]);
+    squares += error * error;
+  }
+  return squares;
+}
+
 /// Changes a line of log(loss) to the one with the smallest squares of the errors of losses. Each step is a
-/// weighted line of the relative errors.
+/// weighted line of the relative errors, shortened until it does not increase the squares.
 void fit_losses(const std::vector<double>& x, std::span<const double> losses, Line& line) {
   constexpr int kStepsMax = 200;
   constexpr double kTolerance = 1e-13; // of the slope
+  constexpr double kRounding = 1 + 1e-12, kShortest = 1e-9;
   std::vector<double> errors(x.size()), weights(x.size());
   for (int step = 0; step < kStepsMax; ++step) {
     for (size_t i = 0; i < x.size(); ++i) {
@@ -65,9 +75,18 @@ void fit_losses(const std::vector<double>& x, std::span<const double> losses, Li
       weights[i] = fitted * fitted;
     }
     const Line change = fit_line(x, errors, weights);
-    line.slope += change.slope;
-    line.intercept += change.intercept;
+    const double squares = squared_errors(x, losses, line);
     line.squares = change.squares;
+    Line next;
+    double length = 1;
+    do {
+      next = {line.slope + length * change.slope, line.intercept + length * change.intercept, change.squares};
+      length /= 2;
+    } while (!(squared_errors(x, losses, next) <= squares * kRounding) && length > kShortest);
+    if (length <= kShortest) {
+      break;
+    }
+    line = next;
     if (std::abs(change.slope) < kTolerance) {
       break;
     }
@@ -98,7 +117,9 @@ PowerLaw fit_power_law(std::span<const double> sizes, std::span<const double> lo
   if (errors == PowerLawErrors::losses) {
     fit_losses(x, losses, line);
   }
-  PowerLaw law{.exponent = -line.slope, .scale = std::exp(-line.intercept / line.slope)};
+  PowerLaw law{.exponent = -line.slope,
+               .scale = std::exp(-line.intercept / line.slope),
+               .log_unit_loss = line.intercept};
   if (x.size() > 2) {
     double squares = 0;
     for (size_t i = 0; i < x.size(); ++i) {
@@ -115,7 +136,7 @@ PowerLaw fit_power_law(std::span<const double> sizes, std::span<const double> lo
 }
 
 double loss_at(const PowerLaw& law, double size) {
-  return std::exp(law.exponent * (std::log(law.scale) - std::log(size)));
+  return std::exp(law.log_unit_loss - law.exponent * std::log(size));
 }
 
 } // namespace mneme::theory

@@ -46,9 +46,10 @@ at::Tensor unique_instances(const data::LabelledBags& bags) {
   std::ranges::sort(unique, [](std::span<const float> a, std::span<const float> b) {
     return std::ranges::lexicographical_compare(a, b);
   });
-  const auto repeated = std::ranges::unique(
-      unique, [](std::span<const float> a, std::span<const float> b) { return std::ranges::equal(a, b); });
-  unique.erase(repeated.begin(), repeated.end());
+  const auto is_equal = [](std::span<const float> a, std::span<const float> b) {
+    return std::ranges::equal(a, b);
+  };
+  unique.erase(std::unique(unique.begin(), unique.end(), is_equal), unique.end());
   at::Tensor instances = empty_instances(bags, {std::ssize(unique)});
   float* to = instances.mutable_data_ptr<float>();
   for (const std::span<const float> instance : unique) {

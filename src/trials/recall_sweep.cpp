@@ -465,8 +465,7 @@ public:
   /// At least for these patterns; for all, unless there are many and these are few.
   const Distinctness& of(std::vector<int64_t> rows) {
     std::ranges::sort(rows);
-    const auto repeated = std::ranges::unique(rows);
-    rows.erase(repeated.begin(), repeated.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
     constexpr int64_t kNumbersMin = 2'000'000;
     const int64_t count = view_.stored.count();
     if (all_ || View::kComparesQuickly || count * view_.size() < kNumbersMin ||

@@ -1,4 +1,5 @@
-# Builds and runs one consumer: KIND = installed | subdirectory, COMPONENT = memory | nn | nonsense (which must be refused).
+# Builds and runs one consumer: KIND = installed | subdirectory, COMPONENT = memory | nn | optional (memory,
+# and nn if LibTorch is found, which is not) | nonsense (which must be refused).
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   set(output "${output}" PARENT_SCOPE)
@@ -19,8 +20,10 @@ if(KIND STREQUAL "installed")
   # A subdirectory build is kept instead: mneme is then compiled once, not at every run of the tests.
   file(REMOVE_RECURSE ${WORK})
   must_run(${CMAKE_COMMAND} --install ${MNEME_BINARY_DIR} --prefix ${WORK}/prefix --component memory)
-  if(COMPONENT STREQUAL "nn")
+  if(COMPONENT MATCHES "^(nn|optional)$")
     must_run(${CMAKE_COMMAND} --install ${MNEME_BINARY_DIR} --prefix ${WORK}/prefix --component nn)
+  endif()
+  if(COMPONENT STREQUAL "nn")
     list(APPEND arguments -DTorch_DIR=${Torch_DIR})
   endif()
   list(APPEND arguments -DCMAKE_PREFIX_PATH=${WORK}/prefix)

@@ -173,6 +173,23 @@ TEST(ToBits, IsStrictlyGreaterThanTheThreshold) {
   EXPECT_FALSE(bits.get(0, 3));
 }
 
+TEST(ToBits, RejectsNaN) {
+  expect_usage_error(
+      [] {
+        to_bits(RealPatterns(2, 2, {1, 2, 3, std::nan("")}), 0.5);
+      },
+      "pattern 1 holds NaN", "index 1");
+  expect_usage_error([] { to_bits(RealPatterns(1, 1), std::nan("")); }, "threshold", "NaN");
+}
+
+TEST(Cosine, RejectsNumbersThatAreNotFinite) {
+  for (const double number : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    const RealPatterns patterns(3, 2, {1, 2, 3, number, 0, 0});
+    expect_usage_error([&] { cosine(patterns, 0, patterns, 1); }, "pattern 0 or 1", "not finite");
+    expect_usage_error([&] { cosine(patterns, 1, patterns, 2); }, "pattern 1 or 2", "not finite");
+  }
+}
+
 TEST(Normalised, HasTheRequestedLengthForNumbersOfAnyMagnitude) {
   const double smallest = std::numeric_limits<double>::denorm_min();
   for (const double unit : {1.0, 1e300, 1e-300, std::numeric_limits<double>::max() / 4, smallest}) {

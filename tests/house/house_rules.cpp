@@ -51,7 +51,10 @@ const std::regex kNamesTorch(R"(\b(at|torch|c10)::)");
 /// Includes that bring declarations of LibTorch. A build does not notice that they are missing from a public
 /// header, because headers of LibTorch are precompiled.
 const std::regex kBringsTorch("^((torch|ATen|c10)|mneme/(ops|nn|language|training))/");
-const std::regex kPrivateDependencies("^(fmt|nlohmann|boost|CLI)/");
+/// Headers of the standard library; a public header includes no others besides those of mneme and LibTorch.
+const std::regex kStandardHeader("^[a-z_0-9]+$");
+/// Headers that include all of LibTorch, which takes up to 30 s to compile.
+const std::regex kAllOfTorch(R"(^(torch/(torch|all|extension)|ATen/ATen)\.h$)");
 /// Output and exit, which only programs may use. Formatting into memory (snprintf) is not output.
 const std::regex
     kPrintsOrExits(R"(\bstd::(cout|cerr|clog)\b|\b(stdout|stderr)\b|\b(printf|puts|putchar|perror)\s*\(|)"
@@ -61,7 +64,15 @@ const std::set<std::string> kMayPrintOrExit{
     "src/core/assert.cpp",   // ends the process if an invariant is violated
 };
 const std::regex kHiddenRandomness(R"(\bstd::random_device\b|\bs?rand\s*\()");
-const std::regex kOwnThreads(R"(#\s*pragma\s+omp\b|\bomp_)");
+const std::regex
+    kOwnThreads(R"(#\s*pragma\s+omp\b|\bomp_|\bstd::(thread\b(?!::)|jthread\b|async\b|execution::)|)"
+                R"(\bpthread_create\b)");
+const std::set<std::string> kMayStartThreads{"src/core/parallel.cpp", "src/core/thread_team.cpp"};
+/// Algorithms that return a subrange, and views: clang 14, which `./dev sanitize` and `lint` use, does not
+/// compile those of libstdc++ 12.
+const std::regex
+    kSubrange(R"(\bstd::ranges::(unique|remove|remove_if|partition|stable_partition|rotate|search|)"
+              R"(find_end|equal_range|subrange)\b|\bviews::)");
 const std::regex kUsingNamespace(R"(\busing\s+namespace\b)");
 
 using Dependencies = std::map<std::string, std::set<std::string>>;
@@ -164,7 +175,7 @@ public:
 
   Inspection check_all() {
     for (const char* folder : {"include", "src", "cli", "experiments", "learning", "verify", "report",
-                               "server", "python", "tests", "benchmarks"}) {
+                               "fetch", "server", "python", "tests", "benchmarks"}) {
       if (!fs::exists(root_ / folder)) {
         continue;
       }
@@ -193,6 +204,7 @@ private:
     if (written.empty() || written[0] != "// SPDX-License-Identifier: MIT") {
       report(1, "the first line is not '// SPDX-License-Identifier: MIT'");
     }
+    check_build(file);
     if (place_.only_licence) {
       return;
     }
@@ -228,6 +240,69 @@ private:
     }
   }
 
+  /// Sources, tests and public headers are listed in a CMakeLists.txt. Otherwise a test would never run, and a
+  /// header would not be installed.
+  void check_build(const fs::path& file) {
+    if (file.extension() != ".cpp" && !place_.is_public) {
+      return;
+    }
+    fs::path folder = place_.is_public ? fs::path("src") / place_.module_name : file.parent_path();
+    while (!folder.empty() && !fs::exists(root_ / folder / "CMakeLists.txt")) {
+      folder = folder.parent_path();
+    }
+    const std::string list = (folder / "CMakeLists.txt").generic_string();
+    if (!fs::exists(root_ / list)) {
+      return; // the source tree of a test
+    }
+    const std::vector<std::string> names = names_in_list(file);
+    if (std::ranges::none_of(names, [&](const std::string& name) {
+          return words_of(list).contains(name) || words_of("cmake/MnemeTargets.cmake").contains(name);
+        })) {
+      report(1, "is not listed in " + list + ", so it is not built");
+    }
+  }
+
+  /// Names by which a CMakeLists.txt may list a file: the ends of its path, its name without extension, the
+  /// kernel that it belongs to, or what a fuzzer reads.
+  static std::vector<std::string> names_in_list(const fs::path& file) {
+    std::vector<std::string> names{file.stem().string()};
+    const std::string stem = names[0];
+    fs::path end;
+    for (auto part = file.end(); part != file.begin();) {
+      --part;
+      end = end.empty() ? *part : *part / end;
+      names.push_back(end.generic_string());
+    }
+    if (file.generic_string().starts_with("src/kernels/")) {
+      const std::string kernel = file.parent_path().filename().string();
+      for (const char* suffix : {"_reference", "_test", "_benchmark"}) {
+        if (stem == kernel + suffix) {
+          names.push_back(kernel);
+        }
+      }
+    }
+    if (stem.starts_with("fuzz_")) {
+      names.push_back(stem.substr(5));
+    }
+    return names;
+  }
+
+  /// Names and paths in a CMakeLists.txt.
+  const std::set<std::string>& words_of(const std::string& list) {
+    std::set<std::string>& words = lists_[list];
+    if (words.empty()) {
+      std::ifstream stream(root_ / list);
+      const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+      static const std::regex word("[A-Za-z0-9_./-]+");
+      for (std::sregex_iterator found(text.begin(), text.end(), word); found != std::sregex_iterator();
+           ++found) {
+        const std::string name = found->str();
+        words.insert(name.starts_with("/") ? name.substr(1) : name); // ${CMAKE_CURRENT_SOURCE_DIR}/name
+      }
+    }
+    return words;
+  }
+
   /// Comments fit the line length that clang-format enforces for code.
   void check_comment_lengths(const std::vector<std::string>& written) {
     constexpr std::ptrdiff_t kColumnsMax = 110;
@@ -241,12 +316,23 @@ private:
     }
   }
 
+  /// Headers of this source tree; other rules decide whether they may be included.
+  bool is_ours(const std::string& path) const {
+    return path.starts_with("../") || path.starts_with("mneme/") ||
+           allowed_.contains(path.substr(0, path.find('/')));
+  }
+
   void check_include(const std::string& path, int line) {
-    if (kModulesWithoutTorch.contains(place_.module_name) && std::regex_search(path, kTorch)) {
+    const bool is_torch = std::regex_search(path, kTorch);
+    if (kModulesWithoutTorch.contains(place_.module_name) && is_torch) {
       report(line, place_.module_name + " includes " + path + ": mneme::memory must not depend on LibTorch");
     }
-    if (place_.is_public && std::regex_search(path, kPrivateDependencies)) {
+    if (place_.is_public && !is_torch && !is_ours(path) && !std::regex_search(path, kStandardHeader)) {
       report(line, "a public header includes " + path + "; include it in a source file only");
+    }
+    if (place_.is_public && std::regex_search(path, kAllOfTorch)) {
+      report(line,
+             "a public header includes " + path + "; include only the headers of LibTorch that it uses");
     }
     if (path.starts_with("../") || path.find("/../") != std::string::npos) {
       report(line, "includes " + path + " by a relative path; write the path from the root");
@@ -292,7 +378,10 @@ private:
     if (std::regex_search(code, match, kHiddenRandomness)) {
       report(line, "'" + match.str() + "': pass a seed and use mneme/core/random.h");
     }
-    if (file_ != "src/core/parallel.cpp" && std::regex_search(code, match, kOwnThreads)) {
+    if (std::regex_search(code, match, kSubrange)) {
+      report(line, "'" + match.str() + "': clang 14 does not compile it; use the algorithm of <algorithm>");
+    }
+    if (!kMayStartThreads.contains(file_) && std::regex_search(code, match, kOwnThreads)) {
       report(line, "'" + match.str() + "': use mneme/core/parallel.h for parallel loops");
     }
   }
@@ -302,6 +391,7 @@ private:
   fs::path root_;
   Dependencies allowed_ = read_allowed_dependencies();
   Inspection result_;
+  std::map<std::string, std::set<std::string>> lists_; ///< words of each CMakeLists.txt
   std::string file_;
   Place place_;
 };

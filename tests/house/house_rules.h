@@ -20,8 +20,8 @@ struct Inspection {
   std::vector<Violation> violations;
 };
 
-/// Checks every .h, .cpp and .cu in include/mneme, src, cli, experiments, learning, verify, report, server
-/// and python against all rules, and those in tests and benchmarks for the licence line only.
+/// Checks every .h, .cpp and .cu in include/mneme, src, cli, experiments, learning, verify, report, fetch,
+/// server and python against all rules, and those in tests and benchmarks for the licence line and the build.
 Inspection inspect(const std::filesystem::path& root);
 
 } // namespace mneme::house

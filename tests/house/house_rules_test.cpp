@@ -115,6 +115,8 @@ TEST_F(HouseRules, RejectLibTorchOutsideItsModules) {
 TEST_F(HouseRules, RejectHeavyIncludesAndUsingNamespaceInHeaders) {
   add_source("include/mneme/core/a.h",
              "#include <fmt/format.h>\n#include <boost/math/special_functions.hpp>\nusing namespace std;\n");
+  add_source("include/mneme/core/d.h", "#include <cstdint>\n#include <sqlite3.h>\n#include \"hwy/base.h\"\n");
+  add_source("include/mneme/nn/a.h", "#include <torch/torch.h>\n#include <torch/nn/module.h>\n");
   add_source("src/core/b.h", "#include <nlohmann/json.hpp>\n");
   add("src/core/c.h", "// SPDX-License-Identifier: MIT\n");
   EXPECT_EQ(
@@ -123,6 +125,10 @@ TEST_F(HouseRules, RejectHeavyIncludesAndUsingNamespaceInHeaders) {
       "include/mneme/core/a.h:4: a public header includes boost/math/special_functions.hpp; include it in "
       "a source file only\n"
       "include/mneme/core/a.h:5: 'using namespace' in a header also applies to every file that includes it\n"
+      "include/mneme/core/d.h:4: a public header includes sqlite3.h; include it in a source file only\n"
+      "include/mneme/core/d.h:5: a public header includes hwy/base.h; include it in a source file only\n"
+      "include/mneme/nn/a.h:3: a public header includes torch/torch.h; include only the headers of LibTorch "
+      "that it uses\n"
       "src/core/c.h:1: has no '#pragma once'\n");
 }
 
@@ -151,10 +157,14 @@ TEST_F(HouseRules, IgnoreCommentsAndStrings) {
 
 TEST_F(HouseRules, RejectHiddenRandomnessAndOwnThreads) {
   add_source("src/memory/a.cpp", "int a = rand();\nstd::random_device b;\n#pragma omp parallel for\n");
+  add_source("fetch/a.cpp", "std::thread b;\nauto c = std::async(f);\nauto d = std::this_thread::get_id();\n"
+                            "int e = std::thread::hardware_concurrency();\n");
   EXPECT_EQ(violations(),
             "src/memory/a.cpp:3: 'rand(': pass a seed and use mneme/core/random.h\n"
             "src/memory/a.cpp:4: 'std::random_device': pass a seed and use mneme/core/random.h\n"
-            "src/memory/a.cpp:5: '#pragma omp': use mneme/core/parallel.h for parallel loops\n");
+            "src/memory/a.cpp:5: '#pragma omp': use mneme/core/parallel.h for parallel loops\n"
+            "fetch/a.cpp:3: 'std::thread': use mneme/core/parallel.h for parallel loops\n"
+            "fetch/a.cpp:4: 'std::async': use mneme/core/parallel.h for parallel loops\n");
 }
 
 TEST_F(HouseRules, RejectCommentsThatAreLongerThanLinesOfCode) {
@@ -162,6 +172,36 @@ TEST_F(HouseRules, RejectCommentsThatAreLongerThanLinesOfCode) {
   add_source("src/core/a.cpp",
              fits + "  /// " + std::string(105, 'x') + "\nint a; // " + std::string(200, 'x') + "\n");
   EXPECT_EQ(violations(), "src/core/a.cpp:4: a comment of more than 110 columns\n");
+}
+
+TEST_F(HouseRules, RejectWhatClang14DoesNotCompile) {
+  add_source(
+      "src/core/a.cpp",
+      "auto a = std::ranges::unique(b);\nstd::ranges::sort(b);\nfor (int c : b | std::views::reverse) {\n");
+  EXPECT_EQ(violations(),
+            "src/core/a.cpp:3: 'std::ranges::unique': clang 14 does not compile it; use the algorithm of "
+            "<algorithm>\n"
+            "src/core/a.cpp:5: 'views::': clang 14 does not compile it; use the algorithm of <algorithm>\n");
+}
+
+TEST_F(HouseRules, RejectFilesThatAreNotBuilt) {
+  add("src/CMakeLists.txt", "foreach(module IN ITEMS core kernels)\n");
+  add("src/core/CMakeLists.txt", "mneme_module(mneme_memory core HEADERS a.h SOURCES a.cpp)\n");
+  add("src/kernels/CMakeLists.txt", "mneme_add_kernel(dot)\n");
+  add("tests/core/CMakeLists.txt",
+      "mneme_add_test(core_tests SOURCES a_test.cpp ${PROJECT_SOURCE_DIR}/tests/b.cpp)\n");
+  for (const std::string file :
+       {"include/mneme/core/a.h", "include/mneme/core/b.h", "src/core/a.cpp", "src/core/b.cpp",
+        "src/core/c.h", "src/kernels/dot/dot_test.cpp", "src/kernels/dot/dot_long_test.cpp",
+        "tests/core/a_test.cpp", "tests/core/b_test.cpp", "tests/core/c.h"}) {
+    add_source(file, "");
+  }
+  EXPECT_EQ(
+      violations(),
+      "include/mneme/core/b.h:1: is not listed in src/core/CMakeLists.txt, so it is not built\n"
+      "src/core/b.cpp:1: is not listed in src/core/CMakeLists.txt, so it is not built\n"
+      "src/kernels/dot/dot_long_test.cpp:1: is not listed in src/kernels/CMakeLists.txt, so it is not built\n"
+      "tests/core/b_test.cpp:1: is not listed in tests/core/CMakeLists.txt, so it is not built\n");
 }
 
 TEST_F(HouseRules, RejectFilesWithoutLicenceOrModule) {

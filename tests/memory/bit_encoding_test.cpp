@@ -129,6 +129,8 @@ TEST(BitEncoding, ReportsInvalidArguments) {
   expect_contains(usage_error([&] { BitEncoding{same}; }), {"20 bits", "3 training patterns", "differ"});
   expect_contains(usage_error([&] { BitEncoding(patterns, {.bits = 0}); }), {"0 bits", "at least 1"});
   expect_contains(usage_error([&] { BitEncoding(patterns, {.inputs_max = 0}); }), {"at most 0 inputs"});
+  expect_contains(usage_error([&] { BitEncoding(patterns, {.bits = int64_t{1} << 62}); }),
+                  {"bits", "available"});
   expect_contains(usage_error([&] { BitEncoding(patterns).encode(BitPatterns(1, 21)); }), {"21", "20"});
 }
 

@@ -66,6 +66,15 @@ TEST(HopfieldEnergy, IsFiniteWhereExponentialsOverflow) {
   }
 }
 
+TEST(HopfieldEnergy, OfASmallBetaIsThatOfTheMeanPattern) {
+  const RealPatterns stored(3, 2, {1, 2, -1, 0.5, 3, 0}), state(1, 2, {0.25, -1});
+  // -mean . xi + xi . xi / 2 + M^2 / 2
+  const double expected = -(1 * 0.25 - 2.5 / 3) + (0.0625 + 1) / 2 + 9.0 / 2;
+  for (const double beta : {1e-15, 1e-100, 1e-300}) {
+    EXPECT_NEAR(hopfield_energy(state, stored, beta)[0], expected, 1e-13) << beta;
+  }
+}
+
 TEST(HopfieldGaps, AreTheDifferenceToTheNextBestPattern) {
   const RealPatterns stored(3, 2, {3, 0, 2, 0, 0, 1});
   const std::vector<double> gaps = hopfield_gaps(stored);

@@ -19,6 +19,8 @@ namespace {
 TEST(ZPerBit, MakesAllBitsCorrectWithTheGivenProbability) {
   EXPECT_NEAR(z_per_bit(64), 2.298313131383402, 1e-13);
   EXPECT_NEAR(z_per_bit(1, 0.5), 0, 1e-16);
+  EXPECT_NEAR(z_per_bit(1, 0.1), -z_per_bit(1, 0.9), 1e-15);
+  EXPECT_NEAR(z_per_bit(1, 1e-300), -37.0471, 1e-4);
   for (const int64_t bits : {1, 64, 1000, 10'000'000}) {
     for (const double probability : {0.01, 0.5, 0.99, 1 - 1e-12}) {
       const double wrong =

@@ -55,6 +55,14 @@ TEST(HopfieldCapacityGrowth, EqualsTheMaximisedExponent) {
   }
 }
 
+TEST(HopfieldCapacityGrowth, IsThatOfTheSphereForALargeBeta) {
+  // t is 1 - 1 / (2 lambda) there, so the rate approaches 1/2 + ln(lambda) / 2.
+  for (const double lambda : {1e9, 1e17, 1e200, 1e307}) {
+    EXPECT_NEAR(hopfield_capacity_growth(lambda, 1), 0.5 + std::log(lambda) / 2, 1e-8) << lambda;
+  }
+  EXPECT_NEAR(hopfield_capacity_growth(1e-300, 1) / 1e-300, 1, 1e-12);
+}
+
 TEST(HopfieldCapacityGrowth, ExceedsTheGuaranteeOfTheTheorem) {
   for (const int64_t size : {75, 200, 1000}) {
     EXPECT_GT(hopfield_capacity_growth(1, 1),
@@ -104,6 +112,8 @@ TEST(HopfieldBounds, ReportInvalidArguments) {
                            {"radius_factor is -2"}));
   EXPECT_TRUE(contains_all(usage_error_of([] { hopfield_capacity_growth(1, 0); }),
                            {"radius_factor is 0", "above 0"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { hopfield_capacity_growth(1e300, 1e300); }),
+                           {"2 beta radius_factor^2 is inf"}));
 }
 
 } // namespace

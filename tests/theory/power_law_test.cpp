@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -60,6 +61,32 @@ TEST(PowerLaw, AgreesWithThePublishedFitsOfLeap) {
   // On logarithms the same losses have smaller exponents.
   EXPECT_NEAR(fit_power_law(leap_sizes, leap_losses).exponent, 0.1238, 1e-4);
   EXPECT_NEAR(fit_power_law(gpt2_sizes, gpt2_losses).exponent, 0.1179, 1e-4);
+}
+
+double squares_of(const PowerLaw& law, const std::vector<double>& sizes, const std::vector<double>& losses) {
+  double squares = 0;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    squares += std::pow(losses[i] - loss_at(law, sizes[i]), 2);
+  }
+  return squares;
+}
+
+TEST(PowerLaw, HasLossesWhereItsScaleIsNoDouble) {
+  const std::vector<double> sizes = {1e3, 1e4, 1e6}, losses = {3.0, 2.999, 2.998};
+  const PowerLaw law = fit_power_law(sizes, losses);
+  EXPECT_EQ(law.scale, std::numeric_limits<double>::infinity());
+  EXPECT_NEAR(loss_at(law, 1e4), 2.999, 1e-3);
+}
+
+TEST(PowerLaw, OfLossesFitsThemAtLeastAsWellAsThatOfLogarithms) {
+  const std::vector<double> one = {261.857, 264.267, 1.96276e6, 5.56727e8},
+                            one_losses = {0.618792, 0.788316, 1.38095e-06, 4.61217e-10},
+                            other = {3.41306, 58.1936, 389576, 1.57711e7, 1.65082e8},
+                            other_losses = {1.07619, 1.15669, 0.962604, 0.998774, 1.24};
+  for (const auto& [sizes, losses] : {std::pair(one, one_losses), std::pair(other, other_losses)}) {
+    const double squares = squares_of(fit_power_law(sizes, losses, PowerLawErrors::losses), sizes, losses);
+    EXPECT_LE(squares, squares_of(fit_power_law(sizes, losses), sizes, losses));
+  }
 }
 
 TEST(PowerLaw, IntervalIsThatOfALinearRegression) {

@@ -172,6 +172,8 @@ RealPatterns to_bipolar(const BitPatterns& patterns);
 RealPatterns to_zeros_and_ones(const BitPatterns& patterns);
 
 /// A bit is 1 if the number is strictly greater than `threshold`.
+///
+/// Errors  UsageError if a number or the threshold is NaN
 BitPatterns to_bits(const RealPatterns& patterns, double threshold);
 
 /// Index of each pattern among the distinct patterns, numbered in the order of first occurrence. Equal
@@ -191,7 +193,8 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 
 /// Cosine of the angle between pattern `i` of `a` and pattern `j` of `b`; 0 if one of them is all zeros.
 ///
-/// Errors  UsageError if the sizes of the patterns differ, or an index is out of range
+/// Errors  UsageError if the sizes of the patterns differ, an index is out of range, or a number is not
+///         finite
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
 
 } // namespace mneme

@@ -26,7 +26,8 @@ class BitEncoding {
 public:
   /// Fits the encoding to training patterns [m, input_bits].
   ///
-  /// Errors  UsageError if an option is below 1, or no bit varies over the patterns
+  /// Errors  UsageError if an option is below 1, no bit varies over the patterns, or the encoding needs more
+  ///         memory than is available
   explicit BitEncoding(const BitPatterns& training, const BitEncodingOptions& options = {});
 
   /// Shapes  patterns [N, input_bits] -> [N, bits]

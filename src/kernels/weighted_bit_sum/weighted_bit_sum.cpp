@@ -102,7 +102,7 @@ HWY_INLINE void CountBits(D d, const Group& group, int64_t first_word, int plane
 }
 
 /// sums_b += weight balance_b for the lanes of a vector of int16 or int32.
-template <class D> HWY_INLINE void AddBalances(D d, hn::Vec<D> balance, double weight, double* sums) {
+template <class D> HWY_INLINE void AddBalances(D /*d*/, hn::Vec<D> balance, double weight, double* sums) {
   if constexpr (sizeof(hn::TFromD<D>) == 2) {
     const hn::Half<D> half;
     const hn::Repartition<int32_t, D> d32;
