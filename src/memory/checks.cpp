@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "core/finite.h"
 #include "mneme/core/error.h"
+#include "mneme/core/finite.h"
 
 namespace mneme {
 

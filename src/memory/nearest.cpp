@@ -10,11 +10,11 @@
 
 #include <fmt/format.h>
 
-#include "core/finite.h"
 #include "memory/bit_scan.h"
 #include "memory/checks.h"
 #include "memory/scoring.h"
 #include "mneme/core/error.h"
+#include "mneme/core/finite.h"
 #include "mneme/core/parallel.h"
 
 namespace mneme {

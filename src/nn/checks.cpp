@@ -16,8 +16,8 @@
 #include <ATen/autocast_mode.h>
 #include <torch/utils.h>
 
-#include "core/finite.h"
 #include "mneme/core/error.h"
+#include "mneme/core/finite.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
 #include "mneme/ops/backend.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include "core/finite.h"
+#include "mneme/core/finite.h"
 
 #include <cmath>
 #include <limits>
