@@ -40,7 +40,7 @@ template <class T> Kernel<T> kernel_of_thread() {
 // takes as long as 5 to 20 rows of products, so tiles have many rows. 6 rows are a register block.
 constexpr int64_t kTileColumns = 256, kColumnsOfPanel = 64, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 344;
 constexpr int64_t kMinTiles = 8, kMinTilesPerThread = 4; // if there are enough rows
-constexpr int64_t kMinRowsOfThread = 6 * 8;              // of tiles of which each thread has one
+constexpr int64_t kMinRowsOfThread = 6 * 5;              // of tiles of which each thread has one
 // Products that take less than about 20 us are not divided. To read or write an element takes as long as some
 // multiply-adds; products of few rows take their time for that.
 constexpr int64_t kMinProducts = int64_t{1} << 20, kProductsPerElement = 8;
