@@ -14,7 +14,7 @@ namespace mneme {
 
 void require_finite(std::string_view what, const RealPatterns& patterns) {
   for (int64_t i = 0; i < patterns.count(); ++i) {
-    if (all_finite<double>(patterns[i])) {
+    if (all_finite(patterns[i])) {
       continue;
     }
     for (int64_t j = 0; j < patterns.size(); ++j) {

@@ -129,6 +129,9 @@ std::string first_not_finite(const char* name, const at::Tensor& tensor) {
 
 void check_finite(const AssociationInputs& in) {
   for (const AssociationInput* input : {&in.stored, &in.state, &in.projection}) {
+    if (input != &in.stored && input->tensor.is_same(in.stored.tensor)) {
+      continue;
+    }
     if (const std::string found = first_not_finite(input->name, input->tensor); !found.empty()) {
       refuse(in.layer, found + ", but all numbers must be finite.",
              "Remove or correct that pattern; padding must be finite as well, for example 0.");

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iterator>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,7 +31,7 @@ template <class T> bool are_finite_in_parallel(const T* numbers, int64_t count) 
   constexpr int64_t kBlock = 1 << 16;
   std::atomic<bool> is_finite = true;
   parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
-    if (!mneme::all_finite<T>({numbers + begin, numbers + end})) {
+    if (!mneme::all_finite(std::span<const T>(numbers + begin, numbers + end))) {
       is_finite = false;
     }
   });

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -15,15 +16,15 @@ template <class T> void expect_finds_every_position() {
   using Limits = std::numeric_limits<T>;
   for (size_t size = 0; size < 70; ++size) {
     std::vector<T> numbers(size, Limits::max());
-    EXPECT_TRUE(all_finite<T>(numbers)) << size;
+    EXPECT_TRUE(all_finite(std::span<const T>(numbers))) << size;
     for (size_t i = 0; i < size; ++i) {
       for (const T number : {T(0), -Limits::max(), Limits::denorm_min()}) {
         numbers[i] = number;
-        ASSERT_TRUE(all_finite<T>(numbers)) << number << " at " << i << " of " << size;
+        ASSERT_TRUE(all_finite(std::span<const T>(numbers))) << number << " at " << i << " of " << size;
       }
       for (const T number : {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()}) {
         numbers[i] = number;
-        ASSERT_FALSE(all_finite<T>(numbers)) << number << " at " << i << " of " << size;
+        ASSERT_FALSE(all_finite(std::span<const T>(numbers))) << number << " at " << i << " of " << size;
       }
       numbers[i] = Limits::max();
     }
