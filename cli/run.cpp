@@ -8,7 +8,6 @@
 #include <cstring>
 #include <new>
 #include <ostream>
-#include <sstream>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -293,7 +292,7 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
 
   const auto progress = make_progress(options.quiet ? ProgressStyle::none : options.progress, stderr,
                                       use_colour(stderr, options.no_color));
-  std::ostringstream json_buffer;
+  JsonBuffer json_buffer;
   Context context{.options = options,
                   .progress = *progress,
                   .out = options.json && !verb.streams_json() ? json_buffer : out,
@@ -304,8 +303,11 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
     const ExitCode code = verb.run(context);
     progress->finish();
     if (const std::string text = json_buffer.str(); !text.empty()) {
+      json_buffer.document = nlohmann::ordered_json::parse(text);
+    }
+    if (!json_buffer.document.is_null()) {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      print_json(out, framed(declared, verb, options, nlohmann::ordered_json::parse(text), seconds.count()));
+      print_json(out, framed(declared, verb, options, std::move(json_buffer.document), seconds.count()));
     }
     return code;
   } catch (...) {

@@ -284,7 +284,7 @@ private:
         nlohmann::ordered_json written = nlohmann::ordered_json::array();
         std::ranges::transform(ids, std::back_inserter(written),
                                [&](int32_t id) { return tokenizer.token_text(id); });
-        documents.push_back({{"bytes", text.size()}, {"ids", ids}, {"tokens", written}});
+        documents.push_back({{"bytes", text.size()}, {"ids", ids}, {"tokens", std::move(written)}});
       } else {
         context.out << fmt::format("{}\n", fmt::join(ids, " "));
       }
@@ -299,7 +299,7 @@ private:
     if (context.options.json) {
       print_json(context.out, {{"tokenizer", printable(tokenizer_)},
                                {"vocab_size", tokenizer.vocab_size()},
-                               {"documents", documents}});
+                               {"documents", std::move(documents)}});
     }
   }
 

@@ -307,16 +307,15 @@ void scale_to_length(std::span<double> pattern, double length) {
   }
 }
 
-RealPatterns normalised(const RealPatterns& patterns, double length) {
+RealPatterns normalised(RealPatterns patterns, double length) {
   if (!(length >= 0) || !std::isfinite(length)) {
     throw UsageError(fmt::format("mneme::normalised: the length is {}, but it must be a finite number of at "
                                  "least 0.\n  1 makes the dot product of two patterns their cosine.",
                                  length));
   }
-  RealPatterns result = patterns;
-  parallel_for(result.count(), 64, [&](int64_t begin, int64_t end) {
+  parallel_for(patterns.count(), 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const std::span<double> row = result[i];
+      const std::span<double> row = patterns[i];
       for (size_t k = 0; k < row.size(); ++k) {
         if (!std::isfinite(row[k])) {
           throw UsageError("mneme::normalised: pattern " + std::to_string(i) + " holds " +
@@ -327,7 +326,7 @@ RealPatterns normalised(const RealPatterns& patterns, double length) {
       scale_to_length(row, length);
     }
   });
-  return result;
+  return patterns;
 }
 
 int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j) {

@@ -25,7 +25,7 @@
 namespace mneme {
 namespace {
 
-RealPatterns as_reals(const RealPatterns& patterns) {
+const RealPatterns& as_reals(const RealPatterns& patterns) {
   return patterns;
 }
 RealPatterns as_reals(const BitPatterns& patterns) {
@@ -145,7 +145,7 @@ public:
         [&](Patterns& readout) {
           if constexpr (std::is_same_v<Patterns, RealPatterns>) {
             if (std::holds_alternative<Normalise>(options_.projection)) {
-              readout = normalised(readout);
+              readout = normalised(std::move(readout));
             }
           }
         });
@@ -192,7 +192,7 @@ private:
                        "neither values nor an encoding.");
     }
     self_connections_.assign(static_cast<size_t>(pattern_size(stored_)), 0.0);
-    const RealPatterns reals = as_reals(stored_);
+    const RealPatterns& reals = as_reals(stored_);
     for (int64_t s = 0; s < reals.count(); ++s) {
       for (size_t i = 0; i < self_connections_.size(); ++i) {
         self_connections_[i] += reals[s][i] * reals[s][i];

@@ -175,7 +175,7 @@ void require_no_underflow(double score, const Similarity& similarity, std::span<
 /// Stored patterns, as they are compared, in tiles.
 class ComparedTiles {
 public:
-  /// `is_reused`: tiles are read more than once.
+  /// `is_reused`: tiles are read so often that a scaled copy is worth its memory.
   ComparedTiles(const RealPatterns& stored, const Similarity& similarity, bool is_reused)
       : stored_(stored), scales_(uses_cosine(similarity)),
         rows_per_tile_(std::clamp<int64_t>(kNumbersPerTile / std::max<int64_t>(stored.size(), 1), 32, 1024)) {
@@ -229,7 +229,7 @@ RealNeighbours search(const RealPatterns& queries, const RealPatterns& stored, c
     return neighbours;
   }
   const RealPatterns compared = prepared(queries, similarity);
-  const ComparedTiles tiles(stored, similarity, queries.count() > kQueriesMax);
+  const ComparedTiles tiles(stored, similarity, queries.count() > 4 * kQueriesMax);
   const int64_t size = stored.size();
   const int64_t block = std::clamp<int64_t>(
       kCandidatesMax / (tiles.count() * std::min(k, tiles.rows_per_tile())), 1, kQueriesMax);

@@ -33,7 +33,7 @@ bool uses_cosine(const Similarity& similarity) {
 }
 
 RealPatterns prepared(RealPatterns patterns, const Similarity& similarity) {
-  return uses_cosine(similarity) ? normalised(patterns) : std::move(patterns);
+  return uses_cosine(similarity) ? normalised(std::move(patterns)) : std::move(patterns);
 }
 
 int64_t queries_per_block(int64_t num_stored) {

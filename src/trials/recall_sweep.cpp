@@ -73,7 +73,7 @@ public:
         patterns[i][j] = residual_of(patterns[i][j], j);
       }
     }
-    return normalise_ ? normalised(patterns) : patterns;
+    return normalise_ ? normalised(std::move(patterns)) : patterns;
   }
 
   /// Readouts of normalised patterns have no length, so they are scaled to the mean length of the patterns.
@@ -514,26 +514,6 @@ struct Samples {
   double seconds = 0;
 };
 
-/// Computes SweepRow::misleading; cue i belongs to stored pattern rows[i].
-template <class View>
-double misleading_fraction(const View& view, const typename View::Patterns& cues,
-                           const std::vector<int64_t>& rows, const Similarity& measure) {
-  constexpr int64_t kCues = 100;
-  const int64_t count = cues.count(), sampled = std::min(count, kCues);
-  std::vector<uint8_t> is_misleading(static_cast<size_t>(sampled), 0);
-  parallel_for(sampled, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t cue = i * count / sampled;
-      const RealPatterns scores = similarity(slice(cues, cue, cue + 1), view.stored, measure).values;
-      const double own = scores[0][static_cast<size_t>(rows[static_cast<size_t>(cue)])];
-      constexpr double kRounding = 1e-12; // equal patterns are not nearer
-      is_misleading[static_cast<size_t>(i)] =
-          std::ranges::max(scores[0]) > own + kRounding * std::max(1.0, std::abs(own)) ? 1 : 0;
-    }
-  });
-  return mean_of(is_misleading);
-}
-
 std::vector<int64_t> ordinals(int64_t count) {
   std::vector<int64_t> all(static_cast<size_t>(count));
   std::iota(all.begin(), all.end(), 0);
@@ -547,6 +527,42 @@ std::vector<int64_t> even_sample(int64_t count, int64_t size) {
     index = index * count / std::ssize(sample);
   }
   return sample;
+}
+
+/// Similarity of the nearest stored pattern of each cue, and its index.
+struct Nearest {
+  std::vector<int64_t> indices;
+  std::vector<double> scores;
+};
+Nearest nearest_of(const BitPatterns& cues, const BitPatterns& stored, const Similarity& /*hamming*/) {
+  const BitNeighbours found = nearest(cues, stored, 1);
+  Nearest result{found.indices, {}};
+  std::ranges::transform(found.distances, std::back_inserter(result.scores), [](int32_t d) { return -d; });
+  return result;
+}
+Nearest nearest_of(const RealPatterns& cues, const RealPatterns& stored, const Similarity& measure) {
+  RealNeighbours found = nearest(cues, stored, 1, measure);
+  return {std::move(found.indices), std::move(found.scores)};
+}
+
+/// Computes SweepRow::misleading; cue i belongs to stored pattern rows[i].
+template <class View>
+double misleading_fraction(const View& view, const typename View::Patterns& cues,
+                           const std::vector<int64_t>& rows, const Similarity& measure) {
+  constexpr int64_t kCues = 100;
+  const std::vector<int64_t> sampled = even_sample(cues.count(), kCues);
+  const Nearest found = nearest_of(select(cues, sampled), view.stored, measure);
+  std::vector<uint8_t> is_misleading(sampled.size(), 0);
+  for (size_t i = 0; i < sampled.size(); ++i) {
+    const int64_t row = rows[static_cast<size_t>(sampled[i])];
+    const double own =
+        similarity(slice(cues, sampled[i], sampled[i] + 1), slice(view.stored, row, row + 1), measure)
+            .values[0][0];
+    constexpr double kRounding = 1e-12; // equal patterns are not nearer
+    is_misleading[i] =
+        found.indices[i] != row && found.scores[i] > own + kRounding * std::max(1.0, std::abs(own)) ? 1 : 0;
+  }
+  return mean_of(is_misleading);
 }
 
 /// The stored patterns that are recalled from themselves: those that are cues, or about as many as there are

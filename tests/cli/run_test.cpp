@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "cli/json_output.h"
 #include "cli/arguments.h"
 #include "cli/run.h"
 
@@ -63,6 +64,14 @@ template <class Failure> void expect_failure(const Failure& failure, ExitCode co
     EXPECT_TRUE(contains(outcome.err, part));
     EXPECT_EQ(outcome.out, arguments.empty() ? "half a resu" : "");
   }
+}
+
+TEST(JsonBuffer, KeepsTheDocument) {
+  JsonBuffer buffer;
+  nlohmann::ordered_json document = {{"ids", {1, 2, 3}}};
+  const auto* numbers = &document["ids"];
+  print_json(buffer, std::move(document));
+  EXPECT_EQ(&buffer.document["ids"], numbers);
 }
 
 TEST(RunVerb, ConvertsErrorsToExitCodes) {

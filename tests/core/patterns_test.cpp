@@ -203,6 +203,14 @@ TEST(Normalised, LeavesZerosUnchanged) {
   EXPECT_EQ(normalised(RealPatterns(1, 3)), RealPatterns(1, 3));
 }
 
+TEST(Normalised, ScalesMovedPatternsInPlace) {
+  RealPatterns patterns(2, 2, {3, 4, 0, 2});
+  const double* numbers = patterns.data();
+  const RealPatterns result = normalised(std::move(patterns));
+  EXPECT_EQ(result.data(), numbers);
+  EXPECT_EQ(result, RealPatterns(2, 2, {0.6000000000000001, 0.8, 0, 1}));
+}
+
 TEST(Normalised, RejectsInfinityAndNaN) {
   for (const double bad : {kInfinity, -kInfinity, std::nan("")}) {
     expect_usage_error([&] { normalised(RealPatterns(2, 2, {1, 2, 3, bad})); }, "pattern 1", "index 1");

@@ -184,7 +184,7 @@ std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns);
 void scale_to_length(std::span<double> pattern, double length);
 /// Patterns scaled to Euclidean length `length`.
 /// Errors  UsageError if a number is not finite, or `length` is not a finite number of at least 0
-RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
+RealPatterns normalised(RealPatterns patterns, double length = 1.0);
 
 /// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`.
 ///
