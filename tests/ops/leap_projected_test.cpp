@@ -104,7 +104,8 @@ void expect_matches(Reference reference, const ProjectionTransform& transform,
     return leap_projected(x, weight, heads, o, transform, dropout);
   };
   const at::Tensor weight = random_tensor({24, 5}, 1);
-  for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1}, {30, 40}, {40, 3}, {2, 0}}) {
+  for (const auto& [batches, tokens] :
+       {std::pair<int64_t, int64_t>{1, 1}, {30, 40}, {40, 3}, {2, 1500}, {2, 0}}) {
     const at::Tensor x = random_tensor({batches, tokens, 5}, 2);
     for (const LeapOptions& options :
          {LeapOptions{.windows = {{0, 20}}}, LeapOptions{.windows = {{9}, {0.1}}, .gate = LeapGate::open},
