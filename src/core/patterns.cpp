@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/finite.h"
 #include "mneme/core/machine.h"
 #include "mneme/core/parallel.h"
 
@@ -341,8 +342,7 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
   require_comparable("mneme::cosine", a, i, a.size(), b, j, b.size(), "numbers");
   const std::span<const double> x = a[i], y = b[j];
-  const auto is_finite = [](double number) { return std::isfinite(number); };
-  if (!std::ranges::all_of(x, is_finite) || !std::ranges::all_of(y, is_finite)) {
+  if (!all_finite(x) || !all_finite(y)) {
     throw UsageError(fmt::format("mneme::cosine: pattern {} or {} holds a number that is not finite.\n  Only "
                                  "finite patterns have a cosine: correct or remove that pattern.",
                                  i, j));

@@ -2,7 +2,6 @@
 
 #include "memory/checks.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
