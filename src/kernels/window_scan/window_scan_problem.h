@@ -247,6 +247,32 @@ template <class Body> void for_chunked_problems(Body body) {
   }
 }
 
+/// Two heads over joined sequences of `window` tokens, the last of which has fewer.
+inline WindowScanProblem<double> joined_sequences(int64_t window, int64_t length, int64_t head_size,
+                                                  FocusWeight focus_weight, double logits) {
+  WindowScanProblem<double> problem(length, head_size, {window, window}, focus_weight, 1.0);
+  problem.set_logits(logits);
+  problem.joins_sequences = true;
+  return problem;
+}
+
+/// Calls body(problem, logits) with joined sequences of every length, without and with padding; logits are
+/// uniformly distributed between -logits and logits.
+template <class Body> void for_joined_sequences(Body body) {
+  for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exponential}) {
+    for (const double logits : {2.0, 90.0}) {
+      for (int64_t window = 1; window <= kWindowScanTile; ++window) {
+        for (const int64_t length : {window + 1, int64_t{33}, int64_t{150}}) {
+          WindowScanProblem<double> problem = joined_sequences(window, length, 5, focus_weight, logits);
+          body(problem, logits);
+          problem.set_padding();
+          body(problem, logits);
+        }
+      }
+    }
+  }
+}
+
 /// Maximum over tokens and heads of the error of a readout relative to its norm. Suits long sequences, where
 /// the means of the last tokens are much smaller than those of the first.
 template <class T>

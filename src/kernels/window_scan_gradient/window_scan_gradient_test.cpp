@@ -199,22 +199,11 @@ TEST(WindowScanGradient, GivesTheSameBitsInChunks) {
 
 TEST(WindowScanGradient, OfJoinedSequencesEqualsTheReference) {
   test::on_each_cpu_target([] {
-    for (const FocusWeight focus_weight : kBoth) {
-      for (const double logits : {2.0, 90.0}) {
-        for (int64_t window = 1; window <= kWindowScanTile; ++window) {
-          for (const int64_t length : {window + 1, int64_t{33}, int64_t{150}}) {
-            WindowScanProblem<double> problem(length, 5, {window, window}, focus_weight, 1.0);
-            problem.set_logits(logits);
-            problem.joins_sequences = true;
-            for (int padding = 0; padding < 2; ++padding) {
-              EXPECT_LT(max_error(problem), 1e-13 * logits) << window << " of " << length;
-              EXPECT_LT(max_error(problem.as<float>()), 1e-5 * logits) << window << " of " << length;
-              problem.set_padding();
-            }
-          }
-        }
-      }
-    }
+    for_joined_sequences([](const WindowScanProblem<double>& problem, double logits) {
+      EXPECT_LT(max_error(problem), 1e-13 * logits) << problem.windows[0] << " of " << problem.length;
+      EXPECT_LT(max_error(problem.as<float>()), 1e-5 * logits)
+          << problem.windows[0] << " of " << problem.length;
+    });
   });
 }
 
@@ -224,9 +213,7 @@ TEST(WindowScanGradient, OfJoinedSequencesGivesTheSameBitsInCallsAndChunks) {
       return; // they do not use chunks
     }
     for (const int64_t window : {1, 3, 8, 15, 16}) {
-      WindowScanProblem<float> problem(237, 20, {window, window}, FocusWeight::exponential, 1.0);
-      problem.set_logits(90);
-      problem.joins_sequences = true;
+      const auto problem = joined_sequences(window, 237, 20, FocusWeight::exponential, 90).as<float>();
       EXPECT_TRUE(same(ours(problem, 1 << 20), ours(problem, 48))) << window;
       expect_same_bits_in_chunks(problem);
     }
