@@ -29,10 +29,10 @@ namespace {
 const Checks kChecks("leap_projected");
 // Tokens of a block of the projection: few enough for the cache, enough for a fast matrix product.
 constexpr int64_t kBlockTokens = 512;
-/// Size of the projection from which on it is computed in blocks, which saves its memory. A smaller one is at
-/// least as fast as a whole, where threads share the sequences.
-constexpr int64_t kMinBytesInBlocks = 1 << 25;
 static_assert(kBlockTokens % 16 == 0, "blocks of the backward pass must begin at tiles of the kernel");
+// Size of the projection from which on it is computed in blocks, which saves its memory. A smaller one is at
+// least as fast as a whole, where threads share the sequences.
+constexpr int64_t kMinBytesInBlocks = 1 << 25;
 
 /// Query, focus, key and value, [B, T, H, N / H] each, as views of rows [B, T, 4 N].
 std::array<at::Tensor, 4> split_projection(const at::Tensor& rows, int64_t num_heads) {

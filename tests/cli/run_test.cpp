@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-#include "cli/json_output.h"
 #include "cli/arguments.h"
+#include "cli/json_output.h"
 #include "cli/run.h"
 
 #include <functional>
