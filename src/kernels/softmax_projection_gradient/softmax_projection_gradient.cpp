@@ -10,6 +10,7 @@
 
 #include <hwy/highway.h>
 
+#include "kernels/first_lanes-inl.h"
 #include "kernels/lane_product-inl.h"
 #include "kernels/philox_dropout-inl.h"
 #include "kernels/score_mask-inl.h"
@@ -44,16 +45,25 @@ template <class T> HWY_INLINE int64_t ColumnsOfPanel(int64_t columns) {
 }
 
 /// Packs rows [count][columns] times factor[row] into panels of columns [panel][row][column], padded with
-/// zeros to PanelLanes.
+/// zeros to whole vectors.
 template <class T>
 HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64_t columns, T* panels) {
-  const int64_t lanes = PanelLanes<T>(), width = ColumnsOfPanel<T>(columns);
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>(),
+                width = ColumnsOfPanel<T>(columns);
   for (int64_t first = 0; first < columns; first += width) {
     const int64_t used = HWY_MIN(width, columns - first);
     for (int64_t row = 0; row < count; ++row) {
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        *panels++ = lane < used ? factor[row] * rows[row * columns + first + lane] : T{0};
+      const T* from = rows + row * columns + first;
+      const auto by = hn::Set(d, factor[row]);
+      int64_t lane = 0;
+      for (; lane + n <= used; lane += n) {
+        hn::Store(hn::Mul(by, hn::LoadU(d, from + lane)), d, panels + lane);
       }
+      if (lane < used) {
+        hn::Store(hn::Mul(by, LoadFirst(d, from + lane, used - lane)), d, panels + lane);
+      }
+      panels += lanes;
     }
   }
 }
@@ -63,13 +73,19 @@ HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64
 template <class T>
 HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t queries,
                                      const StoredTile& tile, int64_t columns, T* product, T* total) {
-  const int64_t lanes = PanelLanes<T>(), width = ColumnsOfPanel<T>(columns);
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>(),
+                width = ColumnsOfPanel<T>(columns);
   for (int64_t first = 0; first < columns; first += width) {
     const int64_t used = HWY_MIN(width, columns - first);
     LaneProduct<T>(weights, {lanes, 1}, panels, nullptr, product, tile.count(), queries, used);
     for (int64_t r = 0; r < tile.count(); ++r) {
       T* to = total + (tile.first() + tile.Row(r)) * columns + first;
-      for (int64_t lane = 0; lane < used; ++lane) {
+      int64_t lane = 0;
+      for (; lane + n <= used; lane += n) {
+        hn::StoreU(hn::Add(hn::LoadU(d, to + lane), hn::Load(d, product + r * lanes + lane)), d, to + lane);
+      }
+      for (; lane < used; ++lane) { // a masked store would delay the next panel, which loads it
         to[lane] += product[r * lanes + lane];
       }
     }
