@@ -56,19 +56,14 @@ struct PhiloxDropout {
                        static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32)},
                       {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   }
+  /// Factor of the weight of a pair: 0 or keep_scale. Query and pattern count from the first of the call.
+  double factor(int64_t query, int64_t stored) const {
+    if (probability == 0) {
+      return 1;
+    }
+    const int64_t s = first_stored + stored;
+    return words(query, s / 4)[static_cast<size_t>(s % 4)] < drop_threshold() ? 0 : keep_scale();
+  }
 };
 
-namespace reference {
-
-/// Factor of the weight of a pair: 0 or keep_scale.
-inline double dropout_factor(const PhiloxDropout& dropout, int64_t query, int64_t stored) {
-  if (dropout.probability == 0) {
-    return 1;
-  }
-  const int64_t s = dropout.first_stored + stored;
-  const uint32_t word = dropout.words(query, s / 4)[static_cast<size_t>(s % 4)];
-  return word < dropout.drop_threshold() ? 0 : dropout.keep_scale();
-}
-
-} // namespace reference
 } // namespace mneme::kernels

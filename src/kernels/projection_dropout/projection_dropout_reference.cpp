@@ -8,9 +8,7 @@ namespace {
 template <class T> void projection_dropout_of(const ProjectionDropoutArgs<T>& args) {
   const int64_t size = args.num_heads * args.head_size;
   for (int64_t r = 0; r < args.num_rows; ++r) {
-    const auto factor = [&](int64_t column) {
-      return static_cast<T>(dropout_factor(args.dropout, r, column));
-    };
+    const auto factor = [&](int64_t column) { return static_cast<T>(args.dropout.factor(r, column)); };
     T* row = args.rows + r * 4 * size;
     for (int64_t i = 0; i < size; ++i) {
       row[i] *= factor(i);

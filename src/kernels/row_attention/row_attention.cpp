@@ -432,28 +432,25 @@ public:
 
   /// Generates the words of stored patterns 0 .. num_stored - 1 of the call.
   HWY_INLINE void Generate(int64_t query, int64_t num_stored) {
-    const hn::ScalableTag<uint64_t> d;
-    const hn::Rebind<uint32_t, decltype(d)> low;
-    const int64_t n = Lanes<uint64_t>();
-    const int64_t first = dropout_.first_stored / 4, last = (dropout_.first_stored + num_stored - 1) / 4;
-    const auto row = hn::Set(d, static_cast<uint64_t>(dropout_.row(query)));
-    const auto step = hn::Set(d, static_cast<uint64_t>(n));
-    for (int64_t group = first; group <= last; group += 3 * n) {
-      const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(group)), hn::Iota(d, 0)), b = hn::Add(a, step),
-                 c = hn::Add(b, step);
-      PhiloxThreeVectors(d, dropout_.seed, a, row, b, row, c, row,
-                         [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
-                           const int64_t at = group - first + vector * n;
-                           if (at <= last - first) {
-                             hn::StoreInterleaved4(x0, x1, x2, x3, low, words_ + 4 * at);
-                           }
-                         });
+    const int64_t counters = 3 * Lanes<uint64_t>(); // of a call of the generator
+    const int64_t first = dropout_.first_stored / 4,
+                  groups = (dropout_.first_stored + num_stored - 1) / 4 - first + 1;
+    if (2 * groups > counters) {
+      GenerateRow(query, first, groups);
+      words_of_query_ = words_;
+      return;
     }
+    const int64_t queries = counters / groups;
+    if (query < first_query_ || query >= first_query_ + queries) {
+      GenerateRows(query, first, groups);
+      first_query_ = query;
+    }
+    words_of_query_ = few_words_ + 4 * groups * (query - first_query_);
   }
 
   /// scores [count] *= factors of the generated query.
   HWY_INLINE void Apply(const UnmaskedRows<T>& rows, T* scores) const {
-    const uint32_t* words = words_ + dropout_.first_stored % 4;
+    const uint32_t* words = words_of_query_ + dropout_.first_stored % 4;
     const uint32_t drop_threshold = dropout_.drop_threshold();
     const T keep_scale = static_cast<T>(dropout_.keep_scale());
     for (int64_t s = 0; s < rows.count(); ++s) {
@@ -462,8 +459,54 @@ public:
   }
 
 private:
+  /// Words of a row with many groups, [group][4], to words_.
+  HWY_INLINE void GenerateRow(int64_t query, int64_t first, int64_t groups) {
+    const hn::ScalableTag<uint64_t> d;
+    const hn::Rebind<uint32_t, decltype(d)> low;
+    const int64_t n = Lanes<uint64_t>();
+    const auto row = hn::Set(d, static_cast<uint64_t>(dropout_.row(query)));
+    const auto step = hn::Set(d, static_cast<uint64_t>(n));
+    for (int64_t group = 0; group < groups; group += 3 * n) {
+      const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(first + group)), hn::Iota(d, 0)),
+                 b = hn::Add(a, step), c = hn::Add(b, step);
+      PhiloxThreeVectors(d, dropout_.seed, a, row, b, row, c, row,
+                         [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
+                           const int64_t at = group + vector * n;
+                           if (at < groups) {
+                             hn::StoreInterleaved4(x0, x1, x2, x3, low, words_ + 4 * at);
+                           }
+                         });
+    }
+  }
+
+  /// Words of as many rows with few groups as one call of the generator has counters for, [row][group][4], to
+  /// few_words_.
+  HWY_INLINE void GenerateRows(int64_t query, int64_t first, int64_t groups) {
+    const hn::ScalableTag<uint64_t> d;
+    const hn::Rebind<uint32_t, decltype(d)> low;
+    const int64_t n = Lanes<uint64_t>();
+    HWY_ALIGN uint64_t of_row[kMaxCounters] = {}, of_group[kMaxCounters] = {};
+    int64_t at = 0;
+    for (; at + groups <= 3 * n; ++query) {
+      const auto row = static_cast<uint64_t>(dropout_.row(query));
+      for (int64_t group = 0; group < groups; ++group, ++at) {
+        of_row[at] = row, of_group[at] = static_cast<uint64_t>(first + group);
+      }
+    }
+    PhiloxThreeVectors(d, dropout_.seed, hn::Load(d, of_group), hn::Load(d, of_row),
+                       hn::Load(d, of_group + n), hn::Load(d, of_row + n), hn::Load(d, of_group + 2 * n),
+                       hn::Load(d, of_row + 2 * n),
+                       [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
+                         hn::StoreInterleaved4(x0, x1, x2, x3, low, few_words_ + 4 * vector * n);
+                       });
+  }
+
+  static constexpr size_t kMaxCounters = 3 * hn::MaxLanes(hn::ScalableTag<uint64_t>());
   PhiloxDropout dropout_;
   uint32_t* words_;
+  const uint32_t* words_of_query_ = nullptr;
+  int64_t first_query_ = -1 - static_cast<int64_t>(kMaxCounters); ///< of those in few_words_
+  HWY_ALIGN uint32_t few_words_[4 * kMaxCounters];
 };
 
 /// Scores of a block of queries, and other numbers per query and stored pattern.
@@ -612,7 +655,8 @@ template <class T> void PutRow(T factor, const T* row, int64_t size, bool adds, 
   }
 }
 
-/// One stored pattern has the weight 1, or 0 if it is masked, or NaN if its score is not finite.
+/// One stored pattern has the weight 1, or 0 if it is masked, or NaN if its score is not finite, times its
+/// factor of dropout.
 template <class T> void AttentionToOne(const RowAttentionArgs<T>& args) {
   for (int64_t q = 0; q < args.num_queries; ++q) {
     const T score = ScoreOfOne(args, q);
@@ -627,7 +671,8 @@ template <class T> void AttentionToOne(const RowAttentionArgs<T>& args) {
     if (args.weights.data != nullptr) {
       *args.weights.row(q) = weight;
     }
-    PutRow(weight, args.values.data, args.value_size, false, args.readout.row(q));
+    PutRow(weight * static_cast<T>(args.dropout.factor(q, 0)), args.values.data, args.value_size, false,
+           args.readout.row(q));
   }
 }
 
@@ -637,12 +682,13 @@ template <class T> void GradientOfOne(const RowAttentionGradientArgs<T>& args) {
   for (int64_t q = 0; q < args.num_queries; ++q) {
     const T *query = args.queries.row(q), *d_readout = args.d_readout.row(q);
     const T score = ScoreOfOne(args, q);
+    const T factor = static_cast<T>(args.dropout.factor(q, 0));
     T weight = 0, d_score = 0;
     if (score != MaskedScore<T>()) {
       weight =
           hn::GetLane(SoftmaxWeight(d, hn::Set(d, score), hn::Set(d, args.row_max[q]))) / args.row_sum[q];
       d_score = args.beta * weight *
-                (DotOf(args.values.data, d_readout, args.value_size) -
+                (factor * DotOf(args.values.data, d_readout, args.value_size) -
                  DotOf(args.readout.row(q), d_readout, args.value_size));
     }
     if (args.d_queries.data != nullptr) {
@@ -652,13 +698,13 @@ template <class T> void GradientOfOne(const RowAttentionGradientArgs<T>& args) {
       PutRow(d_score, query, args.size, args.adds || q > 0, args.d_stored.data);
     }
     if (args.d_values.data != nullptr) {
-      PutRow(weight, d_readout, args.value_size, args.adds || q > 0, args.d_values.data);
+      PutRow(weight * factor, d_readout, args.value_size, args.adds || q > 0, args.d_values.data);
     }
   }
 }
 
 template <class T> void Attention(const RowAttentionArgs<T>& args) {
-  if (args.num_stored == 1 && args.dropout.probability == 0) {
+  if (args.num_stored == 1) {
     return AttentionToOne(args);
   }
   const UnmaskedRows<T> unmasked(args.mask, args.num_stored);
@@ -703,7 +749,7 @@ template <class T> void Attention(const RowAttentionArgs<T>& args) {
 }
 
 template <class T> void Gradient(const RowAttentionGradientArgs<T>& args) {
-  if (args.num_stored == 1 && args.dropout.probability == 0) {
+  if (args.num_stored == 1) {
     return GradientOfOne(args);
   }
   const Tag<T> d;

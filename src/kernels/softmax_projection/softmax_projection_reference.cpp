@@ -31,7 +31,7 @@ template <class T> void softmax_projection_of(const SoftmaxProjectionArgs<T>& ar
       double total = 0;
       for (int64_t s = 0; s < args.num_stored; ++s) {
         if (args.mask.key_padding_mask == nullptr || args.mask.key_padding_mask[s] == 0) {
-          total += dropout_factor(args.dropout, q, s) * weights[static_cast<size_t>(s)] *
+          total += args.dropout.factor(q, s) * weights[static_cast<size_t>(s)] *
                    static_cast<double>(args.values[s * args.value_size + v]);
         }
       }

@@ -169,7 +169,7 @@ TEST(SoftmaxProjection, DropoutMaskDoesNotDependOnWhereACallBegins) {
       alone.dropout = whole.dropout.at(0, s);
       const auto readout = alone.run_kernel().readout;
       for (int64_t q = 0; q < 60; ++q) {
-        EXPECT_EQ(readout[size_t(q * 3)], 2 * reference::dropout_factor(whole.dropout, q, s));
+        EXPECT_EQ(readout[size_t(q * 3)], 2 * whole.dropout.factor(q, s));
       }
     }
   });

@@ -102,7 +102,7 @@ struct Problem {
   double score(int64_t i, int64_t j) const {
     return beta * dot(q.row(i), k.row(j), q.columns) + bias.at(i, j);
   }
-  double z(int64_t i, int64_t j) const { return reference::dropout_factor(dropout, i, j); }
+  double z(int64_t i, int64_t j) const { return dropout.factor(i, j); }
 
   /// (2) for the stored patterns begin .. end - 1.
   State one_pass(int64_t i, int64_t begin, int64_t end) const {
@@ -301,8 +301,8 @@ TEST(StreamingAttention, DropoutFactorsDependOnSeedAndPositionAlone) { // (7)
       const uint32_t word =
           philox4x32({group, 0, row, 0}, {0x23456789, 0xABCDEF01})[static_cast<size_t>(j % 4)];
       const double z = static_cast<double>(word) < 0.3 * 4294967296.0 - 1 ? 0 : 1 / (1 - 0.3);
-      ASSERT_EQ(reference::dropout_factor(dropout, i, j), z);
-      ASSERT_EQ(reference::dropout_factor(dropout.at(i, j), 0, 0), z);
+      ASSERT_EQ(dropout.factor(i, j), z);
+      ASSERT_EQ(dropout.at(i, j).factor(0, 0), z);
       mean += z / (kQueries * kStored);
     }
   }

@@ -48,7 +48,7 @@ template <class T> void gradient_of(const SoftmaxProjectionGradientArgs<T>& args
       }
       const double p =
           std::exp(score - static_cast<double>(args.row_max[q])) / static_cast<double>(args.row_sum[q]);
-      const double factor = dropout_factor(args.dropout, q, s);
+      const double factor = args.dropout.factor(q, s);
       add(factor * p, d_readout, d_values.data() + s * args.value_size, args.value_size);
       const double d_p = factor * product(d_readout, args.values + s * args.value_size, args.value_size);
       const double d_score = p * (d_p - static_cast<double>(args.delta[q]));
