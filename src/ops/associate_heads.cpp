@@ -420,7 +420,9 @@ AttentionStrategy strategy_of(const Inputs& in, bool has_gradient) {
                           .size = in.stored.size(3),
                           .value_size = in.value.size(3),
                           .bytes_per_number = in.query.element_size(),
-                          .has_gradient = has_gradient});
+                          .has_gradient = has_gradient,
+                          .is_strided = !in.query.is_contiguous(),
+                          .has_dropout = in.dropout.probability != 0});
 }
 
 Result forward(Inputs& in, AttentionStrategy strategy, at::Tensor* weights) {

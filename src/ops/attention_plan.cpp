@@ -20,6 +20,9 @@ struct Costs {
   double tile_sums = 8;        ///< sums over the lanes of 16 accumulators
   double transposed = 0.35;    ///< number copied between rows and lanes
   double lanes_call = 350;     ///< buffers of the kernel with queries as lanes
+  double copied = 1.0;         ///< number of rows of a head, copied into memory of their own
+  double dropout = 0.47;       ///< factor of a pair of a query and a stored pattern
+  double dropout_of_row = 0.2; ///< factor that a weight of a row is multiplied by, one after another
   double normalised = 0.35;    ///< number that passes a layer norm of LibTorch
   double projected = 0.011;    ///< multiply-add of a linear layer
   double by_head = 0.032;      ///< multiply-add of a matrix product per head of LibTorch
@@ -66,12 +69,14 @@ double lanes_cost(const AttentionShape& n) {
   const auto stored = static_cast<double>(n.stored), queries = static_cast<double>(n.queries),
              columns = static_cast<double>(n.size + n.value_size);
   const double products = stored * columns * vectors * add, weights = stored * vectors * kCosts.vector_weight,
-               packing = queries * columns * kCosts.transposed;
+               packing = queries * columns * kCosts.transposed,
+               copies = n.is_strided ? (queries + stored) * columns * kCosts.copied : 0;
+  const double dropout = n.has_dropout ? vectors * lanes * divided_up(n.stored, 4) * 4 * kCosts.dropout : 0;
   if (!n.has_gradient) {
-    return kCosts.lanes_call + products + weights + packing;
+    return kCosts.lanes_call + products + weights + packing + copies + dropout;
   }
   // Backward: scores and their gradients, then three products; packs queries, readouts and their gradients.
-  return 2 * kCosts.lanes_call + 3.5 * products + 2 * weights + 4 * packing;
+  return 2 * kCosts.lanes_call + 3.5 * products + 2 * weights + 4 * packing + 2 * (copies + dropout);
 }
 
 /// One problem, one row of scores per query.
@@ -96,7 +101,11 @@ double rows_cost(const AttentionShape& n) {
   const auto weighted = [&](int64_t size) {
     return query_rows * stored * divided_up(size, lanes) * kCosts.vector_add;
   };
-  const double weights = queries * (stored_vectors * kCosts.vector_weight + kCosts.row);
+  // A call of the generator makes 96 factors, of several rows if a row has at most half as many.
+  const double factors = n.stored <= 48 ? divided_up(n.stored, 4) * 4 : divided_up(n.stored, 96) * 96;
+  const double dropout =
+      n.has_dropout ? queries * (factors * kCosts.dropout + stored * kCosts.dropout_of_row) : 0;
+  const double weights = queries * (stored_vectors * kCosts.vector_weight + kCosts.row) + dropout;
   const double forward = kCosts.call + dots(n.size) + weights + weighted(n.value_size);
   if (!n.has_gradient) {
     return forward;

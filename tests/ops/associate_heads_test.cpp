@@ -234,6 +234,22 @@ TEST(AttentionPlan, PrefersRowsForFewQueriesAndForFewStoredPatterns) {
   EXPECT_EQ(chosen(1024, 1024, 16), AttentionStrategy::lanes);
 }
 
+TEST(AttentionPlan, CountsTheCopiesOfInterleavedHeads) {
+  const auto chosen = [](int64_t stored, bool is_strided) {
+    return chosen_strategy({.problems = 1,
+                            .queries = 90,
+                            .stored = stored,
+                            .size = 8,
+                            .value_size = 8,
+                            .bytes_per_number = 4,
+                            .has_gradient = true,
+                            .is_strided = is_strided});
+  };
+  EXPECT_EQ(chosen(24, false), AttentionStrategy::lanes);
+  EXPECT_EQ(chosen(24, true), AttentionStrategy::rows);
+  EXPECT_EQ(chosen(1000, true), AttentionStrategy::lanes);
+}
+
 TEST(AttentionPlan, FoldsNormsAndProjectionsOfLargeBagsOnly) {
   const auto folds = [](int64_t bags, int64_t rows, int64_t features, int64_t heads,
                         bool has_gradient = false) {

@@ -19,6 +19,8 @@ struct AttentionShape {
   int64_t problems, queries, stored, size, value_size;
   int64_t bytes_per_number; ///< 4 or 8
   bool has_gradient;        ///< forward and backward, instead of forward alone
+  bool is_strided = false;  ///< rows of a head are apart in memory, so that `lanes` copies them
+  bool has_dropout = false;
 };
 
 /// Estimated time on one thread, in nanoseconds.
