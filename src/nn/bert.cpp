@@ -12,6 +12,7 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
 #include "mneme/ops/associate.h"
+#include "mneme/ops/layer_norm.h"
 #include "mneme/ops/linear.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
@@ -207,7 +208,7 @@ void BertEncoderImpl::initialise() {
 }
 
 at::Tensor BertEncoderImpl::normed(const Affine& norm, const at::Tensor& x) const {
-  return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, config.norm_epsilon());
+  return ops::layer_norm(x, norm.weight, norm.bias, config.norm_epsilon());
 }
 
 at::Tensor BertEncoderImpl::embedded(const at::Tensor& ids, const at::Tensor& token_types) const {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "nn/apply_norm.h"
 #include "nn/boom.h"
 
 #include <ATen/Functions.h>
@@ -12,7 +13,7 @@ namespace mneme::nn {
 
 at::Tensor pre_norm_feed_forward(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
                                  torch::nn::Linear& unboom, double dropout, bool training) {
-  const at::Tensor inner = ops::linear_gelu(norm->forward(x), boom->weight, boom->bias);
+  const at::Tensor inner = ops::linear_gelu(apply_norm(*norm, x), boom->weight, boom->bias);
   return x + apply_dropout(apply_linear(*unboom, inner), dropout, training);
 }
 

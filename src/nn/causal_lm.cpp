@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "nn/apply_norm.h"
 #include "nn/causal_lm.h"
 
 #include <set>
@@ -161,7 +162,7 @@ CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_state
                          const at::Tensor& words, const at::Tensor& bias, const CausalLMCall& call,
                          const at::Tensor& key_padding_mask) {
   CausalLMOutput output;
-  const at::Tensor normed = norm->forward(hidden_states.back());
+  const at::Tensor normed = apply_norm(*norm, hidden_states.back());
   output.logits = ops::linear(normed, words, bias);
   if (call.hidden_states) {
     output.hidden_states = std::move(hidden_states);

@@ -4,6 +4,7 @@
 
 #include "mneme/nn/multi_head_attention.h"
 #include "nn/apply_linear.h"
+#include "nn/apply_norm.h"
 #include "nn/checks.h"
 
 namespace mneme::nn {
@@ -42,7 +43,7 @@ torch::Tensor ClassTokenAttentionImpl::forward(const torch::Tensor& bits) {
   const torch::Tensor x =
       torch::cat({token_embedding->forward(bits), class_token.expand({batch, -1, -1})}, 1) +
       position_embedding;
-  const auto projected = apply_linear(*query_key_value, norm->forward(x))
+  const auto projected = apply_linear(*query_key_value, apply_norm(*norm, x))
                              .view({batch, positions, 3, options.embedding_size()})
                              .permute({2, 0, 1, 3})
                              .unsqueeze(2)

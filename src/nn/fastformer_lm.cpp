@@ -7,6 +7,7 @@
 #include "mneme/ops/window_means.h"
 #include "nn/apply_embedding.h"
 #include "nn/apply_linear.h"
+#include "nn/apply_norm.h"
 #include "nn/boom.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
@@ -80,7 +81,7 @@ at::Tensor FastformerAttentionImpl::additive(const at::Tensor& x, const at::Tens
 }
 
 at::Tensor FastformerAttentionImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
-  const std::vector<at::Tensor> parts = apply_linear(*projections, attn_norm->forward(x)).chunk(3, -1);
+  const std::vector<at::Tensor> parts = apply_linear(*projections, apply_norm(*attn_norm, x)).chunk(3, -1);
   const auto drop = [&](const at::Tensor& t) { return apply_dropout(t, config.dropout(), is_training()); };
   const at::Tensor query = drop(additive(parts[0], query_attn, key_padding_mask));
   const at::Tensor key = drop(additive(query * parts[1], key_attn, key_padding_mask));
@@ -160,7 +161,8 @@ CausalLMOutput FastformerForCausalLMImpl::forward(const at::Tensor& ids, const C
 
 at::Tensor FastformerForCausalLMImpl::head_input(const at::Tensor& ids) {
   check_ids(kModel, ids, config.vocab_size());
-  return last_norm->forward(fastformer_model->hidden_states(apply_embedding(*word_embedding, ids)).back());
+  return apply_norm(*last_norm,
+                    fastformer_model->hidden_states(apply_embedding(*word_embedding, ids)).back());
 }
 
 } // namespace mneme::nn

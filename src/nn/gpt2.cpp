@@ -15,6 +15,7 @@
 #include "mneme/ops/associate_heads.h"
 #include "mneme/ops/linear.h"
 #include "nn/apply_embedding.h"
+#include "nn/apply_norm.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
@@ -219,13 +220,13 @@ void Gpt2BlockImpl::reset() {
 
 at::Tensor Gpt2BlockImpl::forward(const at::Tensor& x, const AttentionObserver& observer,
                                   const AttentionReadout& readout) {
-  const at::Tensor mixed = x + attn->forward(ln_1->forward(x), observer, readout);
-  return mixed + mlp->forward(ln_2->forward(mixed));
+  const at::Tensor mixed = x + attn->forward(apply_norm(*ln_1, x), observer, readout);
+  return mixed + mlp->forward(apply_norm(*ln_2, mixed));
 }
 
 at::Tensor Gpt2BlockImpl::step(const at::Tensor& x, Gpt2Cache::Layer& cache, int64_t position) {
-  const at::Tensor mixed = x + attn->step(ln_1->forward(x), cache, position);
-  return mixed + mlp->forward(ln_2->forward(mixed));
+  const at::Tensor mixed = x + attn->step(apply_norm(*ln_1, x), cache, position);
+  return mixed + mlp->forward(apply_norm(*ln_2, mixed));
 }
 
 Gpt2ModelImpl::Gpt2ModelImpl(Gpt2Config config_) : config(std::move(config_)) {
@@ -257,7 +258,7 @@ at::Tensor Gpt2ModelImpl::forward(const at::Tensor& ids, const AttentionObserver
   for (const std::shared_ptr<torch::nn::Module>& block : *h) {
     x = block->as<Gpt2Block>()->forward(x, observer, readout);
   }
-  return ln_f->forward(x);
+  return apply_norm(*ln_f, x);
 }
 
 at::Tensor Gpt2ModelImpl::step(const at::Tensor& ids, Gpt2Cache& cache) {
@@ -267,7 +268,7 @@ at::Tensor Gpt2ModelImpl::step(const at::Tensor& ids, Gpt2Cache& cache) {
     x = h->ptr(i)->as<Gpt2Block>()->step(x, cache.layers[i], cache.position);
   }
   cache.position += ids.size(1);
-  return ln_f->forward(x);
+  return apply_norm(*ln_f, x);
 }
 
 Gpt2ForCausalLMImpl::Gpt2ForCausalLMImpl(Gpt2Config config_) : config(std::move(config_)) {

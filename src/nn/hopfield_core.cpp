@@ -50,8 +50,7 @@ at::Tensor split_heads(const at::Tensor& projected, int64_t num_heads, bool batc
 }
 
 at::Tensor layer_norm(const NormedPatterns& input) {
-  return input.epsilon ? at::layer_norm(input.patterns, {input.patterns.size(-1)}, input.gain, input.bias,
-                                        *input.epsilon)
+  return input.epsilon ? norm_patterns(input.patterns, input.gain, input.bias, *input.epsilon)
                        : input.patterns;
 }
 

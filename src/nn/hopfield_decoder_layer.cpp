@@ -2,6 +2,7 @@
 
 #include "mneme/nn/hopfield_decoder_layer.h"
 
+#include "nn/apply_norm.h"
 #include "nn/refuse.h"
 #include "nn/transformer_block.h"
 
@@ -67,10 +68,10 @@ at::Tensor HopfieldDecoderLayerImpl::forward(const at::Tensor& tgt, const at::Te
   const auto with_dropout = [&](const at::Tensor& x) {
     return apply_dropout(x, options.dropout(), is_training());
   };
-  at::Tensor x = norm_residual_self->forward(
-      tgt + with_dropout(hopfield_association_self->forward(tgt, tgt, tgt, tgt_masks)));
-  x = norm_residual_cross->forward(
-      x + with_dropout(hopfield_association_cross->forward(memory, x, memory, memory_masks)));
+  at::Tensor x = apply_norm(*norm_residual_self,
+                            tgt + with_dropout(hopfield_association_self->forward(tgt, tgt, tgt, tgt_masks)));
+  x = apply_norm(*norm_residual_cross,
+                 x + with_dropout(hopfield_association_cross->forward(memory, x, memory, memory_masks)));
   return feed_forward(block, x, linear_residual, linear_output, norm_output, is_training());
 }
 

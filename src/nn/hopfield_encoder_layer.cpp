@@ -2,6 +2,7 @@
 
 #include "mneme/nn/hopfield_encoder_layer.h"
 
+#include "nn/apply_norm.h"
 #include "nn/transformer_block.h"
 
 namespace mneme::nn {
@@ -43,7 +44,7 @@ at::Tensor HopfieldEncoderLayerImpl::forward(const at::Tensor& src, const Hopfie
   const BlockOptions block = block_of(options);
   const at::Tensor associated = hopfield_association->forward(src, src, src, masks);
   const at::Tensor x =
-      norm_residual->forward(src + apply_dropout(associated, options.dropout(), is_training()));
+      apply_norm(*norm_residual, src + apply_dropout(associated, options.dropout(), is_training()));
   return feed_forward(block, x, linear_residual, linear_output, norm_output, is_training());
 }
 

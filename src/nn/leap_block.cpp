@@ -4,6 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "nn/apply_norm.h"
 #include "nn/boom.h"
 #include "nn/checks.h"
 #include "nn/transformer_block.h"
@@ -25,14 +26,14 @@ void LeapBlockImpl::reset() {
 
 at::Tensor LeapBlockImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
   check_sequence("LeapBlock", x, options.hidden_size(), attn_norm->weight);
-  return pre_norm_feed_forward(x + leap->forward(attn_norm->forward(x), key_padding_mask), boom_norm, boom,
-                               unboom, options.dropout(), is_training());
+  return pre_norm_feed_forward(x + leap->forward(apply_norm(*attn_norm, x), key_padding_mask), boom_norm,
+                               boom, unboom, options.dropout(), is_training());
 }
 
 MultiheadLeapStep LeapBlockImpl::step(const at::Tensor& x, ops::LeapState state) {
   check_sequence("LeapBlock", x, options.hidden_size(), attn_norm->weight);
   const at::NoGradGuard no_gradient;
-  MultiheadLeapStep next = leap->step(attn_norm->forward(x), std::move(state));
+  MultiheadLeapStep next = leap->step(apply_norm(*attn_norm, x), std::move(state));
   next.output = pre_norm_feed_forward(x + next.output, boom_norm, boom, unboom, 0, false);
   return next;
 }

@@ -11,6 +11,7 @@
 #include "mneme/core/error.h"
 #include "mneme/ops/linear.h"
 #include "nn/apply_embedding.h"
+#include "nn/apply_norm.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
@@ -259,7 +260,7 @@ CausalLMOutput LeapForCausalLMImpl::forward(const at::Tensor& ids, const CausalL
 
 at::Tensor LeapForCausalLMImpl::head_input(const at::Tensor& ids) {
   check_ids(kModel, ids, config.vocab_size());
-  return last_norm->forward(leap_model->forward(apply_embedding(*word_embedding, ids)));
+  return apply_norm(*last_norm, leap_model->forward(apply_embedding(*word_embedding, ids)));
 }
 
 LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state) {
@@ -272,7 +273,7 @@ LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state
 at::Tensor LeapForCausalLMImpl::step_input(const at::Tensor& ids, LeapModelState& state) {
   check_ids(kModel, ids, config.vocab_size());
   const at::NoGradGuard no_gradient;
-  return last_norm->forward(leap_model->step(apply_embedding(*word_embedding, ids), state));
+  return apply_norm(*last_norm, leap_model->step(apply_embedding(*word_embedding, ids), state));
 }
 
 MultiheadLeap LeapForCausalLMImpl::layer(int64_t index) {
@@ -301,7 +302,7 @@ void LeapForCausalLMImpl::explain_layers(
   at::Tensor x = leap_model->block_input(apply_embedding(*word_embedding, ids));
   for (int64_t i = 0; i < config.num_layers(); ++i) {
     auto* block = leap_model->decoders->ptr(static_cast<size_t>(i))->as<LeapBlock>();
-    visit(i, block->leap->explain(block->attn_norm->forward(x), mask));
+    visit(i, block->leap->explain(apply_norm(*block->attn_norm, x), mask));
     x = i + 1 < config.num_layers() ? block->forward(x, mask) : x;
   }
 }

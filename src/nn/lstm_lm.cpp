@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "nn/apply_norm.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
@@ -55,7 +56,7 @@ CausalLMOutput LstmForCausalLMImpl::forward(const at::Tensor& ids, const CausalL
 
 at::Tensor LstmForCausalLMImpl::head_input(const at::Tensor& ids) {
   check(ids);
-  return last_norm->forward(std::get<0>(rnn->forward(word_embedding->forward(ids))));
+  return apply_norm(*last_norm, std::get<0>(rnn->forward(word_embedding->forward(ids))));
 }
 
 at::Tensor LstmForCausalLMImpl::step(const at::Tensor& ids, LstmState& state) {
@@ -73,7 +74,7 @@ at::Tensor LstmForCausalLMImpl::step(const at::Tensor& ids, LstmState& state) {
   auto [output, next] = state.hidden.defined() ? rnn->forward(words, std::tuple(state.hidden, state.cell))
                                                : rnn->forward(words);
   std::tie(state.hidden, state.cell) = next;
-  return last_norm->forward(output);
+  return apply_norm(*last_norm, output);
 }
 
 } // namespace mneme::nn

@@ -8,6 +8,7 @@
 
 #include "mneme/ops/linear.h"
 #include "nn/apply_embedding.h"
+#include "nn/apply_norm.h"
 #include "nn/boom.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
@@ -63,13 +64,13 @@ void MatrixLeapBlockImpl::reset() {
 }
 
 at::Tensor MatrixLeapBlockImpl::forward(const at::Tensor& x) {
-  return pre_norm_feed_forward(x + leap->forward(attn_norm->forward(x)), boom_norm, boom, unboom, dropout,
+  return pre_norm_feed_forward(x + leap->forward(apply_norm(*attn_norm, x)), boom_norm, boom, unboom, dropout,
                                is_training());
 }
 
 MatrixLeapStep MatrixLeapBlockImpl::step(const at::Tensor& x, ops::MatrixLeapState state) {
   const at::NoGradGuard no_gradient;
-  MatrixLeapStep next = leap->step(attn_norm->forward(x), std::move(state));
+  MatrixLeapStep next = leap->step(apply_norm(*attn_norm, x), std::move(state));
   next.output = pre_norm_feed_forward(x + next.output, boom_norm, boom, unboom, 0, false);
   return next;
 }
@@ -112,7 +113,7 @@ at::Tensor MatrixLeapForCausalLMImpl::head_input(const at::Tensor& ids) {
   for (const std::shared_ptr<torch::nn::Module>& block : *blocks) {
     x = block->as<MatrixLeapBlock>()->forward(x);
   }
-  return last_norm->forward(x);
+  return apply_norm(*last_norm, x);
 }
 
 at::Tensor MatrixLeapForCausalLMImpl::forward(const at::Tensor& ids) {
@@ -137,7 +138,7 @@ at::Tensor MatrixLeapForCausalLMImpl::step(const at::Tensor& ids, MatrixLeapMode
     state.layers[i] = std::move(next.state);
   }
   state.position += ids.size(1);
-  return last_norm->forward(x);
+  return apply_norm(*last_norm, x);
 }
 
 } // namespace mneme::nn

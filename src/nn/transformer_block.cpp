@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "nn/apply_norm.h"
 #include "nn/transformer_block.h"
 
 #include <ATen/Functions.h>
@@ -42,7 +43,7 @@ at::Tensor feed_forward(const BlockOptions& options, const at::Tensor& x, torch:
                         torch::nn::Linear& output, torch::nn::LayerNorm& norm, bool training) {
   const Activation activation = activation_named(options.layer, options.activation);
   const at::Tensor inner = apply_dropout(activation(apply_linear(*residual, x)), options.dropout, training);
-  return norm->forward(x + apply_dropout(apply_linear(*output, inner), options.dropout, training));
+  return apply_norm(*norm, x + apply_dropout(apply_linear(*output, inner), options.dropout, training));
 }
 
 } // namespace mneme::nn
