@@ -21,6 +21,7 @@
 #include "nn/head_association.h"
 #include "nn/normed_linear.h"
 #include "nn/refuse.h"
+#include "nn/zero_gradients.h"
 
 namespace mneme::nn {
 namespace {
@@ -520,6 +521,35 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
   return result;
 }
 
+bool HopfieldCoreImpl::has_one_key(const at::Tensor& key, bool batch_first) const {
+  const bool only_projected = !options.query_as_static() && !options.key_as_static() &&
+                              !options.value_as_static() && !options.value_as_connected();
+  const bool adds_keys = options.add_zero_attn() || (options.add_bias_kv() && !options.compat());
+  return key.size(batch_first ? 1 : 0) == 1 && !adds_keys && only_projected && options.streaming();
+}
+
+HopfieldCoreImpl::Heads HopfieldCoreImpl::project_value(const NormedPatterns& query,
+                                                        const NormedPatterns& key,
+                                                        const NormedPatterns& value,
+                                                        const HopfieldCoreCall& call) const {
+  const int64_t heads = options.num_heads();
+  const CoreProjections in(*this);
+  // One feature per head: 0, but NaN if the pattern has a number that is not finite.
+  const auto zeros = [&](const at::Tensor& patterns) {
+    const at::NoGradGuard no_gradient;
+    const at::Tensor zero = (patterns * 0).sum(-1, true);
+    return (call.batch_first ? zero : zero.transpose(0, 1)).unsqueeze(1).expand({-1, heads, -1, -1});
+  };
+  const at::Tensor projected = linear(value, in.value.weight, in.value.bias);
+  return {.query = zeros(query.patterns),
+          .key = zeros(key.patterns),
+          .value = split_heads(
+              with_zero_gradients(projected, {query.patterns, query.gain, query.bias, key.patterns, key.gain,
+                                              key.bias, q_proj_weight, k_proj_weight, p_norm_weight,
+                                              p_norm_bias, call.scaling_tensor}),
+              heads, call.batch_first)};
+}
+
 bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& stored,
                                 const HopfieldCoreCall& call) const {
   const bool only_projected = !options.query_as_static() && !options.key_as_static() &&
@@ -545,7 +575,7 @@ bool HopfieldCoreImpl::is_folding_faster(const at::Tensor& query, const at::Tens
   const int64_t batch = batch_first ? 0 : 1;
   const CoreSizes sizes = core_sizes(options);
   const bool has_same_batch = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
-  return has_same_batch && rows.numel() > 0 && query.numel() > 0 &&
+  return has_same_batch && rows.size(1 - batch) > 1 && rows.numel() > 0 && query.numel() > 0 &&
          ops::is_folding_faster({.bags = rows.size(batch),
                                  .query_bags = query.size(batch),
                                  .states = query.size(1 - batch),
@@ -651,14 +681,16 @@ HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& normed
   if (options.check_finite()) {
     check_masked_inputs(inputs);
   }
-  Heads heads = project(normed_query, normed_key, normed_value, call.batch_first);
+  const bool one_key = has_one_key(key, call.batch_first);
+  Heads heads = one_key ? project_value(normed_query, normed_key, normed_value, call)
+                        : project(normed_query, normed_key, normed_value, call.batch_first);
   if (heads.query.size(3) != heads.key.size(3)) {
     refuse(kLayer,
            c10::str("query has ", heads.query.size(3), " features (shape ", query.sizes(), ") but key has ",
                     heads.key.size(3), " (shape ", key.sizes(), ")."),
            "Their dot product needs equal sizes: make them equal, or project them.");
   }
-  const Scale scale = scale_of(call, options, heads.query);
+  const Scale scale = one_key ? Scale() : scale_of(call, options, heads.query);
   const auto with_added_rows = [added = heads.key.size(2) -
                                         key.size(call.batch_first ? 1 : 0)](const at::Tensor& mask) {
     return mask.defined() && added > 0 ? at::constant_pad_nd(mask, {0, added}) : mask;

@@ -3,7 +3,10 @@
 /// Every way to compute a Hopfield layer gives the same outputs and gradients.
 
 #include <functional>
+#include <limits>
 #include <vector>
+
+#include <ATen/CPUGeneratorImpl.h>
 
 #include "mneme/nn/hopfield_layer.h"
 #include "mneme/nn/hopfield_pooling.h"
@@ -129,6 +132,73 @@ TEST(HopfieldStrategies, AgreeForALookupWhoseBatchSharesTheStoredPatterns) {
     const at::Tensor as_one_entry = layer->forward(state.detach().view({1, 5 * states, 6}));
     EXPECT_LT(max_abs_difference(layer->forward(state).view_as(as_one_entry), as_one_entry), 1e-12);
   }
+}
+
+/// Compares a layer with the same layer computed by plain LibTorch operations: results, gradients of all
+/// parameters and inputs, and the updates that were made.
+void expect_plain_results(const HopfieldOptions& streamed, const at::Tensor& stored, const at::Tensor& state,
+                          const HopfieldMasks& masks) {
+  Hopfield layer(streamed), plain(HopfieldOptions(streamed).streaming(false));
+  randomise(layer);
+  randomise(plain);
+  const auto run = [&](Hopfield& hopfield) {
+    hopfield->association_core->generator = at::make_generator<at::CPUGeneratorImpl>(7); // for dropout
+    return results_of(*hopfield, [&] { return hopfield->forward(stored, state, {}, masks); },
+                      {stored, state});
+  };
+  const std::vector<at::Tensor> actual = run(layer), expected = run(plain);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(actual[i].defined(), expected[i].defined()) << "result " << i;
+    if (expected[i].defined()) {
+      EXPECT_LT(max_abs_difference(actual[i], expected[i]), 1e-12) << "result " << i;
+    }
+  }
+  layer->eval();
+  plain->eval();
+  const HopfieldRetrieval retrieval = layer->retrieve(stored, state, {}, masks),
+                          of_plain = plain->retrieve(stored, state, {}, masks);
+  EXPECT_LT(max_abs_difference(retrieval.association, of_plain.association), 1e-12);
+  EXPECT_EQ(retrieval.updates, of_plain.updates);
+  EXPECT_EQ(retrieval.changes, of_plain.changes);
+}
+
+TEST(HopfieldStrategies, AgreeForOneStoredPattern) {
+  const at::Tensor padding = at::tensor({0, 1, 0, 0}).to(at::kBool).view({4, 1}),
+                   bias = random_tensor({5, 1}, 3);
+  for (const bool batch_first : {true, false}) {
+    const at::Tensor stored =
+        random_tensor(batch_first ? at::IntArrayRef{4, 1, 6} : at::IntArrayRef{1, 4, 6}, 1).requires_grad_();
+    const at::Tensor state =
+        random_tensor(batch_first ? at::IntArrayRef{4, 5, 6} : at::IntArrayRef{5, 4, 6}, 2).requires_grad_();
+    const HopfieldOptions base = options(batch_first);
+    for (const HopfieldOptions& layer :
+         {base, HopfieldOptions(base).update_steps_max(2),
+          HopfieldOptions(base).update_steps_max(std::nullopt), HopfieldOptions(base).dropout(0.4),
+          HopfieldOptions(base).pattern_size(3).learn_beta(true),
+          HopfieldOptions(base).normalize_hopfield_space(true).normalize_hopfield_space_affine(true),
+          HopfieldOptions(base).beta(std::vector<double>{0.5, 2.0, std::numeric_limits<double>::infinity()}),
+          HopfieldOptions(base).separation(ops::Separation::sparsemax),
+          HopfieldOptions(base).concat_bias_pattern(true), HopfieldOptions(base).add_zero_association(true),
+          HopfieldOptions(base).stored_pattern_as_static(true).hidden_size(6)}) {
+      for (const HopfieldMasks& masks : {HopfieldMasks{}, HopfieldMasks{padding, {}}, HopfieldMasks{{}, bias},
+                                         HopfieldMasks{padding, bias}}) {
+        expect_plain_results(layer, stored, state, masks);
+      }
+    }
+  }
+}
+
+TEST(HopfieldStrategies, OneStoredPatternDoesNotHideNaN) {
+  Hopfield layer(options(true));
+  randomise(layer);
+  const at::Tensor stored = random_tensor({2, 1, 6}, 1), state = random_tensor({2, 3, 6}, 2);
+  state[1][2][4] = std::numeric_limits<double>::quiet_NaN();
+  expect_contains(usage_error_of([&] { layer->forward(stored, state); }), {"state_pattern", "nan"});
+  Hopfield unchecked(options(true).check_finite(false));
+  randomise(unchecked);
+  const at::Tensor is_nan = unchecked->forward(stored, state).isnan().any(-1);
+  EXPECT_TRUE(is_nan.equal(at::tensor({0, 0, 0, 0, 0, 1}).to(at::kBool).view({2, 3})));
 }
 
 } // namespace

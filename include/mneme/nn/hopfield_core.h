@@ -155,9 +155,9 @@ struct NormedRows {
 ///          0
 /// Types    floating point, that of the parameters for all inputs (under autocast also another one)
 /// Errors   UsageError for options that contradict each other; for shapes, types or devices that do not
-///          match; for NaN or infinity in an input, masked or not, or in a parameter, and for NaN or
-///          +infinity in an attention mask (checked on the CPU only: on other devices this check would
-///          force a synchronisation); and if a head has not converged after 10 000 updates
+///          match; for NaN or infinity in an input, masked or not, or in a parameter that the output depends
+///          on, and for NaN or +infinity in an attention mask (checked on the CPU only: on other devices this
+///          check would force a synchronisation); and if a head has not converged after 10 000 updates
 /// Cost     float32 and float64 on a CPU without need_weights, infinite scaling and masks that require a
 ///          gradient: no queries x keys matrix is stored, forward or backward. Otherwise O(N H L S) memory
 ///          for every update that is differentiated
@@ -200,6 +200,12 @@ private:
   struct Heads;
   Heads project(const NormedPatterns& query, const NormedPatterns& key, const NormedPatterns& value,
                 bool batch_first) const;
+  /// Whether there is one key, so that its weight is 1, or 0 if it is masked, whatever query and key are, and
+  /// neither is projected.
+  bool has_one_key(const at::Tensor& key, bool batch_first) const;
+  /// The projected value; query and key have one feature, which is 0.
+  Heads project_value(const NormedPatterns& query, const NormedPatterns& key, const NormedPatterns& value,
+                      const HopfieldCoreCall& call) const;
   void check_options() const;
   /// [N, H, L, e] -> output
   at::Tensor project_output(const at::Tensor& readout, bool batch_first);
