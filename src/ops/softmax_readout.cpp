@@ -18,7 +18,7 @@
 namespace mneme::ops {
 namespace {
 
-constexpr int64_t kQueriesPerBlock = 192; // four panels of the kernel on AVX-512
+constexpr int64_t kMaxQueriesPerBlock = 192; // four panels of the kernel on AVX-512
 // Minimum chunk sizes: each chunk of stored patterns costs a partial readout, each chunk of queries in
 // backward partial gradients of all stored patterns.
 constexpr int64_t kMinStoredPerChunk = 4096, kMinQueriesPerChunk = 1024;
@@ -96,11 +96,31 @@ private:
   PartialReadout<T> all_;
 };
 
+/// Queries that one thread computes at once; no result depends on it. Few large blocks of few problems would
+/// leave threads without work; smaller ones read the stored patterns more often, and are worth starting a
+/// thread only if they have enough of them.
+int64_t queries_per_block(const Problems& n) {
+  constexpr int64_t kPanel = 48, kMinQueries = 32; // on AVX-512: three vectors, and two
+  constexpr int64_t kMinMultiplyAdds = 1 << 19;    // about 10 us
+  constexpr int64_t kWeight = 24;                  // multiply-adds in the time of a softmax weight
+  if (threads() == 1 || in_parallel_loop()) {
+    return kMaxQueriesPerBlock;
+  }
+  const int64_t of_query = n.num_stored * (n.size + n.value_size + kWeight);
+  const int64_t others =
+      std::max<int64_t>(1, n.count) * std::max<int64_t>(1, n.num_stored / kMinStoredPerChunk);
+  const RowChunks blocks(n.num_queries, (kTargetChunks + others - 1) / others,
+                         std::max(kMinQueries, kMinMultiplyAdds / std::max<int64_t>(1, of_query)));
+  return blocks.chunk_size < kPanel
+             ? kMinQueries
+             : std::min(kMaxQueriesPerBlock, (blocks.chunk_size + kPanel - 1) / kPanel * kPanel);
+}
+
 template <class T>
 void forward(const Problems& n, const T* query, const T* stored, const at::Tensor& value,
              const AttentionMasks& masks, const kernels::PhiloxDropout& dropout,
              const PartialReadout<T>& to) {
-  const int64_t blocks = (n.num_queries + kQueriesPerBlock - 1) / kQueriesPerBlock;
+  const int64_t block_size = queries_per_block(n), blocks = (n.num_queries + block_size - 1) / block_size;
   const RowChunks chunks(n.num_stored,
                          (kTargetChunks + n.count * blocks - 1) / std::max<int64_t>(1, n.count * blocks),
                          kMinStoredPerChunk);
@@ -115,8 +135,8 @@ void forward(const Problems& n, const T* query, const T* stored, const at::Tenso
     for (int64_t item = begin; item < end; ++item) {
       const int64_t chunk = item % chunks.num_chunks, block = item / chunks.num_chunks % blocks;
       const int64_t problem = item / chunks.num_chunks / blocks;
-      const int64_t first = block * kQueriesPerBlock;
-      const int64_t queries = std::min(kQueriesPerBlock, n.num_queries - first);
+      const int64_t first = block * block_size;
+      const int64_t queries = std::min(block_size, n.num_queries - first);
       const PartialReadout<T> partial = partial_of(chunk, problem * n.num_queries + first);
       RowReader<T> values(value, n.value_size);
       const int64_t rows_per_read = std::max<int64_t>(1, values.rows_per_read(chunks.chunk_size));
