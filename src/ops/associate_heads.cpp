@@ -422,7 +422,8 @@ AttentionStrategy strategy_of(const Inputs& in, bool has_gradient) {
                           .bytes_per_number = in.query.element_size(),
                           .has_gradient = has_gradient,
                           .is_strided = !in.query.is_contiguous(),
-                          .has_dropout = in.dropout.probability != 0});
+                          .has_dropout = in.dropout.probability != 0,
+                          .attended = in.masks.attended()});
 }
 
 Result forward(Inputs& in, AttentionStrategy strategy, at::Tensor* weights) {

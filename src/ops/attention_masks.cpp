@@ -2,8 +2,11 @@
 
 #include "ops/attention_masks.h"
 
+#include <algorithm>
 #include <limits>
+#include <type_traits>
 
+#include <ATen/Dispatch.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/softmax.h>
 
@@ -91,6 +94,42 @@ template <class T> kernels::ScoreMask<T> AttentionMasks::of_batch(int64_t batch,
 }
 template kernels::ScoreMask<float> AttentionMasks::of_batch<float>(int64_t, int64_t) const;
 template kernels::ScoreMask<double> AttentionMasks::of_batch<double>(int64_t, int64_t) const;
+
+namespace {
+
+/// Number of stored patterns of a row up to the last one that is not `masked`.
+template <class T> int64_t end_of_attended(const T* row, int64_t size, T masked) {
+  while (size > 0 && row[size - 1] == masked) {
+    --size;
+  }
+  return size;
+}
+
+} // namespace
+
+double AttentionMasks::attended() const {
+  constexpr int64_t kRows = 16; // sampled evenly
+  if (!attention_mask_.defined() || attention_mask_.numel() == 0) {
+    return 1;
+  }
+  const int64_t queries = attention_mask_.size(1), rows = attention_mask_.size(0) * queries,
+                stored = attention_mask_.size(2), sampled = std::min(kRows, rows);
+  int64_t sum = 0;
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBool, attention_mask_.scalar_type(), "mneme::attended", [&] {
+    scalar_t masked = true; // of a bool mask
+    if constexpr (!std::is_same_v<scalar_t, bool>) {
+      masked = -std::numeric_limits<scalar_t>::infinity();
+    }
+    const auto* data = attention_mask_.const_data_ptr<scalar_t>();
+    for (int64_t i = 0; i < sampled; ++i) {
+      const int64_t row = (2 * i + 1) * rows / (2 * sampled);
+      sum += end_of_attended(data + row / queries * attention_mask_.stride(0) +
+                                 row % queries * attention_mask_.stride(1),
+                             stored, masked);
+    }
+  });
+  return static_cast<double>(sum) / static_cast<double>(sampled * stored);
+}
 
 at::Tensor AttentionMasks::softmax(const at::Tensor& scores) const {
   if (empty()) {

@@ -30,6 +30,9 @@ public:
   /// Masks of one batch of `batches`.
   template <class T> kernels::ScoreMask<T> of_batch(int64_t batch, int64_t batches) const;
 
+  /// AttentionShape::attended, from some of the rows of the attention mask.
+  double attended() const;
+
   /// softmax(scores [B, Q, S], masked) in plain LibTorch. Rows in which all scores are masked are 0, and no
   /// gradient passes through them.
   at::Tensor softmax(const at::Tensor& scores) const;

@@ -68,7 +68,9 @@ double lanes_cost(const AttentionShape& n) {
   const double add = static_cast<double>(n.queries) <= lanes ? kCosts.vector_alone : kCosts.vector_add;
   const auto stored = static_cast<double>(n.stored), queries = static_cast<double>(n.queries),
              columns = static_cast<double>(n.size + n.value_size);
-  const double products = stored * columns * vectors * add, weights = stored * vectors * kCosts.vector_weight,
+  const double attended = stored * n.attended;
+  const double products = attended * columns * vectors * add,
+               weights = attended * vectors * kCosts.vector_weight,
                packing = queries * columns * kCosts.transposed,
                copies = n.is_strided ? (queries + stored) * columns * kCosts.copied : 0;
   const double dropout = n.has_dropout ? vectors * lanes * divided_up(n.stored, 4) * 4 * kCosts.dropout : 0;

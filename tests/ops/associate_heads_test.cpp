@@ -8,6 +8,7 @@
 #include "mneme/ops/associate.h"
 #include "mneme/ops/association_dropout.h"
 #include "mneme/ops/attention_plan.h"
+#include "ops/attention_masks.h"
 #include "ops/tensors.h"
 
 namespace mneme::ops {
@@ -248,6 +249,35 @@ TEST(AttentionPlan, CountsTheCopiesOfInterleavedHeads) {
   EXPECT_EQ(chosen(24, false), AttentionStrategy::lanes);
   EXPECT_EQ(chosen(24, true), AttentionStrategy::rows);
   EXPECT_EQ(chosen(1000, true), AttentionStrategy::lanes);
+}
+
+TEST(AttentionPlan, CountsThePatternsThatACausalMaskSkips) {
+  const auto chosen = [](double attended) {
+    return chosen_strategy({.problems = 1,
+                            .queries = 512,
+                            .stored = 512,
+                            .size = 64,
+                            .value_size = 64,
+                            .bytes_per_number = 4,
+                            .has_gradient = true,
+                            .is_strided = true,
+                            .attended = attended});
+  };
+  EXPECT_EQ(chosen(1), AttentionStrategy::rows);
+  EXPECT_EQ(chosen(0.5), AttentionStrategy::lanes);
+}
+
+TEST(AttentionPlan, ReadsFromTheMaskWhichPatternsAreSkipped) {
+  const auto attended = [](const at::Tensor& mask) { return AttentionMasks({}, mask).attended(); };
+  const at::Tensor causal = at::ones({1, 256, 256}, at::kBool).triu(1);
+  EXPECT_NEAR(attended(causal), 0.5, 0.02);
+  EXPECT_NEAR(attended(at::zeros({1, 256, 256}).masked_fill(causal, -INFINITY)), 0.5, 0.02);
+  EXPECT_NEAR(attended(causal.expand({3, -1, -1})), 0.5, 0.04);
+  EXPECT_EQ(attended(causal.flip(2)), 1); // the last pattern is attended
+  EXPECT_EQ(attended(at::ones({2, 1, 9}, at::kBool)), 0);
+  EXPECT_EQ(attended(at::ones({1, 0, 9}, at::kBool)), 1);
+  EXPECT_EQ(attended(random_tensor({2, 5, 7}, 1)), 1);
+  EXPECT_EQ(attended({}), 1);
 }
 
 TEST(AttentionPlan, FoldsNormsAndProjectionsOfLargeBagsOnly) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /// Choice between the implementations of softmax attention, from their estimated costs. The only place that
-/// compares them: all layers and operators call it. A choice depends on sizes alone, never on the number of
-/// threads, so that results do not either.
+/// compares them: all layers and operators call it. A choice depends on sizes and masks alone, never on the
+/// number of threads, so that results do not either.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,9 @@ struct AttentionShape {
   bool has_gradient;        ///< forward and backward, instead of forward alone
   bool is_strided = false;  ///< rows of a head are apart in memory, so that `lanes` copies them
   bool has_dropout = false;
+  /// Fraction of the stored patterns up to the last one that a query attends to, mean over the queries: about
+  /// a half for a causal mask. `lanes` computes no others.
+  double attended = 1;
 };
 
 /// Estimated time on one thread, in nanoseconds.
