@@ -17,11 +17,13 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
 #include "mneme/data/corruption.h"
 #include "mneme/memory/attention.h"
 #include "mneme/memory/bit_encoding.h"
+#include "mneme/memory/similarity.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/circle_intersection.h"
 #include "mneme/theory/selected_coordinates.h"
@@ -241,22 +243,29 @@ int64_t middle_of_good(int64_t first, int64_t good, int64_t last, int64_t step, 
   return ends[0] + (ends[1] - ends[0]) / 2;
 }
 
-/// Chooses a radius; distance(i, j) is a fraction of all bits, and 0 means that two patterns coincide.
-template <class Distance>
+/// Chooses a radius. distances_from(patterns) returns a function distance(i, j) from the i-th of them to
+/// pattern j: a fraction of all bits, where 0 means that two patterns coincide.
+template <class DistancesFrom>
 RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& criterion, uint64_t seed,
-                              RadiusWeights weights, Distance distance) {
+                              RadiusWeights weights, DistancesFrom distances_from) {
   require_patterns(count, size);
-  constexpr int64_t kSampled = 100, kPerBlock = 16;
+  constexpr size_t kSampled = 100, kPerBlock = 16;
   const int64_t bits = std::min(size, kModelledBits);
   const std::vector<int64_t> sampled = sample(count, kSampled, random_for(seed, Purpose::patterns));
   std::vector<Neighbours> patterns(sampled.size());
-  parallel_for(std::ssize(sampled), kPerBlock, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t pattern = sampled[static_cast<size_t>(i)];
-      patterns[static_cast<size_t>(i)] =
-          neighbours(count, bits, criterion, [&](int64_t j) { return distance(pattern, j); });
-    }
-  });
+  for (size_t first = 0; first < sampled.size(); first += kPerBlock) {
+    throw_if_interrupted();
+    const std::vector<int64_t> block(
+        sampled.begin() + static_cast<std::ptrdiff_t>(first),
+        sampled.begin() + static_cast<std::ptrdiff_t>(std::min(first + kPerBlock, sampled.size())));
+    const auto distance = distances_from(block);
+    parallel_for(std::ssize(block), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        patterns[first + static_cast<size_t>(i)] =
+            neighbours(count, bits, criterion, [&](int64_t j) { return distance(i, j); });
+      }
+    });
+  }
   const auto noise_at = [&](int64_t radius) {
     return tolerated_noise(patterns, weights_at(bits, radius, weights), criterion);
   };
@@ -465,18 +474,25 @@ bool any_bit_varies(const BitPatterns& patterns) {
 
 RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed, RadiusWeights weights) {
   const Criterion criterion{.noise_max = 0.4, .bins = stored.bits(), .on_bits = true};
-  return choose_radius_by(stored.count(), stored.bits(), criterion, seed, weights, [&](int64_t i, int64_t j) {
-    return static_cast<double>(hamming_distance(stored, i, stored, j)) / static_cast<double>(stored.bits());
-  });
+  return choose_radius_by(
+      stored.count(), stored.bits(), criterion, seed, weights, [&](const std::vector<int64_t>& patterns) {
+        return [&stored, patterns](int64_t i, int64_t j) {
+          return static_cast<double>(hamming_distance(stored, patterns[static_cast<size_t>(i)], stored, j)) /
+                 static_cast<double>(stored.bits());
+        };
+      });
 }
 
 RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed, RadiusWeights weights) {
   constexpr int64_t kBins = 4096;
   const Criterion criterion{.noise_max = 0.5, .bins = kBins, .on_bits = false};
-  return choose_radius_by(stored.count(), stored.size(), criterion, seed, weights, [&](int64_t i, int64_t j) {
-    const double cosine = std::inner_product(stored[i].begin(), stored[i].end(), stored[j].begin(), 0.0);
-    return cosine >= kExactCosine ? 0 : std::min((1 - cosine) / 2, 1.0);
-  });
+  return choose_radius_by(
+      stored.count(), stored.size(), criterion, seed, weights, [&](const std::vector<int64_t>& patterns) {
+        return [cosines = similarity(select(stored, patterns), stored, Dot{}).values](int64_t i, int64_t j) {
+          const double cosine = cosines[i][static_cast<size_t>(j)];
+          return cosine >= kExactCosine ? 0 : std::min((1 - cosine) / 2, 1.0);
+        };
+      });
 }
 
 LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed,
