@@ -180,7 +180,7 @@ public:
     given_.seeds = add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                                       "Number of trials per memory and noise level");
     given_.cues_max = add_parsed_option(
-        arguments, "--cues-max", "N", "all that take a few seconds per memory",
+        arguments, "--cues-max", "N", "as many as take a few seconds per memory, at least 100",
         [this](const std::string& name, const std::string& text) {
           options_.cues_max = parse_integer(name, text, {.min = 0});
         },

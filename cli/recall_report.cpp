@@ -641,10 +641,9 @@ std::vector<std::string> remarks(const RecallRun& run) {
   const int64_t stored = run.patterns.patterns.count(),
                 cues = trials::cues_per_trial(run.patterns, run.options);
   if (!run.options.cues && cues < stored) {
-    lines.push_back(fmt::format(
-        "In each trial, {} of {} patterns are cues, spread evenly{}.", cues, stored,
-        run.options.cues_max ? ""
-                             : ", so that a memory takes a few seconds; with --cues-max 0, all of them are"));
+    lines.push_back(
+        fmt::format("In each trial, {} of {} patterns are cues, spread evenly{}.", cues, stored,
+                    run.options.cues_max ? "" : ", to limit the time; with --cues-max 0, all of them are"));
   }
   for (const bool on_bits : {true, false}) {
     add_remarks_on_distinctness(run, on_bits, lines);
